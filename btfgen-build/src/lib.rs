@@ -1,0 +1,2 @@
+//! Generates minimized BTFs for eBPF objects and embeds them: the build half of btfgen.
+#![warn(missing_docs)]

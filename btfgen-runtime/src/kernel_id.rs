@@ -1,0 +1,142 @@
+//! Kernel id: `<distro>/<version>/<arch>/<release>`, a kernel's path in the BTFHub archive.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One kernel's place in the BTFHub archive: distro, version, arch and release.
+///
+/// The four parts are non-empty, hold no `/` and no control character, and none is `.` or `..`, so that
+/// an id can be joined to a folder without leaving it.
+///
+/// ```
+/// let id: btfgen_runtime::KernelId = "ubuntu/20.04/x86_64/5.4.0-84-generic".parse()?;
+/// assert_eq!(id.arch(), "x86_64");
+/// assert_eq!(id.to_string(), "ubuntu/20.04/x86_64/5.4.0-84-generic");
+/// # Ok::<(), btfgen_runtime::KernelIdError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelId {
+    text: Box<str>,
+    /// Byte offsets of the three slashes.
+    slashes: [u16; 3],
+}
+
+/// Why a text is no kernel id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelIdError {
+    text: String,
+}
+
+impl KernelId {
+    /// Longest accepted id, in bytes.
+    pub const MAX_LEN: usize = 512;
+
+    /// Joins four parts into an id.
+    ///
+    /// # Errors
+    /// When a part is empty, is `.` or `..`, or holds a slash or a control character.
+    pub fn new(distro: &str, version: &str, arch: &str, release: &str) -> Result<Self, KernelIdError> {
+        format!("{distro}/{version}/{arch}/{release}").parse()
+    }
+
+    /// The whole id, `<distro>/<version>/<arch>/<release>`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The distribution's name in the archive, such as `ubuntu`.
+    pub fn distro(&self) -> &str {
+        &self.text[..usize::from(self.slashes[0])]
+    }
+
+    /// The distribution's version in the archive, such as `20.04`.
+    pub fn version(&self) -> &str {
+        &self.text[usize::from(self.slashes[0]) + 1..usize::from(self.slashes[1])]
+    }
+
+    /// The archive's name of the architecture, such as `x86_64` or `arm64`.
+    pub fn arch(&self) -> &str {
+        &self.text[usize::from(self.slashes[1]) + 1..usize::from(self.slashes[2])]
+    }
+
+    /// The kernel's release, as `uname -r` prints it.
+    pub fn release(&self) -> &str {
+        &self.text[usize::from(self.slashes[2]) + 1..]
+    }
+}
+
+impl FromStr for KernelId {
+    type Err = KernelIdError;
+
+    fn from_str(text: &str) -> Result<Self, KernelIdError> {
+        let error = || KernelIdError { text: text.chars().take(200).collect() };
+        if text.len() > Self::MAX_LEN || text.chars().any(char::is_control) {
+            return Err(error());
+        }
+        let mut slashes = [0u16; 3];
+        let mut found = 0;
+        let mut part_start = 0;
+        for (at, _) in text.match_indices('/') {
+            if found == slashes.len() || !is_part(&text[part_start..at]) {
+                return Err(error());
+            }
+            slashes[found] = u16::try_from(at).map_err(|_| error())?;
+            found += 1;
+            part_start = at + 1;
+        }
+        if found != slashes.len() || !is_part(&text[part_start..]) {
+            return Err(error());
+        }
+        Ok(Self { text: text.into(), slashes })
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    !matches!(part, "" | "." | "..")
+}
+
+impl fmt::Display for KernelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for KernelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+impl fmt::Display for KernelIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a kernel id <distro>/<version>/<arch>/<release>", self.text)
+    }
+}
+
+impl std::error::Error for KernelIdError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_or_refuses() {
+        let check = |text: &str, expect: Option<[&str; 4]>| {
+            let got: Option<KernelId> = text.parse().ok();
+            let parts = got.as_ref().map(|id| [id.distro(), id.version(), id.arch(), id.release()]);
+            assert_eq!(parts, expect, "{text:?}");
+        };
+        check("debian/12/x86_64/6.1.0-50-amd64", Some(["debian", "12", "x86_64", "6.1.0-50-amd64"]));
+        check(
+            "amzn/2/arm64/4.14.101-91.76.amzn2.aarch64",
+            Some(["amzn", "2", "arm64", "4.14.101-91.76.amzn2.aarch64"]),
+        );
+        check("debian/12/x86_64", None);
+        check("debian/12/x86_64/a/b", None);
+        check("debian//x86_64/a", None);
+        check("debian/../x86_64/a", None);
+        check("debian/12/x86_64/", None);
+        check("debian/12/x86_64/a\nb", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,2 @@
+//! execwatch.
+fn main() {}
