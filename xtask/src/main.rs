@@ -1,2 +1,47 @@
-//! Every task of the project, one verb each.
-fn main() {}
+//! Every task of the project, one verb each: `cargo xtask <VERB>`.
+
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use shell::Outcome;
+
+struct Verb {
+    name: &'static str,
+    run: fn(&[String]) -> Outcome,
+    help: &'static str,
+}
+
+/// CI runs nothing but these.
+const VERBS: &[Verb] = &[
+    Verb { name: "setup", run: setup::run, help: "installs what the other verbs need and is missing" },
+    Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
+    Verb { name: "tidy", run: tidy::run, help: "checks file headers, file lengths and stray paths" },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let name = args.next();
+    let Some(verb) = name.as_deref().and_then(|name| VERBS.iter().find(|verb| verb.name == name)) else {
+        eprint!("{}", usage());
+        return ExitCode::from(2);
+    };
+    match (verb.run)(&args.collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {}: {error}", verb.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let mut text = "Usage: cargo xtask <VERB>\n\n".to_owned();
+    for verb in VERBS {
+        text += &format!("  {:<8}  {}\n", verb.name, verb.help);
+    }
+    text
+}

@@ -1,0 +1,126 @@
+//! Options: the command line of execwatch.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::ValueExt;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+execwatch - shows every program that is executed and every process that ends
+
+Usage: execwatch [OPTIONS]
+
+Options:
+  --once N          stop after N events
+  --timeout SECS    stop after SECS seconds; with --once a failure if there were fewer events
+  --parent PID      show children of this process only
+  --json            print one JSON object a line
+  --explain         print which kernel BTF is used and why; alone, stop there (needs no root)
+  --loader NAME     libbpf (default) or aya
+  --btf PATH        use this BTF file
+  --plain           let the loader look for the kernel's BTF itself, ignoring the embedded ones
+  --help            print this
+
+Exit codes: 0 done, 1 the job failed, 2 wrong usage.
+";
+
+/// What to do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) once: Option<u64>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) parent: Option<u32>,
+    pub(crate) json: bool,
+    pub(crate) explain: bool,
+    pub(crate) loader: Loader,
+    pub(crate) btf: Option<PathBuf>,
+    pub(crate) plain: bool,
+    pub(crate) help: bool,
+}
+
+/// The library that loads the object.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loader {
+    #[default]
+    Libbpf,
+    Aya,
+}
+
+impl Options {
+    /// Reads the arguments that follow the program's name.
+    pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
+        use lexopt::Arg::Long;
+
+        let mut options = Self::default();
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Long("once") => options.once = Some(parser.value()?.parse()?),
+                Long("timeout") => options.timeout = Some(Duration::from_secs(parser.value()?.parse()?)),
+                Long("parent") => options.parent = Some(parser.value()?.parse()?),
+                Long("json") => options.json = true,
+                Long("explain") => options.explain = true,
+                Long("loader") => options.loader = parser.value()?.parse_with(Loader::parse)?,
+                Long("btf") => options.btf = Some(parser.value()?.into()),
+                Long("plain") => options.plain = true,
+                Long("help") | lexopt::Arg::Short('h') => options.help = true,
+                other => return Err(other.unexpected()),
+            }
+        }
+        if options.plain && options.btf.is_some() {
+            return Err("--plain and --btf exclude each other".into());
+        }
+        Ok(options)
+    }
+
+    /// Whether to stop once the choice of BTF is printed.
+    pub(crate) fn explain_only(&self) -> bool {
+        self.explain && self.once.is_none() && self.timeout.is_none()
+    }
+}
+
+impl Loader {
+    fn parse(name: &str) -> Result<Self, &'static str> {
+        match name {
+            "libbpf" => Ok(Self::Libbpf),
+            "aya" => Ok(Self::Aya),
+            _ => Err("the loaders are libbpf and aya"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_command_line() {
+        let check = |line: &str, expect: Result<Options, &str>| {
+            let got = Options::parse(line.split_whitespace().map(OsString::from));
+            assert_eq!(got.map_err(|error| error.to_string()), expect.map_err(str::to_owned), "{line}");
+        };
+        check("", Ok(Options::default()));
+        check(
+            "--once 3 --timeout=20 --parent 7 --json --loader aya",
+            Ok(Options {
+                once: Some(3),
+                timeout: Some(Duration::from_secs(20)),
+                parent: Some(7),
+                json: true,
+                loader: Loader::Aya,
+                ..Options::default()
+            }),
+        );
+        check("--explain", Ok(Options { explain: true, ..Options::default() }));
+        check("--btf a/b.btf", Ok(Options { btf: Some("a/b.btf".into()), ..Options::default() }));
+        check("-h", Ok(Options { help: true, ..Options::default() }));
+        check("--plain --btf x", Err("--plain and --btf exclude each other"));
+        check("--once", Err("missing argument for option '--once'"));
+        check("--once three", Err("cannot parse argument \"three\": invalid digit found in string"));
+        check("--loader tc", Err("cannot parse argument \"tc\": the loaders are libbpf and aya"));
+        check("--verbose", Err("invalid option '--verbose'"));
+        check("rest", Err("unexpected argument \"rest\""));
+    }
+}

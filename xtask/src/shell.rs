@@ -1,0 +1,76 @@
+//! Shell: running commands, and where the workspace lies.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+/// What a task returns; the message goes to the user as it is.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// The workspace's root folder.
+pub(crate) fn root() -> PathBuf {
+    let manifest =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    manifest.parent().map_or(manifest.clone(), Path::to_path_buf)
+}
+
+/// The cargo that runs this task, in the workspace's root.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Prints a command, runs it and fails unless it succeeds.
+pub(crate) fn run(command: &mut Command) -> Outcome {
+    eprintln!("$ {}", line(command));
+    let status = command.status().map_err(|error| not_started(command, &error))?;
+    succeeded(command, status)
+}
+
+/// What a command prints to standard output; fails unless it succeeds.
+pub(crate) fn read(command: &mut Command) -> Outcome<String> {
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| not_started(command, &error))?;
+    succeeded(command, output.status)?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether a command can be started and succeeds, quietly.
+pub(crate) fn works(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+}
+
+/// Whether `PATH` holds this program.
+pub(crate) fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Tools for administrators are not in every user's PATH.
+    env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(program).is_file())
+}
+
+/// Whether this process is root.
+pub(crate) fn is_root() -> bool {
+    read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+fn succeeded(command: &Command, status: ExitStatus) -> Outcome {
+    if status.success() { Ok(()) } else { Err(format!("{}: {status}", line(command)).into()) }
+}
+
+fn not_started(command: &Command, error: &io::Error) -> String {
+    format!("{}: {error}", command.get_program().display())
+}
+
+/// A command as one would type it, the program without its folder.
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(OsStr::new("")).display().to_string()];
+    words.extend(command.get_args().map(|arg| arg.display().to_string()));
+    words.join(" ")
+}

@@ -1,0 +1,64 @@
+//! Test: everything that must hold before a change is taken, in one command.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::shell::{self, Outcome, cargo};
+use crate::{setup, tidy};
+
+struct Step {
+    name: &'static str,
+    run: fn() -> Outcome,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "setup", run: || setup::run(&[]) },
+    Step { name: "format", run: || shell::run(cargo().args(["fmt", "--all", "--check"])) },
+    Step { name: "tidy", run: || tidy::run(&[]) },
+    Step { name: "lints", run: lints },
+    Step { name: "features", run: features },
+    Step { name: "tests", run: || shell::run(cargo().args(["test", "--workspace", "--all-features"])) },
+    Step { name: "documentation", run: documentation },
+];
+
+/// Each library with each choice of features that a user may make; the tests run with all of them.
+const FEATURES: &[(&str, &[&str])] = &[("btfgen-build", &["", "cli", "vendor"]), ("btfgen-runtime", &[""])];
+
+/// `cargo xtask test`; with names of steps, those only.
+pub(crate) fn run(args: &[String]) -> Outcome {
+    if let Some(unknown) = args.iter().find(|arg| STEPS.iter().all(|step| step.name != arg.as_str())) {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        return Err(format!("no step {unknown:?}; there are {}", names.join(", ")).into());
+    }
+    let mut times = Vec::new();
+    for step in STEPS.iter().filter(|step| args.is_empty() || args.iter().any(|arg| arg == step.name)) {
+        eprintln!("\n==> {}", step.name);
+        let start = Instant::now();
+        (step.run)().map_err(|error| format!("step {} failed: {error}", step.name))?;
+        times.push(format!("{} {:.0}s", step.name, start.elapsed().as_secs_f32()));
+    }
+    eprintln!("\nall passed: {}", times.join(", "));
+    Ok(())
+}
+
+fn lints() -> Outcome {
+    let args = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    shell::run(cargo().args(args))
+}
+
+fn features() -> Outcome {
+    for (package, choices) in FEATURES {
+        for features in *choices {
+            let args =
+                ["check", "--quiet", "--package", package, "--no-default-features", "--features", features];
+            shell::run(cargo().args(args))?;
+        }
+    }
+    Ok(())
+}
+
+fn documentation() -> Outcome {
+    let mut command: Command = cargo();
+    command.args(["doc", "--workspace", "--no-deps", "--all-features"]);
+    shell::run(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
