@@ -1,0 +1,217 @@
+//! Archive: writes what `btfgen_runtime::Archive` reads, and the same kernels as a folder tree.
+//!
+//! The layout is the reader's, `btfgen_runtime::wire`; here stands only what a writer chooses: the order of
+//! the blobs, the cut into groups and the compression.
+
+mod index;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use btfgen_runtime::wire::{self, GROUP_TARGET, MAX_BLOB, MAX_INDEX};
+use btfgen_runtime::{Archive, KernelId};
+
+pub use tree::{TreeError, write_tree};
+
+/// Why an archive cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// A kernel stands twice.
+    #[error("kernel {kernel} stands twice")]
+    Duplicate {
+        /// The kernel's id.
+        kernel: KernelId,
+    },
+    /// A kernel refers to a blob that is not there.
+    #[error("kernel {kernel} refers to blob {blob} of {blobs}")]
+    NoSuchBlob {
+        /// The kernel's id.
+        kernel: KernelId,
+        /// The blob's number.
+        blob: usize,
+        /// How many blobs there are.
+        blobs: usize,
+    },
+    /// A blob is empty or larger than a reader accepts.
+    #[error("the minimized btf of kernel {kernel} has {len} bytes, an archive takes 1 to {max}", max = MAX_BLOB)]
+    BlobSize {
+        /// A kernel that refers to the blob.
+        kernel: KernelId,
+        /// The blob's length in bytes.
+        len: usize,
+    },
+    /// The index is larger than a reader accepts.
+    #[error("the index of {kernels} kernels has {len} bytes, an archive takes at most {max}", max = MAX_INDEX)]
+    IndexSize {
+        /// How many kernels there are.
+        kernels: usize,
+        /// The index's length in bytes.
+        len: usize,
+    },
+    /// The compressor failed.
+    #[error("compressing the archive")]
+    Compress(#[source] std::io::Error),
+    /// What was written cannot be read back.
+    #[error("the written archive cannot be read back")]
+    Reopen(#[source] btfgen_runtime::ArchiveError),
+    /// What was written reads back otherwise.
+    #[error("the written archive reads back another btf for kernel {kernel}")]
+    Differs {
+        /// The kernel's id.
+        kernel: KernelId,
+    },
+}
+
+/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF.
+///
+/// The bytes depend on the kernels and their blobs alone, not on the order of either; equal blobs are stored
+/// once and unused ones left out. The result is reopened and compared before it is returned. `level` is zstd's,
+/// 1 to 22.
+///
+/// # Errors
+/// When a kernel stands twice, a blob is missing, empty or above 16 MB, or the written bytes do not read back.
+///
+/// ```
+/// use btfgen_build::archive;
+/// let kernels = [("debian/12/x86_64/6.1.0-50-amd64".parse()?, 0)];
+/// let bytes = archive::write(&kernels, &[b"a minimized BTF".to_vec()], [0; 16], 19)?;
+/// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&kernels[0].0)?.as_deref(), Some(&b"a minimized BTF"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write(
+    entries: &[(KernelId, usize)],
+    blobs: &[Vec<u8>],
+    objects_digest: [u8; wire::DIGEST_LEN],
+    level: i32,
+) -> Result<Vec<u8>, ArchiveError> {
+    let contents = collect(entries, blobs)?;
+    let series = index::series(&contents);
+    let (numbers, order) = number_blobs(&series);
+    let (groups, frames) = groups(&order, level)?;
+
+    let mut raw = Vec::new();
+    raw.extend_from_slice(&objects_digest);
+    push_len(&mut raw, groups.len());
+    for (raw_len, len) in groups {
+        push_len(&mut raw, raw_len);
+        push_len(&mut raw, len);
+    }
+    push_len(&mut raw, order.len());
+    for blob in &order {
+        push_len(&mut raw, blob.len());
+    }
+    index::push_entries(&mut raw, &series, &numbers);
+    if raw.len() > MAX_INDEX {
+        return Err(ArchiveError::IndexSize { kernels: contents.len(), len: raw.len() });
+    }
+
+    let index = compress(&raw, level)?;
+    let mut out = wire::MAGIC.to_vec();
+    out.push(wire::VERSION);
+    push_len(&mut out, raw.len());
+    push_len(&mut out, index.len());
+    out.extend_from_slice(&index);
+    out.extend_from_slice(&frames);
+    compare(&out, &contents)?;
+    Ok(out)
+}
+
+/// Each kernel with its blob's content, sorted by kernel.
+fn collect<'a>(
+    entries: &[(KernelId, usize)],
+    blobs: &'a [Vec<u8>],
+) -> Result<BTreeMap<KernelId, &'a [u8]>, ArchiveError> {
+    let mut contents = BTreeMap::new();
+    for (kernel, number) in entries {
+        let kernel = kernel.clone();
+        let Some(blob) = blobs.get(*number) else {
+            return Err(ArchiveError::NoSuchBlob { kernel, blob: *number, blobs: blobs.len() });
+        };
+        if blob.is_empty() || blob.len() > MAX_BLOB {
+            return Err(ArchiveError::BlobSize { kernel, len: blob.len() });
+        }
+        if contents.contains_key(&kernel) {
+            return Err(ArchiveError::Duplicate { kernel });
+        }
+        contents.insert(kernel, blob.as_slice());
+    }
+    Ok(contents)
+}
+
+/// Numbers the distinct blobs by their first use, so that alike kernels' blobs lie side by side.
+fn number_blobs<'a>(series: &[index::Series<'a>]) -> (BTreeMap<&'a [u8], u32>, Vec<&'a [u8]>) {
+    let mut numbers = BTreeMap::new();
+    let mut order = Vec::new();
+    for (_, blob) in series.iter().flat_map(|series| &series.rows) {
+        numbers.entry(*blob).or_insert_with(|| {
+            order.push(*blob);
+            order.len() as u32 - 1
+        });
+    }
+    (numbers, order)
+}
+
+/// A group's length decoded and stored.
+type GroupLen = (usize, usize);
+
+/// Cuts the blobs into groups of at most [`GROUP_TARGET`] bytes and compresses each.
+fn groups(order: &[&[u8]], level: i32) -> Result<(Vec<GroupLen>, Vec<u8>), ArchiveError> {
+    let mut groups = Vec::new();
+    let mut frames = Vec::new();
+    let mut raw: Vec<u8> = Vec::new();
+    for (at, blob) in order.iter().enumerate() {
+        raw.extend_from_slice(blob);
+        if order.get(at + 1).is_none_or(|next| raw.len() + next.len() > GROUP_TARGET) {
+            let frame = compress(&raw, level)?;
+            groups.push((raw.len(), frame.len()));
+            frames.extend_from_slice(&frame);
+            raw.clear();
+        }
+    }
+    Ok((groups, frames))
+}
+
+/// A zstd frame with a content checksum and without its magic number.
+fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>, ArchiveError> {
+    let frame = || {
+        let mut encoder = zstd::bulk::Compressor::new(level)?;
+        encoder.include_checksum(true)?;
+        encoder.include_contentsize(false)?;
+        encoder.include_dictid(false)?;
+        encoder.compress(raw)
+    };
+    let mut frame = frame().map_err(ArchiveError::Compress)?;
+    frame.drain(..wire::ZSTD_MAGIC.len());
+    Ok(frame)
+}
+
+fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), ArchiveError> {
+    let archive = Archive::open(bytes).map_err(ArchiveError::Reopen)?;
+    let mut decoded: Vec<Option<Vec<u8>>> = vec![None; archive.blob_count()];
+    let mut seen = 0;
+    for kernel in archive.kernels() {
+        let number = archive.blob_of(&kernel);
+        let slot = number.and_then(|number| decoded.get_mut(number));
+        let (Some(number), Some(slot)) = (number, slot) else { return Err(ArchiveError::Differs { kernel }) };
+        if slot.is_none() {
+            *slot = Some(archive.blob(number).map_err(ArchiveError::Reopen)?);
+        }
+        if slot.as_deref() != contents.get(&kernel).copied() {
+            return Err(ArchiveError::Differs { kernel });
+        }
+        seen += 1;
+    }
+    match contents.keys().next() {
+        Some(kernel) if seen != contents.len() => Err(ArchiveError::Differs { kernel: kernel.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Appends a length, which the limits checked elsewhere keep within 32 bits.
+fn push_len(out: &mut Vec<u8>, len: usize) {
+    wire::push_varint(out, u32::try_from(len).unwrap_or(u32::MAX));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Tree: the folder form of an archive, `<dir>/<kernel id>.btf`, for `include_dir!` and container images.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use btfgen_runtime::KernelId;
+
+/// Why a folder tree cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// A kernel refers to a blob that is not there.
+    #[error("kernel {kernel} refers to blob {blob} of {blobs}")]
+    NoSuchBlob {
+        /// The kernel's id.
+        kernel: KernelId,
+        /// The blob's number.
+        blob: usize,
+        /// How many blobs there are.
+        blobs: usize,
+    },
+    /// A file or folder cannot be written.
+    #[error("{path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Writes each kernel's minimized BTF to `<dir>/<kernel id>.btf` and removes `.btf` files of other kernels.
+///
+/// Files that already hold the right bytes are not touched; each other one is written under a temporary name and
+/// renamed, so that no reader ever sees half of it. Returns how many files were written or removed.
+///
+/// # Errors
+/// When a blob is missing or a file cannot be written.
+pub fn write_tree(dir: &Path, entries: &[(KernelId, usize)], blobs: &[Vec<u8>]) -> Result<usize, TreeError> {
+    let mut wanted = Vec::with_capacity(entries.len());
+    let mut changed = 0;
+    for (kernel, number) in entries {
+        let blob = blobs.get(*number).ok_or_else(|| TreeError::NoSuchBlob {
+            kernel: kernel.clone(),
+            blob: *number,
+            blobs: blobs.len(),
+        })?;
+        let path = dir.join(format!("{kernel}.btf"));
+        changed += usize::from(write_if_changed(&path, blob)?);
+        wanted.push(path);
+    }
+    wanted.sort();
+    Ok(changed + remove_others(dir, &wanted, 4)?)
+}
+
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, TreeError> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| io_error(parent, source))?;
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    fs::write(&temporary, bytes).map_err(|source| io_error(&temporary, source))?;
+    fs::rename(&temporary, path).map_err(|source| io_error(path, source))?;
+    Ok(true)
+}
+
+/// Removes the `.btf` and left-over `.btf.new` files that are not `wanted`, at the depth where kernels lie, and
+/// the folders that become empty.
+fn remove_others(dir: &Path, wanted: &[PathBuf], depth: usize) -> Result<usize, TreeError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(|source| io_error(dir, source))?,
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry.map_err(|source| io_error(dir, source))?;
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|source| io_error(&path, source))?;
+        if depth > 1 && kind.is_dir() {
+            let below = remove_others(&path, wanted, depth - 1)?;
+            if below > 0 {
+                // Fails when something is left in it, which is as it should be.
+                let _ = fs::remove_dir(&path);
+            }
+            removed += below;
+        } else if depth == 1 && kind.is_file() && wanted.binary_search(&path).is_err() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(".btf") || name.ends_with(".btf.new") {
+                fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn io_error(path: &Path, source: io::Error) -> TreeError {
+    TreeError::Io { path: path.to_owned(), source }
+}

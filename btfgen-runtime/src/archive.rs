@@ -1,0 +1,300 @@
+//! Archive: the embedded index of kernel ids and the distinct minimized BTFs (blobs), read in place.
+
+use crate::error::ArchiveError;
+use crate::wire::{self, MAX_BLOB, MAX_IDS, MAX_INDEX};
+use crate::{KernelId, unpack};
+
+/// An archive whose index is decoded; blobs are decoded one group at a time, on demand.
+///
+/// ```no_run
+/// let bytes = std::fs::read("btfgen.archive")?;
+/// let archive = btfgen_runtime::Archive::open(&bytes)?;
+/// for kernel in archive.kernels() {
+///     println!("{kernel}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Archive<'a> {
+    groups: Vec<Group<'a>>,
+    blobs: Vec<Blob>,
+    entries: Vec<Entry>,
+    /// The kernel ids, one after the other.
+    ids: String,
+    digest: [u8; wire::DIGEST_LEN],
+}
+
+struct Group<'a> {
+    raw_len: usize,
+    frame: &'a [u8],
+}
+
+#[derive(Clone, Copy)]
+struct Blob {
+    group: usize,
+    start: usize,
+    len: usize,
+}
+
+struct Entry {
+    start: usize,
+    end: usize,
+    blob: usize,
+}
+
+impl<'a> Archive<'a> {
+    /// Decodes the index; no blob is looked at.
+    ///
+    /// # Errors
+    /// When the bytes are no archive, are of another version, or the index is damaged.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, ArchiveError> {
+        let mut rest = bytes.strip_prefix(&wire::MAGIC).ok_or(ArchiveError::NotAnArchive)?;
+        match rest.split_first() {
+            Some((&wire::VERSION, tail)) => rest = tail,
+            Some((&other, _)) => return Err(ArchiveError::Version(other)),
+            None => return Err(ArchiveError::Truncated),
+        }
+        let raw_len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
+        let len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
+        let (frame, groups) = rest.split_at_checked(len).ok_or(ArchiveError::Truncated)?;
+        let index = unpack::frame(frame, raw_len).ok_or(ArchiveError::Index("checksum"))?;
+        decode_index(&index, groups).map_err(ArchiveError::Index)
+    }
+
+    /// Number of kernels.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no kernel is held.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The kernel ids, series by series, and within a series by number.
+    pub fn kernels(&self) -> impl Iterator<Item = KernelId> + '_ {
+        self.ids().filter_map(|id| id.parse().ok())
+    }
+
+    /// The kernel ids as text, in the order of [`Archive::kernels`].
+    pub fn ids(&self) -> impl Iterator<Item = &str> + '_ {
+        self.entries.iter().map(|entry| self.id(entry))
+    }
+
+    /// Number of distinct blobs.
+    pub fn blob_count(&self) -> usize {
+        self.blobs.len()
+    }
+
+    /// The number of a kernel's blob: equal for two kernels exactly when their minimized BTFs are equal.
+    pub fn blob_of(&self, kernel: &KernelId) -> Option<usize> {
+        self.entries.iter().find(|entry| self.id(entry) == kernel.as_str()).map(|entry| entry.blob)
+    }
+
+    /// Number of groups of blobs; a look-up decodes one.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Digest of the relocations of the objects that the archive was made for.
+    pub fn objects_digest(&self) -> [u8; wire::DIGEST_LEN] {
+        self.digest
+    }
+
+    /// A kernel's minimized BTF, or `None` when the archive does not hold the kernel.
+    ///
+    /// # Errors
+    /// When the blob's group is damaged.
+    pub fn get(&self, kernel: &KernelId) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.blob_of(kernel).map(|number| self.blob(number)).transpose()
+    }
+
+    /// A blob by its number.
+    ///
+    /// # Errors
+    /// When there is no such blob or its group is damaged.
+    pub fn blob(&self, number: usize) -> Result<Vec<u8>, ArchiveError> {
+        let damaged = ArchiveError::Blob(number);
+        let Some(&Blob { group, start, len }) = self.blobs.get(number) else { return Err(damaged) };
+        let Some(mut raw) = self.group(group) else { return Err(damaged) };
+        if start.checked_add(len).is_none_or(|end| end > raw.len()) {
+            return Err(damaged);
+        }
+        raw.truncate(start + len);
+        raw.drain(..start);
+        Ok(raw)
+    }
+
+    /// Decodes every group, which checks every checksum.
+    ///
+    /// # Errors
+    /// When a group is damaged.
+    pub fn verify(&self) -> Result<(), ArchiveError> {
+        let mut checked = None;
+        for (number, blob) in self.blobs.iter().enumerate() {
+            if checked != Some(blob.group) {
+                self.group(blob.group).ok_or(ArchiveError::Blob(number))?;
+                checked = Some(blob.group);
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&self, number: usize) -> Option<Vec<u8>> {
+        let group = self.groups.get(number)?;
+        unpack::frame(group.frame, group.raw_len)
+    }
+
+    fn id(&self, entry: &Entry) -> &str {
+        self.ids.get(entry.start..entry.end).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Archive<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Archive {{ kernels: {}, blobs: {}, groups: {} }}",
+            self.len(),
+            self.blob_count(),
+            self.group_count()
+        )
+    }
+}
+
+/// Takes a length that may not exceed `max`.
+fn take_len(rest: &mut &[u8], max: usize) -> Option<usize> {
+    let len = usize::try_from(wire::take_varint(rest)?).ok()?;
+    (len <= max).then_some(len)
+}
+
+/// Takes a count of things that each take at least one of the bytes that follow, so that it bounds memory.
+fn take_count(rest: &mut &[u8]) -> Option<usize> {
+    let count = usize::try_from(wire::take_varint(rest)?).ok()?;
+    (count <= rest.len()).then_some(count)
+}
+
+fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'static str> {
+    let (digest, mut rest) = index.split_first_chunk().ok_or("digest")?;
+    let rest = &mut rest;
+    let groups = take_groups(rest, frames).ok_or("groups")?;
+    let blobs = take_blobs(rest, &groups).ok_or("blobs")?;
+    let mut archive = Archive { groups, blobs, entries: Vec::new(), ids: String::new(), digest: *digest };
+    take_entries(rest, &mut archive).ok_or("entries")?;
+    if !rest.is_empty() {
+        return Err("trailing bytes");
+    }
+    Ok(archive)
+}
+
+fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'a>>> {
+    let count = take_count(rest)?;
+    let mut groups = Vec::with_capacity(count);
+    for _ in 0..count {
+        let raw_len = take_len(rest, MAX_BLOB)?;
+        let len = take_len(rest, usize::MAX)?;
+        let (frame, tail) = frames.split_at_checked(len)?;
+        groups.push(Group { raw_len, frame });
+        frames = tail;
+    }
+    frames.is_empty().then_some(groups)
+}
+
+/// Blobs fill the groups in order, each group exactly.
+fn take_blobs(rest: &mut &[u8], groups: &[Group<'_>]) -> Option<Vec<Blob>> {
+    let count = take_count(rest)?;
+    let mut blobs = Vec::with_capacity(count);
+    let (mut group, mut start) = (0, 0);
+    for _ in 0..count {
+        let len = take_len(rest, MAX_BLOB)?;
+        if start == groups.get(group)?.raw_len {
+            (group, start) = (group + 1, 0);
+        }
+        if len == 0 || start + len > groups.get(group)?.raw_len {
+            return None;
+        }
+        blobs.push(Blob { group, start, len });
+        start += len;
+    }
+    let filled = match groups.last() {
+        Some(last) => group + 1 == groups.len() && start == last.raw_len,
+        None => true,
+    };
+    filled.then_some(blobs)
+}
+
+fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
+    let count = take_count(rest)?;
+    let mut templates: Vec<&[u8]> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let end = rest.iter().position(|&b| b == wire::TEMPLATE_END)?;
+        let (template, tail) = rest.split_at(end);
+        if templates.last().is_some_and(|&last| last >= template) {
+            return None;
+        }
+        templates.push(template);
+        *rest = tail.get(1..)?;
+    }
+    let mut sizes = Vec::with_capacity(count);
+    for _ in 0..count {
+        sizes.push(take_count(rest)?);
+    }
+    let mut ids = Vec::new();
+    for (template, &entries) in templates.iter().zip(&sizes) {
+        let width = template.iter().filter(|&&b| b == wire::NUMBER).count();
+        let columns = take_columns(rest, width, entries)?;
+        for row in 0..entries {
+            if row > 0 && !ascends(&columns, entries, width, row) {
+                return None;
+            }
+            let start = ids.len();
+            push_id(&mut ids, template, columns.iter().skip(row).step_by(entries));
+            if ids.len() - start > KernelId::MAX_LEN || ids.len() > MAX_IDS {
+                return None;
+            }
+            archive.entries.push(Entry { start, end: ids.len(), blob: 0 });
+        }
+    }
+    archive.ids = String::from_utf8(ids).ok()?;
+    let mut blob = 0;
+    for at in 0..archive.entries.len() {
+        blob = wire::apply_delta(blob, wire::take_varint(rest)?);
+        let number = usize::try_from(blob).ok()?;
+        let entry = archive.entries.get_mut(at)?;
+        let (start, end) = (entry.start, entry.end);
+        entry.blob = number;
+        if number >= archive.blobs.len() || archive.ids.get(start..end)?.parse::<KernelId>().is_err() {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// The numbers of a template's entries, column by column.
+fn take_columns(rest: &mut &[u8], width: usize, entries: usize) -> Option<Vec<u32>> {
+    let total = width.checked_mul(entries).filter(|&total| total <= rest.len())?;
+    let mut columns = Vec::with_capacity(total);
+    for _ in 0..width {
+        let mut value = 0;
+        for _ in 0..entries {
+            value = wire::apply_delta(value, wire::take_varint(rest)?);
+            columns.push(value);
+        }
+    }
+    Some(columns)
+}
+
+/// Whether a row's numbers are above those of the row before: entries are sorted and none stands twice.
+fn ascends(columns: &[u32], entries: usize, width: usize, row: usize) -> bool {
+    let number = |column: usize, row: usize| columns.get(column * entries + row);
+    (0..width).map(|column| number(column, row).cmp(&number(column, row - 1))).find(|order| order.is_ne())
+        == Some(std::cmp::Ordering::Greater)
+}
+
+fn push_id<'n>(ids: &mut Vec<u8>, template: &[u8], mut numbers: impl Iterator<Item = &'n u32>) {
+    for &byte in template {
+        match byte {
+            wire::NUMBER => wire::push_number(ids, numbers.next().copied().unwrap_or_default()),
+            other => ids.push(other),
+        }
+    }
+}

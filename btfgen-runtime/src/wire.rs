@@ -1,0 +1,171 @@
+//! Wire: the archive's layout, defined once, for the reader here and the writer in btfgen-build.
+//!
+//! ```text
+//! archive  magic[3] "BTA", version u8, varint index-raw-length, varint index-length,
+//!          index frame, group frames (one after the other, to the end)
+//! index    digest[16],
+//!          varint groups, then per group: varint raw-length, varint length,
+//!          varint blobs, then per blob: varint length,
+//!          varint templates, then per template: text, 0x00,
+//!          then per template: varint entries,
+//!          then per template, per number of the template: that number of each entry, as varint(zigzag(delta)),
+//!          then per entry: blob number as varint(zigzag(delta))
+//! ```
+//!
+//! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
+//! bytes, shortest form. Deltas are against the previous value of the same column, the first against zero,
+//! wrapping in 32 bits. A template is a kernel id in which every number is replaced by [`NUMBER`]: kernels of
+//! one series then differ in one column of small deltas, which is what makes the index small.
+//! `docs/archive.md` has the whole specification.
+
+/// First bytes of every archive.
+pub const MAGIC: [u8; 3] = *b"BTA";
+/// Version of the layout, the fourth byte.
+pub const VERSION: u8 = 1;
+/// A zstd frame's magic number, which is left out of the archive's frames.
+pub const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Length of the digest of the objects' relocations, in bytes.
+pub const DIGEST_LEN: usize = 16;
+/// Stands for a number in a template; no kernel id holds a control character.
+pub const NUMBER: u8 = 0x01;
+/// Ends a template.
+pub const TEMPLATE_END: u8 = 0x00;
+/// Most bytes of blobs that share a group, so that a look-up decodes no more; a larger blob has a group of its own.
+pub const GROUP_TARGET: usize = 256 << 10;
+/// Largest blob and largest group, in bytes.
+pub const MAX_BLOB: usize = 16 << 20;
+/// Largest decoded index, in bytes.
+pub const MAX_INDEX: usize = 4 << 20;
+/// Largest sum of the kernel ids' lengths, in bytes.
+pub const MAX_IDS: usize = 16 << 20;
+/// Most digits of a number in a kernel id; a longer run of digits stays text.
+pub const MAX_DIGITS: usize = 9;
+
+/// Appends a LEB128 varint.
+pub fn push_varint(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes a varint off the front; `None` when it is cut short, too large or not in its shortest form.
+pub fn take_varint(input: &mut &[u8]) -> Option<u32> {
+    let mut value = 0u32;
+    for (at, &byte) in input.iter().enumerate().take(5) {
+        let bits = u32::from(byte & 0x7f);
+        if at == 4 && bits > 0x0f {
+            return None;
+        }
+        value |= bits << (7 * at);
+        if byte & 0x80 == 0 {
+            if byte == 0 && at > 0 {
+                return None;
+            }
+            *input = input.get(at + 1..)?;
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The difference that leads from one value to the next, small in either direction.
+pub fn delta(from: u32, to: u32) -> u32 {
+    let difference = to.wrapping_sub(from) as i32;
+    ((difference << 1) ^ (difference >> 31)) as u32
+}
+
+/// The value that [`delta`] leads to.
+pub fn apply_delta(from: u32, delta: u32) -> u32 {
+    from.wrapping_add((delta >> 1) ^ (delta & 1).wrapping_neg())
+}
+
+/// Splits a kernel id into its template and its numbers.
+///
+/// A number is a whole run of at most [`MAX_DIGITS`] ASCII digits without a leading zero; other digits stay text.
+pub fn split(id: &str, template: &mut Vec<u8>, numbers: &mut Vec<u32>) {
+    let mut rest = id.as_bytes();
+    while let Some(&first) = rest.first() {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 {
+            template.push(first);
+            rest = &rest[1..];
+            continue;
+        }
+        let (run, tail) = rest.split_at(digits);
+        if digits > MAX_DIGITS || (first == b'0' && digits > 1) {
+            template.extend_from_slice(run);
+        } else {
+            template.push(NUMBER);
+            numbers.push(run.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0')));
+        }
+        rest = tail;
+    }
+}
+
+/// Appends a number in decimal, as it stands in a kernel id.
+pub(crate) fn push_number(out: &mut Vec<u8>, number: u32) {
+    let mut digits = [0u8; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_round_trip_and_have_one_form() {
+        for value in [0, 1, 127, 128, 300, 1 << 20, u32::MAX - 1, u32::MAX] {
+            let mut bytes = Vec::new();
+            push_varint(&mut bytes, value);
+            bytes.push(9);
+            let mut input = bytes.as_slice();
+            assert_eq!(take_varint(&mut input), Some(value));
+            assert_eq!(input, [9]);
+        }
+        for bad in [&[][..], &[0x80], &[0x80, 0], &[0xff; 5], &[0xff, 0xff, 0xff, 0xff, 0x10], &[0x80; 6]] {
+            assert_eq!(take_varint(&mut &bad[..]), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn deltas_round_trip_and_are_small_both_ways() {
+        assert_eq!(delta(5, 6), 2);
+        assert_eq!(delta(6, 5), 1);
+        for (from, to) in [(0, 0), (0, u32::MAX), (u32::MAX, 0), (7, 1 << 31), (1 << 31, 3)] {
+            assert_eq!(apply_delta(from, delta(from, to)), to);
+        }
+    }
+
+    #[test]
+    fn ids_split_into_template_and_numbers() {
+        let check = |id: &str, template: &str, expect: &[u32]| {
+            let (mut got, mut numbers) = (Vec::new(), Vec::new());
+            split(id, &mut got, &mut numbers);
+            assert_eq!(String::from_utf8(got).unwrap().replace('\x01', "#"), template);
+            assert_eq!(numbers, expect);
+        };
+        check(
+            "debian/12/x86_64/6.1.0-50-amd64",
+            "debian/#/x#_#/#.#.#-#-amd#",
+            &[12, 86, 64, 6, 1, 0, 50, 64],
+        );
+        check(
+            "ubuntu/20.04/arm64/5.4.0-007-generic",
+            "ubuntu/#.04/arm#/#.#.#-007-generic",
+            &[20, 64, 5, 4, 0],
+        );
+        check("a/b/c/1234567890-0", "a/b/c/1234567890-#", &[0]);
+    }
+}
