@@ -1,0 +1,184 @@
+//! Cargo: the build-script protocol, and every read of the environment, which it must be told of.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A build script's conversation with cargo: instructions, collected as values and printed at the end.
+#[derive(Debug)]
+pub(crate) struct Script {
+    env: Env,
+    lines: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Env {
+    Process,
+    #[cfg(test)]
+    Given(std::collections::BTreeMap<String, OsString>),
+}
+
+impl Script {
+    /// A script that reads the process's environment.
+    pub(crate) fn new() -> Self {
+        Self { env: Env::Process, lines: Vec::new() }
+    }
+
+    /// A script in an environment of exactly these variables.
+    #[cfg(test)]
+    pub(crate) fn with_env(pairs: &[(&str, &str)]) -> Self {
+        let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        Self { env: Env::Given(env), lines: Vec::new() }
+    }
+
+    /// Reads a variable and has the script run again when it changes.
+    pub(crate) fn var(&mut self, name: &str) -> Option<OsString> {
+        // A name that the environment cannot hold would end the line, or panic.
+        if name.is_empty() || name.contains(['=', '\0', '\n', '\r']) {
+            return None;
+        }
+        if !is_set_by_cargo(name) {
+            self.push(format!("cargo::rerun-if-env-changed={name}"));
+        }
+        match &self.env {
+            #[expect(clippy::disallowed_methods, reason = "the one place that reads and tells cargo")]
+            Env::Process => std::env::var_os(name),
+            #[cfg(test)]
+            Env::Given(pairs) => pairs.get(name).cloned(),
+        }
+    }
+
+    /// `OUT_DIR`.
+    pub(crate) fn out_dir(&mut self) -> Option<PathBuf> {
+        self.var("OUT_DIR").map(PathBuf::from)
+    }
+
+    /// Runs the script again when a file changes, or anything in a folder, however deep.
+    ///
+    /// Said of existing paths only: cargo takes a missing path for one that always changes. And not of
+    /// paths in `OUT_DIR`: those are written by the script itself, after the time that cargo compares with.
+    pub(crate) fn rerun_if_changed(&mut self, path: &Path) {
+        let own = self.out_dir().is_some_and(|out_dir| path.starts_with(out_dir));
+        // A path with a line break would end the line; cargo has no way to quote it.
+        let Some(text) = path.to_str().filter(|text| !text.is_empty() && !text.contains(['\n', '\r'])) else {
+            return;
+        };
+        if !own && path.exists() {
+            self.push(format!("cargo::rerun-if-changed={text}"));
+        }
+    }
+
+    /// Shows a warning, one for each line of the text.
+    pub(crate) fn warning(&mut self, text: &str) {
+        for line in text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
+            self.push(format!("cargo::warning={line}"));
+        }
+    }
+
+    /// The instructions so far, each one line, in order and without repetition.
+    pub(crate) fn instructions(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Prints the instructions to standard output, where cargo reads them.
+    pub(crate) fn print(&self) {
+        for line in self.instructions() {
+            println!("{line}");
+        }
+    }
+
+    fn push(&mut self, line: String) {
+        if !self.lines.contains(&line) {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// Whether cargo sets this variable for build scripts: it does not watch those, and says so.
+fn is_set_by_cargo(name: &str) -> bool {
+    const NAMES: [&str; 9] =
+        ["OUT_DIR", "TARGET", "HOST", "NUM_JOBS", "OPT_LEVEL", "PROFILE", "DEBUG", "RUSTC", "CARGO"];
+    const STARTS: [&str; 4] = ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_MANIFEST_", "CARGO_PKG_"];
+    NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
+}
+
+/// The hub's name for the architecture that cargo builds for; none outside a build script.
+pub(crate) fn target_arch(script: &mut Script) -> Option<String> {
+    let arch = script.var("CARGO_CFG_TARGET_ARCH")?.into_string().ok()?;
+    let little = script.var("CARGO_CFG_TARGET_ENDIAN").is_none_or(|endian| endian == "little");
+    Some(hub_arch(&arch, little).to_owned())
+}
+
+/// The BTFHub archive's name, which is Debian's and the kernel's, for rustc's name of an architecture.
+fn hub_arch(rustc: &str, little_endian: bool) -> &str {
+    match (rustc, little_endian) {
+        ("aarch64", _) => "arm64",
+        ("powerpc64", true) => "ppc64le",
+        ("powerpc64", false) => "ppc64",
+        ("x86", _) => "i386",
+        ("mips64", true) => "mips64el",
+        ("mips", true) => "mipsel",
+        (other, _) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::tests::TempDir;
+
+    #[test]
+    fn declares_what_it_reads() {
+        let mut script = Script::with_env(&[("OUT_DIR", "/o"), ("BTF_DIR", "/b")]);
+        assert_eq!(script.var("BTF_DIR").unwrap(), "/b");
+        assert_eq!(script.var("BTF_DIR").unwrap(), "/b");
+        assert_eq!(script.var("OUT_DIR").unwrap(), "/o");
+        assert_eq!(script.var("CARGO_CFG_TARGET_ARCH"), None);
+        assert_eq!(script.var("NONE"), None);
+        assert_eq!(script.var("A\ncargo::warning=x"), None);
+        assert_eq!(
+            script.instructions(),
+            ["cargo::rerun-if-env-changed=BTF_DIR", "cargo::rerun-if-env-changed=NONE"]
+        );
+    }
+
+    #[test]
+    fn reruns_for_inputs_that_exist() {
+        let dir = TempDir::new();
+        let out_dir = dir.path().join("out");
+        let input = dir.file("input.toml", "");
+        let odd = dir.file("two\nlines", "");
+        let own = dir.file("out/own.bpf.o", "");
+        let mut script = Script::with_env(&[("OUT_DIR", out_dir.to_str().unwrap())]);
+        for path in [&input, &input, &odd, &own, &dir.path().join("none"), &PathBuf::new()] {
+            script.rerun_if_changed(path);
+        }
+        assert_eq!(script.instructions(), [format!("cargo::rerun-if-changed={}", input.display())]);
+    }
+
+    #[test]
+    fn warns_line_by_line() {
+        let mut script = Script::with_env(&[]);
+        script.warning("one\n\ncargo::rustc-link-arg=x\r\ntwo\n");
+        assert_eq!(
+            script.instructions(),
+            ["cargo::warning=one", "cargo::warning=cargo::rustc-link-arg=x", "cargo::warning=two"]
+        );
+    }
+
+    #[test]
+    fn names_architectures_as_the_hub_does() {
+        let check = |arch: &str, endian: &str, expect: &str| {
+            let mut script =
+                Script::with_env(&[("CARGO_CFG_TARGET_ARCH", arch), ("CARGO_CFG_TARGET_ENDIAN", endian)]);
+            assert_eq!(target_arch(&mut script).unwrap(), expect);
+            assert!(script.instructions().is_empty());
+        };
+        check("x86_64", "little", "x86_64");
+        check("aarch64", "little", "arm64");
+        check("powerpc64", "little", "ppc64le");
+        check("powerpc64", "big", "ppc64");
+        check("s390x", "big", "s390x");
+        check("riscv64", "little", "riscv64");
+        assert_eq!(target_arch(&mut Script::with_env(&[])), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Tests of configurations: what `btfgen.toml` may say, and the files found.
+
+use super::*;
+use crate::ErrorKind;
+use crate::fs::tests::TempDir;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    file::parse(text, "dir/btfgen.toml".into())
+}
+
+#[test]
+fn reads_every_entry() {
+    let config = parse(
+        "objects = [\"$OUT_DIR/*.bpf.o\"]\nhub = \"kernels.hub\"\ninclude = [\"debian/**\"]\n\
+         exclude = [\"**/*-cloud-*\"]\non-failure = \"drop\"\nlevel = 7\narch = [\"x86_64\", \"arm64\"]\n\
+         emit = \"both\"\n",
+    )
+    .unwrap();
+    assert_eq!(config.base.as_deref(), Some(Path::new("dir")));
+    assert_eq!(config.include, ["debian/**"]);
+    assert_eq!(config.exclude, ["**/*-cloud-*"]);
+    assert_eq!(config.arch, ["x86_64", "arm64"]);
+    assert_eq!((config.on_failure, config.level, config.emit), (OnFailure::Drop, Some(7), Emit::Both));
+    let least = parse("objects = []\nhub = \"h\"").unwrap();
+    assert_eq!((least.on_failure, least.level, least.emit), (OnFailure::Warn, None, Emit::Archive));
+}
+
+#[test]
+fn says_where_a_mistake_is() {
+    let check = |text: &str, expect: &str| {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("dir/btfgen.toml:{expect}")), "{error}");
+    };
+    check(
+        "objects = []\nhub = \"h\"\nhubs = 1",
+        "3:1: unknown field `hubs`, expected one of `objects`, `hub`,",
+    );
+    check("objects = []\nhub = 3", "2:7: invalid type: integer `3`, expected a string");
+    check("objects = []\nhub = \"é\" x", "2:11: ");
+    check("objects = []", "1:1: missing field `hub`");
+    check(
+        "hub = \"h\"\nobjects = []\non-failure = \"stop\"",
+        "3:14: unknown variant `stop`, expected one of",
+    );
+    check("", "1:1: missing field `objects`");
+}
+
+#[test]
+fn resolves_paths_and_tells_cargo() {
+    let dir = TempDir::new();
+    let name = |path: &str| dir.path().join(path).to_str().unwrap().to_owned();
+    for file in ["out/b.bpf.o", "out/a.bpf.o", "out/.hidden.bpf.o", "out/a.txt", "prebuilt/x.o", "hub/k"] {
+        dir.file(file, "");
+    }
+    let toml = "objects = [\"$OUT_DIR/*.bpf.o\", \"pre*/x.o\", \"out/a.bpf.o\"]\nhub = \"${HUB}\"";
+    let config = Config::from_file(dir.file("btfgen.toml", toml)).unwrap();
+    let mut script = Script::with_env(&[
+        ("OUT_DIR", &name("out")),
+        ("HUB", "hub"),
+        ("CARGO_CFG_TARGET_ARCH", "aarch64"),
+        ("CARGO_CFG_TARGET_ENDIAN", "little"),
+    ]);
+    let job = config.resolve(&mut script).unwrap();
+    assert_eq!(job.objects, ["out/a.bpf.o", "out/b.bpf.o", "prebuilt/x.o"].map(|path| dir.path().join(path)));
+    assert_eq!(job.hub, dir.path().join("hub"));
+    assert_eq!(job.out_dir().unwrap(), dir.path().join("out"));
+    assert_eq!(job.level, 19);
+    assert!(job.filter.wants(&"d/1/arm64/k".parse().unwrap()));
+    assert!(!job.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
+    let changed = |path: &str| format!("cargo::rerun-if-changed={}", name(path));
+    assert_eq!(
+        script.instructions(),
+        [
+            changed("btfgen.toml"),
+            "cargo::rerun-if-env-changed=HUB".to_owned(),
+            changed("hub"),
+            format!("cargo::rerun-if-changed={}", dir.path().display()),
+            changed("prebuilt/x.o"),
+        ]
+    );
+}
+
+#[test]
+fn architectures() {
+    let check = |archs: &[&str], expect: [bool; 2]| {
+        let dir = TempDir::new();
+        let config = archs.iter().fold(Config::new(), |config, arch| config.arch(*arch));
+        let config = config.hub(dir.path()).object_file(dir.file("a.o", ""));
+        let mut script = Script::with_env(&[("CARGO_CFG_TARGET_ARCH", "x86_64")]);
+        let filter = config.resolve(&mut script).unwrap().filter;
+        let wants = ["d/1/x86_64/k", "d/1/s390x/k"].map(|id| filter.wants(&id.parse().unwrap()));
+        assert_eq!(wants, expect, "{archs:?}");
+    };
+    check(&[], [true, false]);
+    check(&["s390x"], [false, true]);
+    check(&["s390x", "x86_64"], [true, true]);
+    check(&["all"], [true, true]);
+}
+
+#[test]
+fn refuses() {
+    let dir = TempDir::new();
+    let hub = dir.path().to_owned();
+    let object = dir.file("a.o", "");
+    let check = |config: Config, expect: &str| {
+        let manifest_dir = dir.path().to_str().unwrap();
+        let mut script = Script::with_env(&[("CARGO_MANIFEST_DIR", manifest_dir)]);
+        let error = config.resolve(&mut script).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.to_string(), expect.replace("BASE", manifest_dir));
+    };
+    let hubbed = || Config::new().hub(&hub);
+    check(Config::new(), "no hub named: call Config::hub, or set hub in btfgen.toml");
+    check(Config::new().hub("none"), "no hub at BASE/none");
+    check(hubbed(), "no object named: call Config::object, or set objects in btfgen.toml");
+    check(hubbed().object("sub/*.bpf.o"), "\"sub/*.bpf.o\" matches no file in BASE/sub");
+    check(hubbed().object("b.o"), "\"b.o\" matches no file in BASE");
+    check(hubbed().object("a***"), "\"a***\" is not a glob over files");
+    check(
+        hubbed().object("$OUT_DIR/*.o"),
+        "\"$OUT_DIR/*.o\" names the environment variable \"OUT_DIR\", which is not set to a text",
+    );
+    check(hubbed().object_file(&object).include("[x"), "\"[x\" is not a glob over kernel ids");
+    check(
+        hubbed().object_file(&object).compression_level(23),
+        "compression level 23 is not between 1 and 22",
+    );
+    let job = hubbed().object_file(&object).resolve(&mut Script::with_env(&[])).unwrap();
+    assert!(job.out_dir().unwrap_err().to_string().starts_with("no output folder: OUT_DIR"));
+}
+
+#[test]
+fn names_a_missing_file() {
+    let error = Config::of_package(&mut Script::with_env(&[("CARGO_MANIFEST_DIR", "/no/such")])).unwrap_err();
+    let error = Error::from(error);
+    assert!(error.chain()[0].starts_with("no configuration: write a btfgen.toml"));
+    assert_eq!(error.chain()[1], "cannot read file /no/such/btfgen.toml");
+}

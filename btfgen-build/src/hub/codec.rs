@@ -1,0 +1,302 @@
+//! Codec: the forms a BTF file is kept in (plain, xz, gzip, zstd, tar), and unpacking them in bounds.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::path::Path;
+
+use super::HubError;
+use crate::fs::FsError;
+
+/// Most bytes that a packed file may expand to: 256 MiB.
+///
+/// The largest BTFs of Linux kernels have under 20 MB, those of debug builds with all modules included.
+pub const MAX_BTF_LEN: u64 = 256 << 20;
+
+/// Most memory for xz's dictionary: 128 MiB. `xz -9` asks for 65 MiB.
+const MAX_XZ_MEMORY: u64 = 128 << 20;
+
+/// Largest zstd window, as a power of two: 128 MiB, what `zstd --ultra -22` asks for.
+const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+
+/// How a BTF file is kept, told by the end of its name.
+///
+/// The order is that of preference when one kernel is there in several forms: cheaper to read first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Form {
+    /// `.btf`
+    Plain,
+    /// `.btf.tar`
+    Tar,
+    /// `.btf.zst`
+    Zst,
+    /// `.btf.tar.zst`
+    TarZst,
+    /// `.btf.gz`
+    Gz,
+    /// `.btf.tar.gz`
+    TarGz,
+    /// `.btf.xz`
+    Xz,
+    /// `.btf.tar.xz`, as the BTFHub archive keeps them.
+    TarXz,
+}
+
+impl Form {
+    /// Every form, in order of preference.
+    pub const ALL: [Self; 8] =
+        [Self::Plain, Self::Tar, Self::Zst, Self::TarZst, Self::Gz, Self::TarGz, Self::Xz, Self::TarXz];
+
+    /// The end of a file's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => ".btf",
+            Self::Tar => ".btf.tar",
+            Self::Zst => ".btf.zst",
+            Self::TarZst => ".btf.tar.zst",
+            Self::Gz => ".btf.gz",
+            Self::TarGz => ".btf.tar.gz",
+            Self::Xz => ".btf.xz",
+            Self::TarXz => ".btf.tar.xz",
+        }
+    }
+
+    /// Splits a file's name into the kernel's release and the form.
+    pub fn split(name: &str) -> Option<(&str, Self)> {
+        Self::ALL.into_iter().find_map(|form| Some((name.strip_suffix(form.suffix())?, form)))
+    }
+
+    fn is_tar(self) -> bool {
+        matches!(self, Self::Tar | Self::TarZst | Self::TarGz | Self::TarXz)
+    }
+}
+
+/// What is wrong with the content of a packed file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The compressed stream or the tar archive cannot be read: not of this format, cut short, damaged.
+    #[error("not a readable {format} stream")]
+    Stream {
+        /// `xz`, `gzip`, `zstd` or `tar`.
+        format: &'static str,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// It expands to more than [`MAX_BTF_LEN`] bytes.
+    #[error("expands to more than {limit} bytes")]
+    TooLong {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The tar archive has no member whose name ends in `.btf`.
+    #[error("no member *.btf in the tar archive, only {members:?}")]
+    NoMember {
+        /// The first few members' names.
+        members: Vec<String>,
+    },
+    /// The tar archive has more than one member whose name ends in `.btf`.
+    #[error("two members *.btf in the tar archive: {first:?} and {second:?}")]
+    TwoMembers {
+        /// The first one's name.
+        first: String,
+        /// The second one's name.
+        second: String,
+    },
+    /// A member of the tar archive cannot be read.
+    #[error("member {member:?}")]
+    Member {
+        /// Its name.
+        member: String,
+        /// What is wrong with it.
+        source: Box<CodecError>,
+    },
+}
+
+/// A BTF file's bytes: mapped into memory, or owned.
+#[derive(Debug)]
+pub struct Bytes(Repr);
+
+#[derive(Debug)]
+enum Repr {
+    Mapped(memmap2::Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Mapped(map) => map,
+            Repr::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Owned(bytes))
+    }
+}
+
+/// Reads a BTF file in the form that its name tells; a name that tells none is read as plain BTF.
+///
+/// A plain file is mapped, not copied: it must not be cut short while it is in use.
+///
+/// # Errors
+/// When the file cannot be read, or not be unpacked within [`MAX_BTF_LEN`]; the error names the file.
+pub fn read_btf(path: &Path) -> Result<Bytes, HubError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
+    let bytes = map(path)?;
+    if form == Form::Plain {
+        return Ok(bytes);
+    }
+    let unpacked = unpack(&bytes, form);
+    unpacked.map(Bytes::from).map_err(|source| HubError::Codec { file: path.to_owned(), source })
+}
+
+/// Maps a file; what is no regular file, or empty, is read.
+fn map(path: &Path) -> Result<Bytes, FsError> {
+    let on = |action| FsError::on(action, path);
+    let file = File::open(path).map_err(on("open file"))?;
+    let meta = file.metadata().map_err(on("read file"))?;
+    if !meta.is_file() || meta.len() == 0 {
+        let mut bytes = Vec::new();
+        file.take(MAX_BTF_LEN).read_to_end(&mut bytes).map_err(on("read file"))?;
+        return Ok(bytes.into());
+    }
+    // SAFETY: a map is undefined behaviour when the file changes under it. Hubs are inputs of a build, as
+    // sources are: nobody writes them while it runs, and the kernel's page cache, which other tools
+    // replace by renaming, is never cut short. Twice as fast as reading over a hub of raw BTFs.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(on("map file"))?;
+    Ok(Bytes(Repr::Mapped(map)))
+}
+
+/// Unpacks a BTF kept in one form.
+///
+/// # Errors
+/// When the bytes are not of that form, expand to more than [`MAX_BTF_LEN`], ask for too much memory, or
+/// hold no single member `*.btf`.
+pub fn unpack(bytes: &[u8], form: Form) -> Result<Vec<u8>, CodecError> {
+    unpack_within(bytes, form, MAX_BTF_LEN)
+}
+
+fn unpack_within(bytes: &[u8], form: Form, limit: u64) -> Result<Vec<u8>, CodecError> {
+    let (format, decoder): (&'static str, Box<dyn Read + '_>) = match form {
+        Form::Plain | Form::Tar => ("tar", Box::new(bytes)),
+        Form::Xz | Form::TarXz => ("xz", xz(bytes)?),
+        Form::Gz | Form::TarGz => ("gzip", Box::new(flate2::read::MultiGzDecoder::new(bytes))),
+        Form::Zst | Form::TarZst => ("zstd", zstd(bytes)?),
+    };
+    let mut input = Limited { inner: decoder, left: limit, format, failure: None, limit };
+    let result = if form.is_tar() { untar(&mut input) } else { read_all(&mut input) };
+    match input.failure {
+        // The tar reader wraps what the decoder said: the decoder's own word is the cause.
+        Some(failure) => Err(match result {
+            Err(CodecError::Member { member, .. }) => {
+                CodecError::Member { member, source: Box::new(failure) }
+            }
+            _ => failure,
+        }),
+        None => result,
+    }
+}
+
+fn xz(bytes: &[u8]) -> Result<Box<dyn Read + '_>, CodecError> {
+    let flags = liblzma::stream::CONCATENATED;
+    let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
+        .map_err(|error| CodecError::Stream { format: "xz", source: error.into() })?;
+    Ok(Box::new(liblzma::read::XzDecoder::new_stream(bytes, stream)))
+}
+
+fn zstd(bytes: &[u8]) -> Result<Box<dyn Read + '_>, CodecError> {
+    let failed = |source| CodecError::Stream { format: "zstd", source };
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(failed)?;
+    decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(failed)?;
+    Ok(Box::new(decoder))
+}
+
+/// A decoder's output within a limit, which keeps the first failure as a typed error.
+struct Limited<'a> {
+    inner: Box<dyn Read + 'a>,
+    left: u64,
+    limit: u64,
+    format: &'static str,
+    failure: Option<CodecError>,
+}
+
+impl Read for Limited<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failure.is_some() {
+            return Err(io::Error::other("failed before"));
+        }
+        let read = match self.inner.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                let again = io::Error::new(error.kind(), error.to_string());
+                self.failure = Some(CodecError::Stream { format: self.format, source: error });
+                return Err(again);
+            }
+            Ok(read) => read,
+        };
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => {
+                self.failure = Some(CodecError::TooLong { limit: self.limit });
+                return Err(io::Error::other("too long"));
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn read_all(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::new();
+    let format = input.format;
+    input.read_to_end(&mut bytes).map_err(|source| CodecError::Stream { format, source })?;
+    Ok(bytes)
+}
+
+/// The one regular member whose name ends in `.btf`.
+///
+/// The archive is read to its end, and the stream behind it too: a second member is an error, as are a
+/// stream that is cut short and one whose checksum is wrong.
+fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
+    let failed = |source| CodecError::Stream { format: "tar", source };
+    let mut archive = tar::Archive::new(&mut *input);
+    let mut found: Option<(String, Vec<u8>)> = None;
+    let mut others = Vec::new();
+    for entry in archive.entries().map_err(failed)? {
+        let mut entry = entry.map_err(failed)?;
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let is_btf = entry.header().entry_type().is_file() && name.ends_with(".btf");
+        if !is_btf {
+            if others.len() < 5 {
+                others.push(name);
+            }
+            continue;
+        }
+        if let Some((first, _)) = found {
+            return Err(CodecError::TwoMembers { first, second: name });
+        }
+        let mut bytes = Vec::new();
+        let size = entry.size();
+        let read = entry.read_to_end(&mut bytes).and_then(|read| match read as u64 == size {
+            true => Ok(()),
+            // The tar reader takes the end of its input for the end of the member.
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        });
+        if let Err(source) = read {
+            return Err(CodecError::Member { member: name, source: Box::new(failed(source)) });
+        }
+        found = Some((name, bytes));
+    }
+    io::copy(input, &mut io::sink()).map_err(failed)?;
+    found.map(|(_, bytes)| bytes).ok_or(CodecError::NoMember { members: others })
+}
+
+#[cfg(test)]
+mod tests;
