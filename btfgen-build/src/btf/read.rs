@@ -1,0 +1,303 @@
+//! Reader: a BTF's header, its strings and its types by id, borrowed from the input.
+
+use super::{BtfError, DataModel, Endian, Fields, Kind, VOID, u16_at, u32_at};
+
+const MAGIC: u16 = 0xeb9f;
+const HEADER_LEN: usize = 24;
+const TYPE_LEN: usize = 12;
+
+/// A BTF, borrowed; types are numbered from 1, and 0 is `void`.
+///
+/// Opening checks the header, the string section's ends and that the types fill the type section;
+/// references between types are checked where they are followed.
+#[derive(Debug, Clone)]
+pub struct Btf<'a> {
+    endian: Endian,
+    types: &'a [u8],
+    strings: &'a [u8],
+    /// Byte offset in `types` of each type, from this BTF's first.
+    offsets: Vec<u32>,
+    base: Option<&'a Btf<'a>>,
+}
+
+/// One type's record.
+#[derive(Debug, Clone, Copy)]
+pub struct RawType<'a> {
+    /// The type's id.
+    pub id: u32,
+    /// Its kind.
+    pub kind: Kind,
+    /// The kind flag: bitfields in a struct, signed in an enum, union in a forward declaration.
+    pub kflag: bool,
+    /// Number of members, enumerators or parameters.
+    pub vlen: u16,
+    /// Where its name stands among the strings.
+    pub name_off: u32,
+    /// A size in bytes, or the id of the type it refers to, as its kind has it.
+    pub size_or_type: u32,
+    extra: &'a [u8],
+    endian: Endian,
+}
+
+impl<'a> Btf<'a> {
+    /// Opens a raw BTF.
+    ///
+    /// # Errors
+    /// When the header is not BTF's, or a section or type is cut off or of an unknown kind.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+        Self::open(bytes, None)
+    }
+
+    /// Opens a split BTF, such as a module's: its ids and string offsets go on where the base's end.
+    ///
+    /// # Errors
+    /// As [`Btf::parse`].
+    pub fn parse_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Self, BtfError> {
+        Self::open(bytes, Some(base))
+    }
+
+    fn open(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, BtfError> {
+        let endian = match bytes.get(..2) {
+            Some([0x9f, 0xeb]) => Endian::Little,
+            Some([0xeb, 0x9f]) => Endian::Big,
+            _ => return Err(BtfError::Magic),
+        };
+        debug_assert_eq!(u16_at(bytes, 0, endian), Some(MAGIC));
+        let short = || BtfError::Truncated { part: "the header", needed: HEADER_LEN, found: bytes.len() };
+        if bytes.len() < HEADER_LEN {
+            return Err(short());
+        }
+        if bytes[2] != 1 {
+            return Err(BtfError::Version(bytes[2]));
+        }
+        let word = |at| u32_at(bytes, at, endian).map(|word| word as usize).ok_or_else(short);
+        let header_len = word(4)?;
+        if header_len < HEADER_LEN {
+            return Err(BtfError::Truncated { part: "the header", needed: HEADER_LEN, found: header_len });
+        }
+        let section = |part, start: usize, len: usize| {
+            let from = header_len.saturating_add(start);
+            let to = from.saturating_add(len);
+            bytes.get(from..to).ok_or(BtfError::Truncated { part, needed: to, found: bytes.len() })
+        };
+        let types = section("the type section", word(8)?, word(12)?)?;
+        let strings = section("the string section", word(16)?, word(20)?)?;
+        let split = base.is_some() && strings.is_empty();
+        let bounded = strings.last() == Some(&0) && (base.is_some() || strings[0] == 0);
+        if !(split || bounded) {
+            return Err(BtfError::Strings);
+        }
+        let mut btf = Self { endian, types, strings, offsets: Vec::new(), base };
+        btf.offsets = btf.scan()?;
+        Ok(btf)
+    }
+
+    /// Finds where each type begins.
+    fn scan(&self) -> Result<Vec<u32>, BtfError> {
+        // A kernel's types take 24 to 30 bytes each.
+        let mut offsets = Vec::with_capacity(self.types.len() / 22);
+        let mut at = 0;
+        while at < self.types.len() {
+            let id =
+                self.first_id() + u32::try_from(offsets.len()).map_err(|_| BtfError::TooLarge("types"))?;
+            let truncated = |needed| BtfError::Truncated {
+                part: "the type section",
+                needed: at + needed,
+                found: self.types.len(),
+            };
+            let info = u32_at(self.types, at + 4, self.endian).ok_or_else(|| truncated(TYPE_LEN))?;
+            let number = (info >> 24 & 0x1f) as u8;
+            let kind = Kind::from_number(number).ok_or(BtfError::UnknownKind { id, kind: number })?;
+            let len = TYPE_LEN + kind.extra_len((info & 0xffff) as usize);
+            if self.types.len() - at < len {
+                return Err(truncated(len));
+            }
+            offsets.push(u32::try_from(at).map_err(|_| BtfError::TooLarge("types"))?);
+            at += len;
+        }
+        Ok(offsets)
+    }
+
+    fn first_id(&self) -> u32 {
+        self.base.map_or(1, |base| base.type_count())
+    }
+
+    /// The byte order.
+    pub fn endian(&self) -> Endian {
+        self.endian
+    }
+
+    /// Number of types, `void` and the base's included; ids are below it.
+    pub fn type_count(&self) -> u32 {
+        self.first_id() + self.offsets.len() as u32
+    }
+
+    /// The type with that id, which is none for `void` and for ids out of range.
+    pub fn get(&self, id: u32) -> Option<RawType<'a>> {
+        let first = self.first_id();
+        if id < first {
+            return self.base.and_then(|base| base.get(id));
+        }
+        let at = *self.offsets.get((id - first) as usize)? as usize;
+        let record = self.types.get(at..)?;
+        let info = u32_at(record, 4, self.endian)?;
+        let kind = Kind::from_number((info >> 24 & 0x1f) as u8)?;
+        let vlen = (info & 0xffff) as u16;
+        Some(RawType {
+            id,
+            kind,
+            kflag: info >> 31 != 0,
+            vlen,
+            name_off: u32_at(record, 0, self.endian)?,
+            size_or_type: u32_at(record, 8, self.endian)?,
+            extra: record.get(TYPE_LEN..TYPE_LEN + kind.extra_len(usize::from(vlen)))?,
+            endian: self.endian,
+        })
+    }
+
+    /// The type with that id.
+    ///
+    /// # Errors
+    /// When there is none, which is so for `void` too.
+    pub fn type_by_id(&self, id: u32) -> Result<RawType<'a>, BtfError> {
+        self.get(id).ok_or(BtfError::TypeId { id, count: self.type_count() })
+    }
+
+    /// This BTF's own types in the order of their ids, without the base's.
+    pub fn types(&self) -> impl Iterator<Item = RawType<'a>> + '_ {
+        (self.first_id()..self.type_count()).filter_map(|id| self.get(id))
+    }
+
+    /// The string at an offset, without its NUL byte.
+    ///
+    /// # Errors
+    /// When the offset is past the string section's end.
+    pub fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+        let base_len = self.base.map_or(0, |base| base.string_len());
+        let Some(own) = (offset as usize).checked_sub(base_len) else {
+            return self.base.map_or(Ok(b"".as_slice()), |base| base.string(offset));
+        };
+        let rest = self
+            .strings
+            .get(own..)
+            .filter(|rest| !rest.is_empty())
+            .ok_or(BtfError::StringOffset { offset, size: self.string_len() })?;
+        let len = memchr::memchr(0, rest).unwrap_or(rest.len());
+        Ok(&rest[..len])
+    }
+
+    fn string_len(&self) -> usize {
+        self.base.map_or(0, |base| base.string_len()) + self.strings.len()
+    }
+
+    /// Size in bytes of a pointer, guessed from the type `long` as libbpf's `determine_ptr_size` does.
+    pub fn pointer_size(&self) -> Option<u8> {
+        if let Some(size) = self.base.and_then(|base| base.pointer_size()) {
+            return Some(size);
+        }
+        self.types().filter(|ty| ty.kind == Kind::Int).find_map(|ty| {
+            let size = u8::try_from(ty.size_or_type).ok().filter(|size| matches!(size, 4 | 8))?;
+            is_long(self.string(ty.name_off).ok()?).then_some(size)
+        })
+    }
+}
+
+/// One of the names that libbpf's `determine_ptr_size` takes for the type `long`.
+pub(crate) fn is_long(name: &[u8]) -> bool {
+    const ALIASES: [&[u8]; 11] = [
+        b"long",
+        b"long int",
+        b"int long",
+        b"unsigned long",
+        b"long unsigned",
+        b"unsigned long int",
+        b"unsigned int long",
+        b"long unsigned int",
+        b"long int unsigned",
+        b"int unsigned long",
+        b"int long unsigned",
+    ];
+    ALIASES.contains(&name)
+}
+
+impl<'a> RawType<'a> {
+    /// The words after the common part, as many as fit; for an array: element, index, number of elements.
+    fn words<const N: usize>(&self) -> Fields<'a, N> {
+        Fields::new(self.extra, self.endian)
+    }
+
+    fn word(&self, index: usize) -> u32 {
+        u32_at(self.extra, index * 4, self.endian).unwrap_or(VOID)
+    }
+
+    /// An int's encoding: 1 signed, 2 char, 4 bool.
+    pub fn int_encoding(&self) -> u8 {
+        (self.word(0) >> 24 & 0xf) as u8
+    }
+
+    /// An int's bit offset, which only old compilers set.
+    pub fn int_offset(&self) -> u8 {
+        (self.word(0) >> 16 & 0xff) as u8
+    }
+
+    /// An int's width in bits.
+    pub fn int_bits(&self) -> u8 {
+        (self.word(0) & 0xff) as u8
+    }
+
+    /// An array's element type.
+    pub fn array_element(&self) -> u32 {
+        self.word(0)
+    }
+
+    /// An array's number of elements.
+    pub fn array_len(&self) -> u32 {
+        self.word(2)
+    }
+
+    /// Members as name offset, type, bit offset and bitfield size in bits (0: no bitfield).
+    pub fn members(&self) -> impl Iterator<Item = (u32, u32, u32, u8)> + 'a {
+        let kflag = self.kflag;
+        self.words().map(move |[name_off, ty, offset]| {
+            if kflag {
+                (name_off, ty, offset & 0xff_ffff, (offset >> 24) as u8)
+            } else {
+                (name_off, ty, offset, 0)
+            }
+        })
+    }
+
+    /// Enumerators as name offset and value; the 32-bit values of an enum are sign-extended as libbpf reads them.
+    pub fn enumerators(&self) -> impl Iterator<Item = (u32, u64)> + 'a {
+        let wide = self.kind == Kind::Enum64;
+        let narrow = (!wide).then(|| {
+            self.words().map(|[name_off, value]| (name_off, i64::from(value.cast_signed()).cast_unsigned()))
+        });
+        let wide = wide.then(|| {
+            self.words().map(|[name_off, low, high]| (name_off, u64::from(high) << 32 | u64::from(low)))
+        });
+        narrow.into_iter().flatten().chain(wide.into_iter().flatten())
+    }
+
+    /// A function prototype's parameters as name offset and type.
+    pub fn params(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        self.words().map(|[name_off, ty]| (name_off, ty))
+    }
+
+    /// A data section's variables as type, offset and size in bytes.
+    pub fn variables(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+        self.words().map(|[ty, offset, size]| (ty, offset, size))
+    }
+
+    /// A declaration tag's component: a member's or parameter's index, or none for the whole declaration.
+    pub fn component(&self) -> Option<u32> {
+        Some(self.word(0)).filter(|&index| index != u32::MAX)
+    }
+}
+
+impl Btf<'_> {
+    /// Byte order and pointer size; without a type `long` a pointer is taken for 8 bytes.
+    pub fn data_model(&self) -> DataModel {
+        DataModel { endian: self.endian, pointer_size: self.pointer_size().unwrap_or(8) }
+    }
+}

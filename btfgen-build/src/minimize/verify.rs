@@ -1,0 +1,133 @@
+//! Verification: the bytes written are read back, and every question is answered anew against them.
+
+use std::fmt;
+
+use super::{Answers, MinimizeError};
+use crate::btf::Btf;
+use crate::kernel::KernelTypes;
+use crate::resolve::{Answer, describe_spec};
+use crate::roots::Roots;
+use crate::types::Types;
+
+/// A relocation that resolves otherwise against the minimized BTF than against the kernel's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The relocation's kind and spec.
+    pub relocation: String,
+    /// The answers of the kernel's candidates, those that match nothing left out.
+    pub full: Vec<Answer>,
+    /// The answers of the minimized BTF's.
+    pub minimized: Vec<Answer>,
+}
+
+/// Verifies minimized BTFs; definitions that they share are resolved once.
+pub struct Verifier<'r> {
+    types: Types,
+    answers: Answers<'r>,
+}
+
+/// The candidates of one root that take part: the answers of each, and whether there are copies of it.
+type Matrix = Vec<(Vec<Answer>, bool)>;
+
+impl<'r> Verifier<'r> {
+    /// A verifier with a store of its own, so that nothing of the kernel's can help the minimized BTF.
+    pub fn new(roots: &'r Roots) -> Self {
+        Self { types: roots.types().clone(), answers: Answers::new(roots) }
+    }
+
+    /// Compares, root by root, what all candidates answer to all questions.
+    ///
+    /// If each candidate that takes part has a counterpart with the same answers, libbpf's results are the same for
+    /// every set of programs and every order of relocations: they are a function of these answers.
+    ///
+    /// # Errors
+    /// When the bytes are no BTF; the inner result tells of a difference.
+    pub fn verify(
+        &mut self,
+        full: &mut Answers<'r>,
+        types: &Types,
+        kernel: &KernelTypes,
+        minimized: &[u8],
+    ) -> Result<Result<(), Difference>, MinimizeError> {
+        let roots = full.roots();
+        let btf = Btf::parse(minimized)?;
+        let again = KernelTypes::from_btf(&mut self.types, roots, &btf)?;
+        for root in 0..roots.roots().len() {
+            let asks_for_id = roots.roots()[root].asks_for_id();
+            let before = matrix(full, types, kernel, root, asks_for_id);
+            let after = matrix(&mut self.answers, &self.types, &again, root, asks_for_id);
+            if !same(&before, &after) || again.model != kernel.model && !before.is_empty() {
+                return Ok(Err(difference(roots, root, &before, &after)));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn matrix(
+    answers: &mut Answers<'_>,
+    types: &Types,
+    kernel: &KernelTypes,
+    root: usize,
+    asks_for_id: bool,
+) -> Matrix {
+    let mut rows: Matrix = Vec::new();
+    for candidate in &kernel.candidates[root] {
+        let evaluation = answers.get(types, kernel.model, root, candidate.ty);
+        if !evaluation.takes_part() {
+            continue;
+        }
+        let known = rows.iter_mut().find(|(answers, _)| *answers == evaluation.answers);
+        match known {
+            Some((_, repeated)) => *repeated |= asks_for_id,
+            None => rows.push((evaluation.answers.clone(), candidate.repeated && asks_for_id)),
+        }
+    }
+    rows
+}
+
+/// Equal up to order, and in order too for each question where loads are adjusted to the first candidate's size.
+fn same(before: &Matrix, after: &Matrix) -> bool {
+    if before == after {
+        return true;
+    }
+    let sorted = |matrix: &Matrix| {
+        let mut rows = matrix.clone();
+        rows.sort();
+        rows
+    };
+    let questions = before.first().map_or(0, |(answers, _)| answers.len());
+    let order_counts = (0..questions).any(|question| {
+        let mut sizes = before.iter().filter_map(|(answers, _)| match answers[question] {
+            Answer::Match(resolved) => Some((resolved.size, resolved.misread)),
+            Answer::NoMatch | Answer::Failure(_) => None,
+        });
+        let one = sizes.next();
+        sizes.any(|size| Some(size) != one)
+    });
+    !order_counts && sorted(before) == sorted(after)
+}
+
+fn difference(roots: &Roots, root: usize, before: &Matrix, after: &Matrix) -> Difference {
+    let root = &roots.roots()[root];
+    let column = |matrix: &Matrix, question: usize| -> Vec<Answer> {
+        matrix
+            .iter()
+            .map(|(answers, _)| answers[question])
+            .filter(|answer| *answer != Answer::NoMatch)
+            .collect()
+    };
+    let questions = 0..root.questions.len();
+    let differs = |&question: &usize| column(before, question) != column(after, question);
+    let question = questions.clone().find(differs).unwrap_or_default();
+    let relocation = root.questions.get(question).map_or_else(String::new, |question| {
+        format!("<{}> {}", question.spec.kind, describe_spec(roots.types(), &question.spec))
+    });
+    Difference { relocation, full: column(before, question), minimized: column(after, question) }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "relocation {}: {:?} in full, {:?} minimized", self.relocation, self.full, self.minimized)
+    }
+}

@@ -1,0 +1,123 @@
+//! Programs, and those among them that need the kernel's own BTF, whatever is embedded.
+
+use crate::btf::{Btf, BtfError, Kind, VOID};
+
+/// A program, or a subprogram in `.text`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The function's name.
+    pub name: String,
+    /// Its section, such as `raw_tracepoint/sched_process_exec`.
+    pub section: String,
+    /// Its offset in the section, in bytes.
+    pub offset: u64,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// A part of an object that cannot load on a kernel without BTF of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KernelBtfNeed {
+    /// The program, map or symbol.
+    pub name: String,
+    /// What it is, such as `fentry program`.
+    pub what: &'static str,
+}
+
+/// Sections of libbpf's `section_defs` whose programs attach by a BTF id of the kernel.
+const SECTIONS: [(&str, &str); 10] = [
+    ("fentry", "fentry program"),
+    ("fexit", "fexit program"),
+    ("fmod_ret", "fmod_ret program"),
+    ("fsession", "fsession program"),
+    ("freplace", "freplace program"),
+    ("lsm", "lsm program"),
+    ("lsm_cgroup", "lsm program"),
+    ("tp_btf", "tp_btf program"),
+    ("iter", "iterator"),
+    ("struct_ops", "struct_ops program"),
+];
+
+/// Finds what needs the kernel's BTF, by section and by the types of `.ksyms`.
+pub(super) fn kernel_btf_needs(
+    programs: &[Program],
+    sections: &[String],
+    btf: &Btf<'_>,
+) -> Result<Vec<KernelBtfNeed>, BtfError> {
+    let mut needs = Vec::new();
+    for program in programs {
+        if let Some(what) = section_need(&program.section) {
+            needs.push(KernelBtfNeed { name: program.name.clone(), what });
+        }
+    }
+    for section in
+        sections.iter().filter(|section| matches!(section.as_str(), ".struct_ops" | ".struct_ops.link"))
+    {
+        needs.push(KernelBtfNeed { name: section.clone(), what: "struct_ops map" });
+    }
+    for datasec in btf.types().filter(|ty| ty.kind == Kind::Datasec) {
+        if btf.string(datasec.name_off)? != b".ksyms" {
+            continue;
+        }
+        for (id, ..) in datasec.variables() {
+            let symbol = btf.type_by_id(id)?;
+            let what = match symbol.kind {
+                Kind::Func => "kfunc",
+                Kind::Var if !is_void(btf, symbol.size_or_type)? => "typed ksym",
+                _ => continue,
+            };
+            let name = String::from_utf8_lossy(btf.string(symbol.name_off)?).into_owned();
+            needs.push(KernelBtfNeed { name, what });
+        }
+    }
+    needs.sort();
+    needs.dedup();
+    Ok(needs)
+}
+
+/// The kind of program that a section name stands for, if that kind needs the kernel's BTF.
+fn section_need(section: &str) -> Option<&'static str> {
+    let section = section.strip_prefix('?').unwrap_or(section);
+    let kind = section.split('/').next().unwrap_or(section);
+    let kind = kind.strip_suffix(".s").unwrap_or(kind);
+    let kind = kind.strip_suffix(".multi").unwrap_or(kind);
+    SECTIONS.iter().find(|(name, _)| *name == kind).map(|&(_, what)| what)
+}
+
+/// Whether a variable is declared `extern const void`, an untyped ksym (`bpf_object__collect_externs`).
+fn is_void(btf: &Btf<'_>, mut id: u32) -> Result<bool, BtfError> {
+    for _ in 0..32 {
+        if id == VOID {
+            return Ok(true);
+        }
+        let ty = btf.type_by_id(id)?;
+        if !(ty.kind.is_modifier() || ty.kind == Kind::Typedef) {
+            return Ok(false);
+        }
+        id = ty.size_or_type;
+    }
+    Err(BtfError::TooDeep { id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_programs_by_section() {
+        let check =
+            |section: &str, expect: Option<&str>| assert_eq!(section_need(section), expect, "{section}");
+        check("fentry/do_unlinkat", Some("fentry program"));
+        check("?fexit.s/do_unlinkat", Some("fexit program"));
+        check("lsm/file_open", Some("lsm program"));
+        check("lsm_cgroup/socket_bind", Some("lsm program"));
+        check("tp_btf/sched_switch", Some("tp_btf program"));
+        check("iter.s/task", Some("iterator"));
+        check("struct_ops/init", Some("struct_ops program"));
+        check("freplace", Some("freplace program"));
+        check("raw_tracepoint/sched_switch", None);
+        check("tp/fentry", None);
+        check("xdp", None);
+        check(".text", None);
+    }
+}

@@ -1,0 +1,97 @@
+//! Compatibility: may this target type stand where the local one was compiled in?
+
+use super::{MatchFailure, Reads};
+use crate::types::{Type, TypeRef, Types};
+
+/// Most levels that two types are compared (`depth` and `level` in `relo_core.c`).
+pub(super) const MAX_LEVEL: u32 = 32;
+
+/// Steps after which a comparison is given up; types of real kernels take less than a thousand.
+pub(super) const MAX_STEPS: u32 = 1 << 20;
+
+/// Two kinds that libbpf's `btf_kind_core_compat` takes for one: equal, or both an enum of any width.
+pub(super) fn same_kind(a: Type, b: Type) -> bool {
+    use Type::{Array, Composite, Enum, Float, FuncProto, Fwd, Int, Named, Ptr, Typedef, Void};
+    match (a, b) {
+        (
+            Composite { kind: a, .. } | Named { kind: a, .. },
+            Composite { kind: b, .. } | Named { kind: b, .. },
+        ) => a == b,
+        (Void, Void)
+        | (Int { .. }, Int { .. })
+        | (Float { .. }, Float { .. })
+        | (Ptr { .. }, Ptr { .. })
+        | (Array { .. }, Array { .. })
+        | (Enum { .. }, Enum { .. })
+        | (Fwd { .. }, Fwd { .. })
+        | (Typedef { .. }, Typedef { .. })
+        | (FuncProto { .. }, FuncProto { .. }) => true,
+        _ => false,
+    }
+}
+
+/// Whether a field of the target type may be read in place of one of the local type (`bpf_core_fields_are_compat`).
+pub(super) fn fields_are_compat(types: &Types, reads: &mut Reads, local: TypeRef, target: TypeRef) -> bool {
+    let (mut local, mut target) = (local, target);
+    loop {
+        match (types.get(local), types.get(target)) {
+            (Type::Composite { .. }, Type::Composite { .. }) => return true,
+            (Type::Ptr { .. }, Type::Ptr { .. }) | (Type::Float { .. }, Type::Float { .. }) => return true,
+            (Type::Int { offset, .. }, Type::Int { offset: other, .. }) => return offset == 0 && other == 0,
+            (Type::Fwd { name: a, .. }, Type::Fwd { name: b, .. })
+            | (Type::Enum { name: a, .. }, Type::Enum { name: b, .. }) => {
+                reads.name(target);
+                let names = types.names();
+                let (a, b) = (names.essential(a), names.essential(b));
+                return names.get(a).is_empty() || names.get(b).is_empty() || a == b;
+            }
+            (Type::Array { element: a, .. }, Type::Array { element: b, .. }) => (local, target) = (a, b),
+            _ => return false,
+        }
+    }
+}
+
+/// Whether the target's type is of the local one's shape, names aside (`__bpf_core_types_are_compat`).
+pub(super) fn types_are_compat(
+    types: &Types,
+    reads: &mut Reads,
+    steps: &mut u32,
+    local: TypeRef,
+    target: TypeRef,
+    level: u32,
+) -> Result<bool, MatchFailure> {
+    let (mut local, mut target) = (types.skip_typedef(local), types.skip_typedef(target));
+    for _ in 0..MAX_LEVEL {
+        *steps = steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
+        let (own, other) = (types.get(local), types.get(target));
+        if !same_kind(own, other) {
+            return Ok(false);
+        }
+        match (own, other) {
+            (Type::Int { offset: a, .. }, Type::Int { offset: b, .. }) => return Ok(a == 0 && b == 0),
+            (Type::Ptr { pointee: a }, Type::Ptr { pointee: b }) => {
+                reads.contents(target);
+                (local, target) = (a, b);
+            }
+            (Type::Array { element: a, .. }, Type::Array { element: b, .. }) => (local, target) = (a, b),
+            (Type::FuncProto { result: a }, Type::FuncProto { result: b }) => {
+                reads.contents(target);
+                let (params, others) = (types.params(local), types.params(target));
+                if params.len() != others.len() {
+                    return Ok(false);
+                }
+                for (&a, &b) in params.iter().zip(others) {
+                    let below = level.checked_sub(1).ok_or(MatchFailure::Recursion)?;
+                    if !types_are_compat(types, reads, steps, a, b, below)? {
+                        return Ok(false);
+                    }
+                }
+                (local, target) = (a, b);
+            }
+            // `__bpf_core_types_are_compat` has no case for floats and warns of an unexpected kind.
+            (Type::Float { .. }, _) => return Ok(false),
+            _ => return Ok(true),
+        }
+    }
+    Err(MatchFailure::Recursion)
+}

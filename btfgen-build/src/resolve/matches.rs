@@ -1,0 +1,142 @@
+//! Matching: has the target's type all that the local one has, by name and kind? (`__bpf_core_types_match`)
+
+use super::compat::MAX_LEVEL;
+use super::{MatchFailure, Reads};
+use crate::types::{Name, Type, TypeRef, Types};
+
+/// One comparison of a local with a target type.
+pub(super) struct Matching<'t, 'r> {
+    pub(super) types: &'t Types,
+    pub(super) reads: &'r mut Reads,
+    pub(super) steps: &'r mut u32,
+}
+
+impl Matching<'_, '_> {
+    /// Whether the types match; root names are the caller's to compare.
+    pub(super) fn types_match(
+        &mut self,
+        local: TypeRef,
+        target: TypeRef,
+        behind_pointer: bool,
+        level: u32,
+    ) -> Result<bool, MatchFailure> {
+        if level == 0 {
+            return Err(MatchFailure::Recursion);
+        }
+        let types = self.types;
+        let (mut local, mut target) = (types.skip_typedef(local), types.skip_typedef(target));
+        let mut behind_pointer = behind_pointer;
+        for _ in 0..MAX_LEVEL {
+            *self.steps = self.steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
+            self.reads.name(target);
+            if !self.names_match(types.name_of(local), types.name_of(target)) {
+                return Ok(false);
+            }
+            match (types.get(local), types.get(target)) {
+                (Type::Void, other) => return Ok(other == Type::Void),
+                (Type::Fwd { kind: a, .. }, Type::Fwd { kind: b, .. }) => return Ok(a == b),
+                // A forward declaration's kind flag tells a union from a struct.
+                (
+                    Type::Fwd { kind: a, .. },
+                    Type::Composite { kind: b, .. } | Type::Named { kind: b, .. },
+                )
+                | (Type::Named { kind: a, .. }, Type::Fwd { kind: b, .. }) => {
+                    return Ok(behind_pointer && a == b);
+                }
+                (Type::Enum { .. }, Type::Enum { .. }) => return Ok(self.enums_match(local, target)),
+                (Type::Named { kind: a, .. }, Type::Named { kind: b, .. }) => return Ok(a == b),
+                (Type::Composite { kind: a, .. }, Type::Composite { kind: b, .. }) => {
+                    return if a == b {
+                        self.composites_match(local, target, behind_pointer, level)
+                    } else {
+                        Ok(false)
+                    };
+                }
+                (Type::Int { size: a, encoding: e, .. }, Type::Int { size: b, encoding: f, .. }) => {
+                    return Ok(a == b && e & 1 == f & 1);
+                }
+                (Type::Ptr { pointee: a }, Type::Ptr { pointee: b }) => {
+                    self.reads.contents(target);
+                    behind_pointer = true;
+                    (local, target) = (a, b);
+                }
+                (Type::Array { element: a, len }, Type::Array { element: b, len: other }) => {
+                    if len != other {
+                        return Ok(false);
+                    }
+                    (local, target) = (a, b);
+                }
+                (Type::FuncProto { result: a }, Type::FuncProto { result: b }) => {
+                    self.reads.contents(target);
+                    let (params, others) = (types.params(local), types.params(target));
+                    if params.len() != others.len() {
+                        return Ok(false);
+                    }
+                    for (&a, &b) in params.iter().zip(others) {
+                        if !self.types_match(a, b, behind_pointer, level - 1)? {
+                            return Ok(false);
+                        }
+                    }
+                    (local, target) = (a, b);
+                }
+                // Kinds differ, or are floats, which `__bpf_core_types_match` calls unexpected.
+                _ => return Ok(false),
+            }
+        }
+        Err(MatchFailure::Recursion)
+    }
+
+    /// libbpf's `bpf_core_names_match`: equal without flavors, where an empty name matches only an empty one.
+    fn names_match(&self, local: Name, target: Name) -> bool {
+        let names = self.types.names();
+        names.essential(local) == names.essential(target)
+    }
+
+    /// libbpf's `bpf_core_enums_match`: every local enumerator is there by name, whatever its value.
+    fn enums_match(&mut self, local: TypeRef, target: TypeRef) -> bool {
+        let types = self.types;
+        let (Type::Enum { size: a, .. }, Type::Enum { size: b, .. }) = (types.get(local), types.get(target))
+        else {
+            return false;
+        };
+        let (own, other) = (types.enumerators(local), types.enumerators(target));
+        if a != b || own.len() > other.len() {
+            return false;
+        }
+        self.reads.at_least(target, own.len());
+        own.iter().all(|wanted| {
+            let found = other.iter().position(|there| self.names_match(wanted.name, there.name));
+            found.inspect(|&index| self.reads.entry(target, index)).is_some()
+        })
+    }
+
+    /// libbpf's `bpf_core_composites_match`: every local member has a target member of its name that matches.
+    fn composites_match(
+        &mut self,
+        local: TypeRef,
+        target: TypeRef,
+        behind_pointer: bool,
+        level: u32,
+    ) -> Result<bool, MatchFailure> {
+        let types = self.types;
+        let (own, other) = (types.members(local), types.members(target));
+        if own.len() > other.len() {
+            return Ok(false);
+        }
+        self.reads.at_least(target, own.len());
+        'members: for wanted in own {
+            for (index, there) in other.iter().enumerate() {
+                *self.steps = self.steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
+                if !self.names_match(wanted.name, there.name) {
+                    continue;
+                }
+                self.reads.entry(target, index);
+                if self.types_match(wanted.ty, there.ty, behind_pointer, level - 1)? {
+                    continue 'members;
+                }
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a resolution read of the target's types; all else can be left out of a minimized BTF.
+
+use std::collections::BTreeMap;
+
+use crate::types::TypeRef;
+
+/// What was read of one definition, besides its kind, its size and the types it consists of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeReads {
+    /// The name.
+    pub name: bool,
+    /// What a pointer points at, or a function prototype's result and parameters.
+    pub contents: bool,
+    /// A pointer's size.
+    pub pointer_size: bool,
+    /// Members or enumerators, by index, sorted.
+    pub entries: Vec<u32>,
+    /// Number of members or enumerators that must be there at least.
+    pub at_least: u32,
+    /// The last member, because another was seen not to be the last.
+    pub last: bool,
+}
+
+/// What was read, by definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    nodes: BTreeMap<TypeRef, NodeReads>,
+}
+
+impl Reads {
+    /// What was read of a definition.
+    pub fn get(&self, ty: TypeRef) -> Option<&NodeReads> {
+        self.nodes.get(&ty)
+    }
+
+    /// Everything read, in the order of the definitions.
+    pub fn iter(&self) -> impl Iterator<Item = (TypeRef, &NodeReads)> {
+        self.nodes.iter().map(|(&ty, reads)| (ty, reads))
+    }
+
+    fn node(&mut self, ty: TypeRef) -> &mut NodeReads {
+        self.nodes.entry(ty).or_default()
+    }
+
+    /// The name of a definition was read.
+    pub fn name(&mut self, ty: TypeRef) {
+        self.node(ty).name = true;
+    }
+
+    /// A pointer or function prototype was followed.
+    pub fn contents(&mut self, ty: TypeRef) {
+        self.node(ty).contents = true;
+    }
+
+    /// A pointer's size was read.
+    pub fn pointer_size(&mut self, ty: TypeRef) {
+        self.node(ty).pointer_size = true;
+    }
+
+    /// A member or enumerator was read.
+    pub fn entry(&mut self, ty: TypeRef, index: usize) {
+        let entries = &mut self.node(ty).entries;
+        let index = index as u32;
+        if let Err(at) = entries.binary_search(&index) {
+            entries.insert(at, index);
+        }
+    }
+
+    /// It was read that there are so many members or enumerators.
+    pub fn at_least(&mut self, ty: TypeRef, count: usize) {
+        let node = self.node(ty);
+        node.at_least = node.at_least.max(count as u32);
+    }
+
+    /// It was read that some member is not the last one.
+    pub fn last(&mut self, ty: TypeRef) {
+        self.node(ty).last = true;
+    }
+
+    /// Adds what another resolution read.
+    pub fn merge(&mut self, other: &Self) {
+        for (ty, reads) in other.iter() {
+            for &entry in &reads.entries {
+                self.entry(ty, entry as usize);
+            }
+            let node = self.node(ty);
+            node.name |= reads.name;
+            node.contents |= reads.contents;
+            node.pointer_size |= reads.pointer_size;
+            node.at_least = node.at_least.max(reads.at_least);
+            node.last |= reads.last;
+        }
+    }
+}

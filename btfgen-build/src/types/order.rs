@@ -1,0 +1,89 @@
+//! A total order of definitions by content alone, whatever order they were interned in.
+
+use std::cmp::Ordering;
+
+use super::{Type, TypeRef, Types};
+
+impl Types {
+    /// Compares two definitions by what they hold: kind, name, size, then members and the like, then contained types.
+    ///
+    /// Equal means the same reference, since equal content is stored once.
+    pub fn compare(&self, a: TypeRef, b: TypeRef) -> Ordering {
+        if a == b {
+            return Ordering::Equal;
+        }
+        let (left, right) = (self.get(a), self.get(b));
+        let own = rank(left).cmp(&rank(right)).then_with(|| {
+            let names = self.names();
+            names.get(self.name_of(a)).cmp(names.get(self.name_of(b)))
+        });
+        own.then_with(|| match (left, right) {
+            (
+                Type::Int { size, encoding, offset, bits, .. },
+                Type::Int { size: s, encoding: e, offset: o, bits: b, .. },
+            ) => (size, encoding, offset, bits).cmp(&(s, e, o, b)),
+            (Type::Float { size, .. }, Type::Float { size: s, .. }) => size.cmp(&s),
+            (Type::Ptr { pointee }, Type::Ptr { pointee: p }) => self.compare(pointee, p),
+            (Type::Array { element, len }, Type::Array { element: e, len: l }) => {
+                len.cmp(&l).then_with(|| self.compare(element, e))
+            }
+            (Type::Composite { size, .. }, Type::Composite { size: s, .. }) => {
+                size.cmp(&s).then_with(|| self.compare_members(a, b))
+            }
+            (Type::Enum { size, signed, wide, .. }, Type::Enum { size: s, signed: g, wide: w, .. }) => {
+                (size, signed, wide).cmp(&(s, g, w)).then_with(|| self.compare_enumerators(a, b))
+            }
+            (Type::Typedef { target, .. }, Type::Typedef { target: t, .. }) => self.compare(target, t),
+            (Type::FuncProto { result }, Type::FuncProto { result: r }) => {
+                let (params, others) = (self.params(a), self.params(b));
+                params.len().cmp(&others.len()).then_with(|| self.compare(result, r)).then_with(|| {
+                    first_difference(params.iter().zip(others).map(|(&a, &b)| self.compare(a, b)))
+                })
+            }
+            _ => Ordering::Equal,
+        })
+    }
+
+    fn compare_members(&self, a: TypeRef, b: TypeRef) -> Ordering {
+        let (left, right) = (self.members(a), self.members(b));
+        let names = self.names();
+        let pairs = || left.iter().zip(right);
+        let flat = first_difference(pairs().map(|(a, b)| {
+            let name = names.get(a.name).cmp(names.get(b.name));
+            name.then((a.bit_offset, a.bitfield_size).cmp(&(b.bit_offset, b.bitfield_size)))
+        }));
+        flat.then(left.len().cmp(&right.len()))
+            .then_with(|| first_difference(pairs().map(|(a, b)| self.compare(a.ty, b.ty))))
+    }
+
+    fn compare_enumerators(&self, a: TypeRef, b: TypeRef) -> Ordering {
+        let (left, right) = (self.enumerators(a), self.enumerators(b));
+        let names = self.names();
+        let flat = first_difference(
+            left.iter()
+                .zip(right)
+                .map(|(a, b)| names.get(a.name).cmp(names.get(b.name)).then(a.value.cmp(&b.value))),
+        );
+        flat.then(left.len().cmp(&right.len()))
+    }
+}
+
+fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+fn rank(ty: Type) -> u8 {
+    match ty {
+        Type::Void => 0,
+        Type::Int { .. } => 1,
+        Type::Float { .. } => 2,
+        Type::Ptr { .. } => 3,
+        Type::Array { .. } => 4,
+        Type::Enum { .. } => 5,
+        Type::FuncProto { .. } => 6,
+        Type::Named { kind, .. } => 7 + kind as u8,
+        Type::Fwd { kind, .. } => 9 + kind as u8,
+        Type::Typedef { .. } => 11,
+        Type::Composite { kind, .. } => 12 + kind as u8,
+    }
+}
