@@ -1,5 +1,8 @@
 //! Every task of the project, one verb each: `cargo xtask <VERB>`.
 
+mod bench;
+mod demo;
+mod files;
 mod setup;
 mod shell;
 mod test;
@@ -19,6 +22,8 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "setup", run: setup::run, help: "installs what the other verbs need and is missing" },
     Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
+    Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
+    Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },
     Verb { name: "tidy", run: tidy::run, help: "checks file headers, file lengths and stray paths" },
 ];
 

@@ -92,6 +92,7 @@ const NEEDS: &[Need] = &[
 
 /// `cargo xtask setup`.
 pub(crate) fn run(_args: &[String]) -> Outcome {
+    rust_components()?;
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.there)()).collect();
     if missing.is_empty() {
         eprintln!("setup: everything is there");
@@ -123,6 +124,20 @@ pub(crate) fn run(_args: &[String]) -> Outcome {
     let absent: Vec<&str> =
         NEEDS.iter().filter(|need| !need.optional && !(need.there)()).map(|need| need.what).collect();
     if absent.is_empty() { Ok(()) } else { Err(format!("still missing: {}", absent.join(", ")).into()) }
+}
+
+/// Adds what a minimal Rust toolchain leaves out.
+fn rust_components() -> Outcome {
+    for (component, args) in [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])] {
+        if shell::works("cargo", &args) {
+            continue;
+        }
+        if !on_path("rustup") {
+            return Err(format!("{component} is missing: install it for the toolchain in use").into());
+        }
+        shell::run(Command::new("rustup").args(["component", "add", component]))?;
+    }
+    Ok(())
 }
 
 /// The words to put before a command that needs root, if there are any that ask no password.

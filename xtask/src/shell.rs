@@ -74,3 +74,36 @@ fn line(command: &Command) -> String {
     words.extend(command.get_args().map(|arg| arg.display().to_string()));
     words.join(" ")
 }
+
+/// What a build left behind.
+#[derive(Default)]
+pub(crate) struct Built {
+    executables: Vec<PathBuf>,
+    out_dirs: Vec<PathBuf>,
+}
+
+impl Built {
+    /// The last executable: cargo names a package's own after those it depends on.
+    pub(crate) fn executable(&self) -> Outcome<&Path> {
+        Ok(self.executables.last().ok_or("cargo built no executable")?)
+    }
+
+    /// The file of this name that a build script wrote.
+    pub(crate) fn generated(&self, name: &str) -> Outcome<PathBuf> {
+        let mut files = self.out_dirs.iter().map(|folder| folder.join(name));
+        files.find(|file| file.is_file()).ok_or_else(|| format!("no build script wrote a {name}").into())
+    }
+}
+
+/// Runs a `cargo build` or `cargo test --no-run` and returns what it left behind.
+pub(crate) fn build(command: &mut Command) -> Outcome<Built> {
+    eprintln!("$ {}", line(command));
+    let messages = read(command.arg("--message-format=json-render-diagnostics"))?;
+    let mut built = Built::default();
+    for message in messages.lines() {
+        let message: serde_json::Value = serde_json::from_str(message)?;
+        built.executables.extend(message["executable"].as_str().map(PathBuf::from));
+        built.out_dirs.extend(message["out_dir"].as_str().map(PathBuf::from));
+    }
+    Ok(built)
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{self, Outcome, cargo};
-use crate::{setup, tidy};
+use crate::{demo, setup, tidy};
 
 struct Step {
     name: &'static str,
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     Step { name: "features", run: features },
     Step { name: "tests", run: || shell::run(cargo().args(["test", "--workspace", "--all-features"])) },
     Step { name: "documentation", run: documentation },
+    Step { name: "demo", run: || demo::run(&[]) },
 ];
 
 /// Each library with each choice of features that a user may make; the tests run with all of them.

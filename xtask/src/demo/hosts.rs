@@ -1,0 +1,142 @@
+//! Hosts: machines we do not have, as the runtime would see them, and what it must select there.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::shell::{self, Outcome};
+
+struct Host {
+    what: &'static str,
+    os_release: &'static str,
+    release: &'static str,
+    machine: &'static str,
+    /// `/proc/version`, which is the host's even inside a container.
+    proc_version: &'static str,
+    /// The kernel id that must be selected; `None` where refusing is right.
+    expect: Option<&'static str>,
+}
+
+const HOSTS: &[Host] = &[
+    Host {
+        what: "Ubuntu 18.04 with the newer of its kernels",
+        os_release: "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"18.04\"\nUBUNTU_CODENAME=bionic\n",
+        release: "5.4.0-84-generic",
+        machine: "x86_64",
+        proc_version: "Linux version 5.4.0-84-generic (buildd@lcy01-amd64-007) (gcc version 7.5.0 \
+                       (Ubuntu 7.5.0-3ubuntu1~18.04)) #94~18.04.1-Ubuntu SMP Thu Aug 26 23:17:46 UTC 2021",
+        expect: Some("ubuntu/18.04/x86_64/5.4.0-84-generic"),
+    },
+    Host {
+        what: "Ubuntu 20.04, another kernel of the same release",
+        os_release: "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID=\"20.04\"\nUBUNTU_CODENAME=focal\n",
+        release: "5.4.0-84-generic",
+        machine: "x86_64",
+        proc_version: "Linux version 5.4.0-84-generic (buildd@lcy01-amd64-007) (gcc version 9.3.0 \
+                       (Ubuntu 9.3.0-17ubuntu1~20.04)) #94-Ubuntu SMP Thu Aug 26 20:27:37 UTC 2021",
+        expect: Some("ubuntu/20.04/x86_64/5.4.0-84-generic"),
+    },
+    Host {
+        what: "CentOS 7",
+        os_release: "NAME=\"CentOS Linux\"\nID=\"centos\"\nID_LIKE=\"rhel fedora\"\nVERSION_ID=\"7\"\n",
+        release: "3.10.0-1160.71.1.el7.x86_64",
+        machine: "x86_64",
+        proc_version: "Linux version 3.10.0-1160.71.1.el7.x86_64 (mockbuild@kbuilder.bsys.centos.org) (gcc version \
+                       4.8.5 20150623 (Red Hat 4.8.5-44) (GCC)) #1 SMP Tue Jun 28 15:37:28 UTC 2022",
+        expect: Some("centos/7/x86_64/3.10.0-1160.71.1.el7.x86_64"),
+    },
+    Host {
+        what: "Amazon Linux 2 on Graviton, where `uname -m` says aarch64",
+        os_release: "NAME=\"Amazon Linux\"\nID=\"amzn\"\nID_LIKE=\"centos rhel fedora\"\nVERSION_ID=\"2\"\n",
+        release: "4.14.225-168.357.amzn2.aarch64",
+        machine: "aarch64",
+        proc_version: "Linux version 4.14.225-168.357.amzn2.aarch64 (mockbuild@ip-10-0-1-32) (gcc version 7.3.1 \
+                       20180712 (Red Hat 7.3.1-9) (GCC)) #1 SMP Mon Mar 15 18:00:02 UTC 2021",
+        expect: Some("amzn/2/arm64/4.14.225-168.357.amzn2.aarch64"),
+    },
+    Host {
+        what: "Debian 10",
+        os_release: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"10\"\nVERSION_CODENAME=buster\n",
+        release: "4.19.0-17-amd64",
+        machine: "x86_64",
+        proc_version: "Linux version 4.19.0-17-amd64 (debian-kernel@lists.debian.org) (gcc version 8.3.0 \
+                       (Debian 8.3.0-6)) #1 SMP Debian 4.19.194-3 (2021-07-18)",
+        expect: Some("debian/10/x86_64/4.19.0-17-amd64"),
+    },
+    Host {
+        what: "an Alpine container on a Debian 12 host",
+        os_release: "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n",
+        release: "6.1.0-50-amd64",
+        machine: "x86_64",
+        proc_version: "Linux version 6.1.0-50-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) \
+                       12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-06-01)",
+        expect: Some("debian/12/x86_64/6.1.0-50-amd64"),
+    },
+    Host {
+        what: "Debian 12 with a kernel that was not vendored",
+        os_release: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n",
+        release: "6.1.0-9-amd64",
+        machine: "x86_64",
+        proc_version: "Linux version 6.1.0-9-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0, \
+                       GNU ld (GNU Binutils for Debian) 2.40) #1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)",
+        expect: None,
+    },
+    Host {
+        what: "Proxmox, which calls itself Debian and builds its own kernels",
+        os_release: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"10\"\nVERSION_CODENAME=buster\n",
+        release: "4.4.35-1-pve",
+        machine: "x86_64",
+        proc_version: "Linux version 4.4.35-1-pve (root@elsa) (gcc version 4.9.2 (Debian 4.9.2-10) ) #1 SMP Fri Dec 9 \
+                       11:09:55 CET 2016",
+        expect: None,
+    },
+];
+
+/// Selects for each host from one archive, prints what came out, and fails where it is not what it must be.
+///
+/// The archive is made for `object` from a hub tree in which each expected id holds the BTF file `stand_in`: only
+/// ids take part in selecting.
+pub(super) fn show(btfgen: &Path, object: &Path, stand_in: &Path, scratch: &Path) -> Outcome {
+    let hub = scratch.join("ids");
+    for id in HOSTS.iter().filter_map(|host| host.expect) {
+        let file = hub.join(format!("{id}.btf.tar.xz"));
+        fs::create_dir_all(file.parent().unwrap_or(&hub))?;
+        fs::copy(stand_in, file)?;
+    }
+    let archive = scratch.join("ids.archive");
+    let mut pack = Command::new(btfgen);
+    pack.arg("pack").arg("--hub").arg(&hub).arg("-o").arg(&archive).arg(object);
+    shell::run(&mut pack)?;
+
+    let mut wrong = String::new();
+    for (number, host) in HOSTS.iter().enumerate() {
+        let (os_release, proc_version) =
+            (scratch.join(format!("host{number}.os-release")), scratch.join(format!("host{number}.version")));
+        fs::write(&os_release, host.os_release)?;
+        fs::write(&proc_version, format!("{}\n", host.proc_version))?;
+        let output = Command::new(btfgen)
+            .arg("select")
+            .arg(&archive)
+            .args(["--release", host.release, "--machine", host.machine])
+            .arg("--os-release")
+            .arg(&os_release)
+            .arg("--proc-version")
+            .arg(&proc_version)
+            .output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let selected = output.status.success().then_some(printed.as_str());
+        println!("  {}\n    uname: {} {}", host.what, host.release, host.machine);
+        match selected {
+            Some(id) => println!("    selected: {id}"),
+            None => println!(
+                "    refused: {}",
+                String::from_utf8_lossy(&output.stderr).trim().replace('\n', "\n    ")
+            ),
+        }
+        if selected != host.expect {
+            let _ = write!(wrong, "\n{}: {selected:?}, expected {:?}", host.what, host.expect);
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("wrong selections:{wrong}").into()) }
+}

@@ -1,0 +1,124 @@
+//! Demo: execwatch on this very kernel, with the kernel's BTF hidden.
+
+mod hidden;
+mod hosts;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::shell::{self, Outcome, cargo};
+use crate::{files, setup};
+use hidden::KERNEL_BTF;
+
+/// Names the hub to the build of the example, in place of the one in its `btfgen.toml`.
+const HUB_VARIABLE: &str = "BTFGEN_HUB";
+
+/// `cargo xtask demo`.
+pub(crate) fn run(_args: &[String]) -> Outcome {
+    setup::run(&[])?;
+    let root = shell::root();
+    let vendored = root.join("example-app/kernels");
+    let scratch = root.join("target/demo");
+    files::empty_folder(&scratch)?;
+
+    heading("1. Build execwatch with this kernel's BTF among the vendored ones");
+    let hub = scratch.join("hub");
+    let vendored_kernels = files::copy_all(&vendored, &hub)?;
+    let kernel = add_running_kernel(&hub)?;
+    println!("hub: {vendored_kernels} vendored kernels and {kernel}");
+    let built = shell::build(cargo().env(HUB_VARIABLE, &hub).args(["build", "--package", "example-app"]))?;
+    let execwatch = built.executable()?;
+    let embedded = fs::metadata(built.generated("btfgen.archive")?)?.len();
+    println!("embedded: {embedded} bytes for all of them");
+
+    match hidden::obstacle() {
+        None => {
+            with_btf_hidden(execwatch)?;
+            heading("5. What it said there is true");
+            tests_with_btf_hidden(&hub)?;
+        }
+        Some(obstacle) => {
+            heading("2. Loading cannot be shown here");
+            println!("{obstacle}; what follows needs neither root nor bpf(2)");
+        }
+    }
+
+    heading("6. What would be selected on other hosts");
+    let args = ["build", "--package", "btfgen-build", "--features", "cli", "--bin", "btfgen"];
+    let btfgen = shell::build(cargo().args(args))?;
+    let stand_in = files::under(&vendored)?.into_iter().next().ok_or("nothing vendored")?;
+    hosts::show(btfgen.executable()?, &built.generated("execwatch.bpf.o")?, &stand_in, &scratch)
+}
+
+fn with_btf_hidden(execwatch: &Path) -> Outcome {
+    heading("2. Hide the kernel's BTF: libbpf alone cannot load the programs");
+    let args = ["--plain", "--once", "1", "--timeout", "10"];
+    println!("$ execwatch {}", args.join(" "));
+    let output = hidden::command(execwatch, args).output()?;
+    print!("{}", indented(&String::from_utf8_lossy(&output.stderr)));
+    if output.status.success() {
+        return Err(
+            format!("it loaded: libbpf finds this kernel's BTF elsewhere than in {KERNEL_BTF}").into()
+        );
+    }
+
+    heading("3. Which BTF execwatch takes there, and why");
+    let args = ["--explain"];
+    println!("$ execwatch {}", args.join(" "));
+    print!("{}", indented(&shell::read(&mut hidden::command(execwatch, args))?));
+
+    heading("4. The same programs on the embedded BTF, loaded by libbpf and by aya");
+    for loader in ["libbpf", "aya"] {
+        watch(execwatch, loader)?;
+    }
+    Ok(())
+}
+
+/// Runs execwatch with BTF hidden while this process starts a few programs, and prints what it sees.
+fn watch(execwatch: &Path, loader: &str) -> Outcome {
+    let own_pid = std::process::id().to_string();
+    let args = ["--loader", loader, "--once", "6", "--timeout", "30", "--parent", &own_pid];
+    println!("$ execwatch {}", args.join(" "));
+    let mut watcher =
+        hidden::command(execwatch, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut said = String::new();
+    if let Some(stderr) = watcher.stderr.take() {
+        let mut stderr = BufReader::new(stderr);
+        while !said.ends_with("watching\n") && stderr.read_line(&mut said)? != 0 {}
+    }
+    print!("{}", indented(&said));
+    for words in [&["uname", "-r"][..], &["true", "two words"], &["sh", "-c", "exit 7"]] {
+        Command::new(words[0]).args(&words[1..]).stdout(Stdio::null()).status()?;
+    }
+    let output = watcher.wait_with_output()?;
+    print!("{}", indented(&String::from_utf8_lossy(&output.stdout)));
+    println!();
+    if output.status.success() { Ok(()) } else { Err(format!("execwatch: {}", output.status).into()) }
+}
+
+/// Runs the example's own checks, which compare events with what /proc and wait(2) say, with BTF hidden.
+fn tests_with_btf_hidden(hub: &Path) -> Outcome {
+    let mut command = cargo();
+    command.env(HUB_VARIABLE, hub).args(["test", "--package", "example-app", "--test", "trace", "--no-run"]);
+    shell::run(&mut hidden::command(shell::build(&mut command)?.executable()?, ["--nocapture"]))
+}
+
+/// Puts the running kernel's BTF into the hub tree, where a look-up on this host will find it.
+fn add_running_kernel(hub: &Path) -> Outcome<String> {
+    let release = shell::read(Command::new("uname").arg("-r"))?;
+    let id = format!("debian/12/{}/{}", files::hub_arch(), release.trim());
+    let file = hub.join(format!("{id}.btf"));
+    fs::create_dir_all(file.parent().unwrap_or(hub))?;
+    fs::write(&file, fs::read(KERNEL_BTF)?)?;
+    Ok(id)
+}
+
+fn heading(text: &str) {
+    println!("\n{text}\n{}", "-".repeat(text.len()));
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  | {line}\n")).collect()
+}
