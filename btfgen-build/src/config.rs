@@ -10,6 +10,10 @@ use crate::cargo::{self, Script};
 use crate::fs::FsError;
 use crate::hub::KernelFilter;
 
+/// Names the hub to a build, in place of the one in `btfgen.toml`: to build for other kernels than those
+/// vendored without touching the sources.
+const HUB_VARIABLE: &str = "BTFGEN_HUB";
+
 /// What to generate: the objects, the hub, and what to do with them.
 ///
 /// ```no_run
@@ -254,10 +258,15 @@ impl Config {
         !self.silent
     }
 
-    /// The configuration of a build script: `btfgen.toml` in the package's folder.
+    /// The configuration of a build script: `btfgen.toml` in the package's folder, with the hub that the
+    /// environment may name in place of the file's.
     pub(crate) fn of_package(script: &mut Script) -> Result<Self, ConfigError> {
         let folder = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        file::read(folder.join("btfgen.toml"))
+        let mut config = file::read(folder.join("btfgen.toml"))?;
+        if let Some(hub) = script.var(HUB_VARIABLE).filter(|hub| !hub.is_empty()) {
+            config.hub = Some(PathText::Path(hub.into()));
+        }
+        Ok(config)
     }
 
     /// Finds the files that are meant, and tells cargo to watch them.

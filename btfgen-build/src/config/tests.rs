@@ -81,6 +81,27 @@ fn resolves_paths_and_tells_cargo() {
 }
 
 #[test]
+fn the_environment_may_name_another_hub() {
+    let dir = TempDir::new();
+    dir.file("btfgen.toml", "objects = [\"a.o\"]\nhub = \"own\"");
+    for file in ["a.o", "own/k", "other/k"] {
+        dir.file(file, "");
+    }
+    let check = |hub: Option<&str>, expect: &str| {
+        let mut env = vec![("CARGO_MANIFEST_DIR", dir.path().to_str().unwrap())];
+        env.extend(hub.map(|hub| ("BTFGEN_HUB", hub)));
+        let mut script = Script::with_env(&env);
+        let job = Config::of_package(&mut script).unwrap().resolve(&mut script).unwrap();
+        assert_eq!(job.hub, dir.path().join(expect));
+        assert!(script.instructions().contains(&"cargo::rerun-if-env-changed=BTFGEN_HUB".to_owned()));
+    };
+    check(None, "own");
+    check(Some(""), "own");
+    check(Some("other"), "other");
+    check(dir.path().join("other").to_str(), "other");
+}
+
+#[test]
 fn architectures() {
     let check = |archs: &[&str], expect: [bool; 2]| {
         let dir = TempDir::new();
