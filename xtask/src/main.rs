@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod files;
+mod fixtures;
 mod setup;
 mod shell;
 mod test;
@@ -21,6 +22,7 @@ struct Verb {
 /// CI runs nothing but these.
 const VERBS: &[Verb] = &[
     Verb { name: "setup", run: setup::run, help: "installs what the other verbs need and is missing" },
+    Verb { name: "fixtures", run: fixtures::run, help: "rebuilds testdata with clang; --check compares" },
     Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
     Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
     Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },

@@ -1,0 +1,83 @@
+//! Verdicts as text, one line a relocation, for the committed expectations.
+
+use crate::elf::ObjectFile;
+use crate::libbpf::{Judged, LibbpfError, Outcome, Selection, Value, judge};
+
+/// The thirteen kinds by number, named as libbpf's messages do.
+pub const KINDS: [&str; 13] = [
+    "byte_off",
+    "byte_sz",
+    "field_exists",
+    "signed",
+    "lshift_u64",
+    "rshift_u64",
+    "local_type_id",
+    "target_type_id",
+    "type_exists",
+    "type_size",
+    "enumval_exists",
+    "enumval_value",
+    "type_matches",
+];
+
+/// What libbpf decides on an object and a target: each program alone, all together up to the first failure, and all
+/// that are left when every program that makes libbpf give up is taken out, one after the other.
+///
+/// # Errors
+/// When the object is unreadable or libbpf rejects one of the BTFs.
+pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
+    let object = ObjectFile::parse(object)?;
+    let mut text = "[alone]\n".to_owned();
+    for name in object.program_names() {
+        let verdict = judge(&object, target, &Selection::Only(&[&name]), false)?;
+        // A subprogram's relocations appear with each program; those are the same, so once is enough.
+        for judged in verdict.relocations.iter().filter(|judged| judged.function == name) {
+            text += &line(judged);
+        }
+    }
+    let names = object.program_names();
+    let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut verdict = judge(&object, target, &Selection::Only(&left), false)?;
+    text += "[together]\n";
+    text.extend(verdict.relocations.iter().map(line));
+    text += "[without the failing]\n";
+    while let Some(failure) = verdict.failure() {
+        let before = left.len();
+        left.retain(|name| *name != failure.function);
+        if left.len() == before {
+            break;
+        }
+        verdict = judge(&object, target, &Selection::Only(&left), false)?;
+    }
+    text.extend(verdict.relocations.iter().map(line));
+    Ok(text)
+}
+
+fn line(judged: &Judged) -> String {
+    let kind = KINDS.get(judged.kind as usize).copied().unwrap_or("unknown");
+    let outcome = match judged.outcome {
+        Outcome::Resolved(value) => show(&value),
+        Outcome::Unresolvable(errno) => format!("fails with errno {errno}"),
+        Outcome::Unpatchable(value, errno) => format!("{}, does not fit, errno {errno}", show(&value)),
+    };
+    let spec = if judged.target_spec.is_empty() { "-" } else { &judged.target_spec };
+    format!("{} #{} {kind}: {outcome} | {spec}\n", judged.function, judged.number)
+}
+
+fn show(value: &Value) -> String {
+    let mut text = if value.poison {
+        format!("{} -> poison", value.orig)
+    } else {
+        format!("{} -> {}", value.orig, value.new)
+    };
+    if (value.orig_size, value.new_size) != (0, 0) {
+        text += &format!(", size {} -> {}", value.orig_size, value.new_size);
+    }
+    if value.fail_memsz_adjust {
+        text += ", not for loads";
+    }
+    if !value.validate {
+        text += ", unchecked";
+    }
+    text
+}

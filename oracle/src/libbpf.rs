@@ -1,0 +1,322 @@
+//! libbpf as the judge: what each relocation of an object resolves to against a target BTF.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+
+use crate::elf::{ElfError, Insn, ObjectFile};
+use crate::ffi;
+pub use crate::whole::{WholeError, relocate_object, whole_object_allowed};
+
+/// `BPF_CORE_TYPE_ID_TARGET`, the one kind whose value is an id of the BTF at hand.
+pub const TYPE_ID_TARGET: u32 = 7;
+
+/// Why libbpf did not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LibbpfError {
+    /// The object is unreadable.
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    /// libbpf rejects the local or the target BTF.
+    #[error("libbpf rejects a btf: {error}: {log}")]
+    Btf {
+        /// The errno.
+        error: std::io::Error,
+        /// What libbpf printed.
+        log: String,
+    },
+}
+
+/// Which programs are to be loaded.
+#[derive(Clone, Debug)]
+pub enum Selection<'a> {
+    /// All of them, as `bpf_object__load` does by default.
+    All,
+    /// Only those named; the others have their autoload switched off. Subprograms are always relocated.
+    Only(&'a [&'a str]),
+}
+
+impl Selection<'_> {
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(&name),
+        }
+    }
+}
+
+/// What one relocation resolved to: `struct bpf_core_relo_res` without the type ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Value expected in the instruction.
+    pub orig: u64,
+    /// Value patched in.
+    pub new: u64,
+    /// Whether the instruction is replaced by an invalid one.
+    pub poison: bool,
+    /// Whether `orig` is compared with the instruction.
+    pub validate: bool,
+    /// Whether a load or store of another size poisons.
+    pub fail_memsz_adjust: bool,
+    /// Size of the local field in bytes.
+    pub orig_size: u32,
+    /// Size of the target's field in bytes.
+    pub new_size: u32,
+}
+
+/// How one relocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The instruction was patched.
+    Resolved(Value),
+    /// Resolving failed with this errno: ambiguity, a spec out of bounds, recursion too deep.
+    Unresolvable(i32),
+    /// Resolved, but the instruction cannot take the value, with this errno.
+    Unpatchable(Value, i32),
+}
+
+/// One relocation's end.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Function that holds the instruction.
+    pub function: String,
+    /// Section name.
+    pub section: String,
+    /// Number within the section.
+    pub number: usize,
+    /// Relocation kind.
+    pub kind: u32,
+    /// The end.
+    pub outcome: Outcome,
+    /// The target's access spec in libbpf's format, empty when nothing matched.
+    pub target_spec: String,
+}
+
+impl Judged {
+    /// The outcome without the type id of a `TYPE_ID_TARGET`, of which only found or not found is left.
+    pub fn comparable(&self) -> Outcome {
+        match self.outcome {
+            Outcome::Resolved(value) if self.kind == TYPE_ID_TARGET => {
+                Outcome::Resolved(Value { new: u64::from(value.new != 0), ..value })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The end of a run over an object.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Relocations in libbpf's order, up to and with the first failure.
+    pub relocations: Vec<Judged>,
+    /// Functions' instructions as patched so far.
+    pub functions: BTreeMap<String, Vec<Insn>>,
+    /// What libbpf printed, warnings and above.
+    pub log: String,
+}
+
+impl Verdict {
+    /// The first relocation that made libbpf give up.
+    pub fn failure(&self) -> Option<&Judged> {
+        self.relocations.iter().find(|judged| !matches!(judged.outcome, Outcome::Resolved(_)))
+    }
+
+    /// Number of relocations that poison their instruction.
+    pub fn poisoned(&self) -> usize {
+        let poisons = |judged: &&Judged| matches!(judged.outcome, Outcome::Resolved(value) if value.poison);
+        self.relocations.iter().filter(poisons).count()
+    }
+
+    /// Where two runs of the same selection over the same object differ, one line a difference.
+    ///
+    /// The ids that `TYPE_ID_TARGET` yields are not compared.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.relocations.len() != other.relocations.len() {
+            lines.push(format!("stops after {} and {}", self.relocations.len(), other.relocations.len()));
+        }
+        for (a, b) in self.relocations.iter().zip(&other.relocations) {
+            if a.comparable() != b.comparable() {
+                lines.push(format!(
+                    "{} {}#{} kind {}: {:?} `{}` and {:?} `{}`",
+                    a.function,
+                    a.section,
+                    a.number,
+                    a.kind,
+                    a.outcome,
+                    a.target_spec,
+                    b.outcome,
+                    b.target_spec
+                ));
+            }
+        }
+        lines
+    }
+}
+
+/// Resolves and patches an object's relocations as `bpf_object__load` would: in order, with the candidates of each
+/// local type found once and pruned as it goes, stopping at the first failure.
+///
+/// # Errors
+/// When the object is unreadable or libbpf rejects one of the BTFs.
+pub fn relocations(object: &[u8], target: &[u8], selection: &Selection<'_>) -> Result<Verdict, LibbpfError> {
+    judge(&ObjectFile::parse(object)?, target, selection, false)
+}
+
+/// Resolves every relocation of an object on its own, with fresh candidates, going on after failures.
+///
+/// # Errors
+/// As [`relocations`].
+pub fn isolated(object: &[u8], target: &[u8]) -> Result<Verdict, LibbpfError> {
+    judge(&ObjectFile::parse(object)?, target, &Selection::All, true)
+}
+
+/// As [`relocations`] and [`isolated`], on an object already read.
+///
+/// # Errors
+/// As [`relocations`].
+pub fn judge(
+    object: &ObjectFile,
+    target: &[u8],
+    selection: &Selection<'_>,
+    isolated: bool,
+) -> Result<Verdict, LibbpfError> {
+    ffi::start_log(false);
+    let mut verdict = Verdict {
+        relocations: Vec::new(),
+        functions: object.functions.iter().map(|f| (f.name.clone(), f.insns.clone())).collect(),
+        log: String::new(),
+    };
+    if object.relocations.is_empty() {
+        return Ok(verdict);
+    }
+    let mut run = Run::new(&object.btf, target, object.big_endian)?;
+    for relocation in &object.relocations {
+        // libbpf passes over relocations of weak functions that the linker dropped.
+        let Some(index) = object.function_at(&relocation.section, relocation.insn) else { continue };
+        let function = &object.functions[index];
+        if !function.subprogram && !selection.contains(&function.name) {
+            continue;
+        }
+        if isolated {
+            run.forget();
+        }
+        let insns = verdict.functions.entry(function.name.clone()).or_default();
+        let at = relocation.insn - function.start;
+        let (outcome, target_spec) = run.relocate(&function.name, relocation, insns, at);
+        verdict.relocations.push(Judged {
+            function: function.name.clone(),
+            section: relocation.section.clone(),
+            number: relocation.number,
+            kind: relocation.kind,
+            outcome,
+            target_spec,
+        });
+        if !isolated && !matches!(outcome, Outcome::Resolved(_)) {
+            break;
+        }
+    }
+    verdict.log = ffi::log_text();
+    Ok(verdict)
+}
+
+/// Owner of the shim's `struct oracle_run`.
+struct Run(*mut ffi::Run);
+
+impl Run {
+    fn new(local: &[u8], target: &[u8], big_endian: bool) -> Result<Self, LibbpfError> {
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut run = std::ptr::null_mut();
+        // SAFETY: both pointers are valid for their lengths (libbpf copies), and `run` is a place for the answer.
+        let err = unsafe {
+            ffi::oracle_run_new(
+                local.as_ptr().cast(),
+                len(local),
+                target.as_ptr().cast(),
+                len(target),
+                big_endian,
+                &raw mut run,
+            )
+        };
+        if err != 0 {
+            let error = std::io::Error::from_raw_os_error(-err);
+            return Err(LibbpfError::Btf { error, log: ffi::log_text() });
+        }
+        Ok(Self(run))
+    }
+
+    fn forget(&mut self) {
+        // SAFETY: the run is alive until drop.
+        unsafe { ffi::oracle_run_forget(self.0) }
+    }
+
+    fn relocate(
+        &mut self,
+        function: &str,
+        relocation: &crate::elf::Relocation,
+        insns: &mut [Insn],
+        at: usize,
+    ) -> (Outcome, String) {
+        let name = CString::new(function).unwrap_or_default();
+        let relo = ffi::CoreRelo {
+            insn_off: u32::try_from(relocation.insn * 8).unwrap_or(u32::MAX),
+            type_id: relocation.type_id,
+            access_str_off: relocation.access_str_off,
+            kind: relocation.kind,
+        };
+        // A pair, since libbpf patches both halves of a 64-bit load wherever it finds one.
+        let mut pair = [insns[at], insns.get(at + 1).copied().unwrap_or_default()];
+        let mut raw = ffi::RawVerdict {
+            err: 0,
+            at_patch: 0,
+            poison: 0,
+            validate: 0,
+            fail_memsz_adjust: 0,
+            orig_val: 0,
+            new_val: 0,
+            orig_sz: 0,
+            new_sz: 0,
+            target_spec: [0; 256],
+        };
+        let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        // SAFETY: the run is alive, the name is terminated, `pair` holds two instructions and `raw` is the shim's
+        // `struct oracle_verdict`.
+        unsafe {
+            ffi::oracle_run_relocate(
+                self.0,
+                name.as_ptr(),
+                &raw const relo,
+                int(relocation.number),
+                pair.as_mut_ptr(),
+                int(at),
+                &raw mut raw,
+            );
+        }
+        insns[at] = pair[0];
+        if let Some(second) = insns.get_mut(at + 1) {
+            *second = pair[1];
+        }
+        let value = Value {
+            orig: raw.orig_val,
+            new: raw.new_val,
+            poison: raw.poison != 0,
+            validate: raw.validate != 0,
+            fail_memsz_adjust: raw.fail_memsz_adjust != 0,
+            orig_size: raw.orig_sz,
+            new_size: raw.new_sz,
+        };
+        let outcome = match (raw.err, raw.at_patch != 0) {
+            (0, _) => Outcome::Resolved(value),
+            (err, false) => Outcome::Unresolvable(-err),
+            (err, true) => Outcome::Unpatchable(value, -err),
+        };
+        let end = raw.target_spec.iter().position(|&b| b == 0).unwrap_or(raw.target_spec.len());
+        (outcome, String::from_utf8_lossy(&raw.target_spec[..end]).into_owned())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // SAFETY: the run came from `oracle_run_new` and is freed once.
+        unsafe { ffi::oracle_run_free(self.0) }
+    }
+}

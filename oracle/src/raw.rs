@@ -1,0 +1,276 @@
+//! BTF by hand: records as the words they are on the wire, so that tests can write, join and reorder any of them.
+
+/// Kinds, numbered as in `linux/btf.h`.
+#[expect(missing_docs, reason = "the kernel's names")]
+pub mod kind {
+    pub const INT: u32 = 1;
+    pub const PTR: u32 = 2;
+    pub const ARRAY: u32 = 3;
+    pub const STRUCT: u32 = 4;
+    pub const UNION: u32 = 5;
+    pub const ENUM: u32 = 6;
+    pub const FWD: u32 = 7;
+    pub const TYPEDEF: u32 = 8;
+    pub const VOLATILE: u32 = 9;
+    pub const CONST: u32 = 10;
+    pub const RESTRICT: u32 = 11;
+    pub const FUNC: u32 = 12;
+    pub const FUNC_PROTO: u32 = 13;
+    pub const VAR: u32 = 14;
+    pub const DATASEC: u32 = 15;
+    pub const FLOAT: u32 = 16;
+    pub const DECL_TAG: u32 = 17;
+    pub const TYPE_TAG: u32 = 18;
+    pub const ENUM64: u32 = 19;
+}
+
+/// Why bytes are no BTF.
+#[derive(Debug, thiserror::Error)]
+#[error("not a btf, at offset {0}")]
+pub struct RawError(pub usize);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    String,
+    Type,
+    Plain,
+}
+
+/// A BTF under construction; type ids count from 1, and 0 is `void`.
+#[derive(Clone, Debug)]
+pub struct Btf {
+    records: Vec<Vec<u32>>,
+    strings: Vec<u8>,
+}
+
+impl Default for Btf {
+    fn default() -> Self {
+        Self { records: Vec::new(), strings: vec![0] }
+    }
+}
+
+impl Btf {
+    /// Number of types, without `void`.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no type.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    fn string(&mut self, text: &str) -> u32 {
+        if text.is_empty() {
+            return 0;
+        }
+        let needle: Vec<u8> = [&[0], text.as_bytes(), &[0]].concat();
+        let found = self.strings.windows(needle.len()).position(|window| window == needle);
+        let at = found.map_or(self.strings.len(), |before| before + 1);
+        if found.is_none() {
+            self.strings.extend_from_slice(&needle[1..]);
+        }
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        kind: u32,
+        flag: bool,
+        vlen: usize,
+        size_or_type: u32,
+        rest: &[u32],
+    ) -> u32 {
+        let vlen = u32::try_from(vlen).unwrap_or(u32::MAX) & 0xffff;
+        let name = self.string(name);
+        let mut record = vec![name, kind << 24 | u32::from(flag) << 31 | vlen, size_or_type];
+        record.extend_from_slice(rest);
+        self.records.push(record);
+        u32::try_from(self.records.len()).unwrap_or(u32::MAX)
+    }
+
+    /// An integer of `bytes` bytes.
+    pub fn int(&mut self, name: &str, bytes: u32, signed: bool) -> u32 {
+        self.push(name, kind::INT, false, 0, bytes, &[(u32::from(signed) << 24) | (bytes * 8)])
+    }
+
+    /// A floating point number of `bytes` bytes.
+    pub fn float(&mut self, name: &str, bytes: u32) -> u32 {
+        self.push(name, kind::FLOAT, false, 0, bytes, &[])
+    }
+
+    /// A kind that only refers to another type: pointer, typedef, modifier, function, type tag.
+    pub fn reference(&mut self, kind: u32, name: &str, target: u32) -> u32 {
+        self.push(name, kind, false, 0, target, &[])
+    }
+
+    /// A forward declaration of a struct or union.
+    pub fn forward(&mut self, name: &str, union: bool) -> u32 {
+        self.push(name, kind::FWD, union, 0, 0, &[])
+    }
+
+    /// An array of `len` elements.
+    pub fn array(&mut self, element: u32, index: u32, len: u32) -> u32 {
+        self.push("", kind::ARRAY, false, 0, 0, &[element, index, len])
+    }
+
+    /// A struct or union of `bytes` bytes; each member has a name, a type and an offset in bits.
+    pub fn composite(&mut self, union: bool, name: &str, bytes: u32, members: &[(&str, u32, u32)]) -> u32 {
+        let members: Vec<_> = members.iter().map(|&(name, ty, offset)| (name, ty, offset, 0)).collect();
+        self.bitfields(union, name, bytes, &members)
+    }
+
+    /// As [`Btf::composite`] with a bit field's size in bits last, 0 for a plain member; any sets the kind flag.
+    pub fn bitfields(
+        &mut self,
+        union: bool,
+        name: &str,
+        bytes: u32,
+        members: &[(&str, u32, u32, u32)],
+    ) -> u32 {
+        let flag = members.iter().any(|member| member.3 != 0);
+        let rest: Vec<u32> = members
+            .iter()
+            .flat_map(|&(name, ty, offset, bits)| [self.string(name), ty, bits << 24 | offset])
+            .collect();
+        let kind = if union { kind::UNION } else { kind::STRUCT };
+        self.push(name, kind, flag, members.len(), bytes, &rest)
+    }
+
+    /// An enum of `bytes` bytes.
+    pub fn enumeration(&mut self, name: &str, bytes: u32, signed: bool, values: &[(&str, i32)]) -> u32 {
+        let rest: Vec<u32> =
+            values.iter().flat_map(|&(name, value)| [self.string(name), value.cast_unsigned()]).collect();
+        self.push(name, kind::ENUM, signed, values.len(), bytes, &rest)
+    }
+
+    /// An enum with 64-bit values.
+    pub fn enumeration64(&mut self, name: &str, bytes: u32, signed: bool, values: &[(&str, u64)]) -> u32 {
+        let half = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap_or_default();
+        let rest: Vec<u32> = values
+            .iter()
+            .flat_map(|&(name, value)| [self.string(name), half(value), half(value >> 32)])
+            .collect();
+        self.push(name, kind::ENUM64, signed, values.len(), bytes, &rest)
+    }
+
+    /// A function's signature.
+    pub fn prototype(&mut self, result: u32, parameters: &[(&str, u32)]) -> u32 {
+        let rest: Vec<u32> = parameters.iter().flat_map(|&(name, ty)| [self.string(name), ty]).collect();
+        self.push("", kind::FUNC_PROTO, false, parameters.len(), result, &rest)
+    }
+
+    /// A declaration tag on a type (`component` -1) or one of its members or parameters.
+    pub fn declaration_tag(&mut self, text: &str, target: u32, component: i32) -> u32 {
+        self.push(text, kind::DECL_TAG, false, 0, target, &[component.cast_unsigned()])
+    }
+
+    /// The wire form.
+    pub fn to_bytes(&self, big_endian: bool) -> Vec<u8> {
+        let word = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+        let magic = if big_endian { 0xeb9f_u16.to_be_bytes() } else { 0xeb9f_u16.to_le_bytes() };
+        let len = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let types = len(self.records.iter().map(|record| record.len() * 4).sum());
+        let mut bytes = [magic[0], magic[1], 1, 0].to_vec();
+        for value in [24, 0, types, types, len(self.strings.len())] {
+            bytes.extend_from_slice(&word(value));
+        }
+        for value in self.records.iter().flatten() {
+            bytes.extend_from_slice(&word(*value));
+        }
+        bytes.extend_from_slice(&self.strings);
+        bytes
+    }
+
+    /// Reads a BTF of either byte order.
+    ///
+    /// # Errors
+    /// When the bytes are no well-formed BTF.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RawError> {
+        let big_endian = match bytes {
+            [0x9f, 0xeb, ..] => false,
+            [0xeb, 0x9f, ..] => true,
+            _ => return Err(RawError(0)),
+        };
+        let word = |at: usize| {
+            let raw = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or(RawError(at))?;
+            Ok(if big_endian { u32::from_be_bytes(*raw) } else { u32::from_le_bytes(*raw) })
+        };
+        let field = |at| word(at).map(|value| value as usize);
+        let header = field(4)?;
+        let (start, end) = (header + field(8)?, header + field(8)? + field(12)?);
+        let strings = header + field(16)?;
+        let strings = bytes.get(strings..strings + field(20)?).ok_or(RawError(20))?.to_vec();
+        let mut records = Vec::new();
+        let mut at = start;
+        while at < end {
+            let info = word(at + 4)?;
+            let words = 3 + rest_of(info >> 24 & 0x1f).map_or(Err(RawError(at + 4)), |(fixed, each)| {
+                Ok(fixed.len() + each.len() * (info & 0xffff) as usize)
+            })?;
+            records.push((0..words).map(|n| word(at + n * 4)).collect::<Result<Vec<_>, _>>()?);
+            at += words * 4;
+        }
+        Ok(Self { records, strings })
+    }
+
+    /// Adds all types of another BTF after this one's, without merging any: what a linker does before deduplication.
+    pub fn append(&mut self, other: &Self) {
+        let types = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
+        let strings = u32::try_from(self.strings.len()).unwrap_or(u32::MAX);
+        self.strings.extend_from_slice(&other.strings);
+        for record in &other.records {
+            self.records.push(mapped(record, |word, value| match (word, value) {
+                (Word::Plain, _) | (_, 0) => value,
+                (Word::Type, _) => value + types,
+                (Word::String, _) => value + strings,
+            }));
+        }
+    }
+
+    /// The same types in another order: `order[new]` is the old place, counted from 0.
+    ///
+    /// # Panics
+    /// When `order` is no permutation of this BTF's types.
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        let mut place = vec![u32::MAX; self.records.len()];
+        for (new, &old) in order.iter().enumerate() {
+            place[old] = u32::try_from(new + 1).unwrap_or(u32::MAX);
+        }
+        assert!(order.len() == place.len() && !place.contains(&u32::MAX), "not a permutation");
+        let moved = order.iter().map(|&old| {
+            mapped(&self.records[old], |word, value| match word {
+                Word::Type if value != 0 => place[value as usize - 1],
+                _ => value,
+            })
+        });
+        Self { records: moved.collect(), strings: self.strings.clone() }
+    }
+}
+
+/// The words after the three common ones: those that stand once, and those that stand `vlen` times.
+fn rest_of(kind: u32) -> Option<(&'static [Word], &'static [Word])> {
+    use Word::{Plain, String, Type};
+    Some(match kind {
+        kind::INT | kind::VAR | kind::DECL_TAG => (&[Plain], &[]),
+        kind::ARRAY => (&[Type, Type, Plain], &[]),
+        kind::STRUCT | kind::UNION => (&[], &[String, Type, Plain]),
+        kind::ENUM => (&[], &[String, Plain]),
+        kind::ENUM64 => (&[], &[String, Plain, Plain]),
+        kind::FUNC_PROTO => (&[], &[String, Type]),
+        kind::DATASEC => (&[], &[Type, Plain, Plain]),
+        kind::PTR..=kind::TYPE_TAG => (&[], &[]),
+        _ => return None,
+    })
+}
+
+fn mapped(record: &[u32], map: impl Fn(Word, u32) -> u32) -> Vec<u32> {
+    let kind = record[1] >> 24 & 0x1f;
+    let refers = matches!(kind, kind::PTR | kind::TYPEDEF..=kind::VAR | kind::DECL_TAG | kind::TYPE_TAG);
+    let third = if refers { Word::Type } else { Word::Plain };
+    let (fixed, each) = rest_of(kind).unwrap_or_default();
+    let repeated = each.iter().cycle().take(record.len().saturating_sub(3 + fixed.len()));
+    let words = [Word::String, Word::Plain, third].into_iter().chain(fixed.iter().chain(repeated).copied());
+    record.iter().zip(words).map(|(&value, word)| map(word, value)).collect()
+}

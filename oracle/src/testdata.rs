@@ -1,0 +1,67 @@
+//! The committed fixtures: objects, synthetic targets, and the kernels at hand.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A committed file, named without its folder and extension.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// Such as `fields`.
+    pub name: String,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The folder `testdata` of the workspace.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata")
+}
+
+/// The objects of one byte order, `el` or `eb`, by name.
+///
+/// # Panics
+/// When there are none: they are committed.
+pub fn objects(byte_order: &str) -> Vec<Fixture> {
+    read_all(&folder().join("objects").join(byte_order), "o")
+}
+
+/// One object of one byte order.
+///
+/// # Panics
+/// When there is no such object.
+pub fn object(byte_order: &str, name: &str) -> Vec<u8> {
+    let path = folder().join("objects").join(byte_order).join(format!("{name}.o"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The synthetic target BTFs of one byte order, `el` or `eb`, by name.
+///
+/// # Panics
+/// When there are none: they are committed.
+pub fn targets(byte_order: &str) -> Vec<Fixture> {
+    read_all(&folder().join("targets").join(byte_order), "btf")
+}
+
+/// One synthetic target BTF of one byte order.
+///
+/// # Panics
+/// When there is no such target.
+pub fn target(byte_order: &str, name: &str) -> Vec<u8> {
+    let path = folder().join("targets").join(byte_order).join(format!("{name}.btf"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn read_all(folder: &Path, extension: &str) -> Vec<Fixture> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut fixtures: Vec<Fixture> = paths
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter_map(|path| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some(Fixture { name, bytes: fs::read(&path).ok()? })
+        })
+        .collect();
+    fixtures.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(!fixtures.is_empty(), "{} holds no .{extension} file", folder.display());
+    fixtures
+}
