@@ -1,7 +1,7 @@
 //! Configuration: what to read, keep and write, from `btfgen.toml` or from code.
 
 mod file;
-mod paths;
+pub(crate) mod paths;
 
 use std::path::{Path, PathBuf};
 

@@ -132,7 +132,6 @@ impl StdError for Error {
 }
 
 /// Adds what was being done to a result's error.
-#[expect(dead_code, reason = "generate uses it")]
 pub(crate) trait Context<T> {
     /// Adds the text that `doing` makes, when there is an error.
     fn context(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
@@ -159,6 +158,7 @@ error_from! {
     Hub: crate::hub::HubError,
     Config: crate::config::ConfigError,
     Config: crate::hub::FilterError,
+    Compile: crate::compile::CompileError,
     Io: crate::fs::FsError,
 }
 

@@ -43,6 +43,11 @@ pub(crate) fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).map_err(FsError::on("create folder", path))
 }
 
+/// Removes a file.
+pub(crate) fn remove_file(path: &Path) -> Result<(), FsError> {
+    fs::remove_file(path).map_err(FsError::on("remove file", path))
+}
+
 /// The names in a folder, sorted, so that no order of the file system shows.
 pub(crate) fn read_dir(path: &Path) -> Result<Vec<OsString>, FsError> {
     let entries = fs::read_dir(path).map_err(FsError::on("read folder", path))?;

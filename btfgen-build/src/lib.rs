@@ -2,16 +2,16 @@
 #![warn(missing_docs)]
 
 pub mod archive;
-#[expect(dead_code, reason = "generate uses the rest")]
 mod cargo;
+mod compile;
 #[expect(dead_code, reason = "generate uses the rest")]
 mod config;
 mod error;
-#[cfg_attr(not(test), expect(dead_code, reason = "generate uses the rest"))]
 mod fs;
 pub mod hub;
 
 pub use btfgen_runtime::{KernelId, KernelIdError};
+pub use compile::{Compile, CompileError, compile};
 pub use config::{Config, ConfigError, Emit, OnFailure};
 pub use error::{Error, ErrorKind};
 pub use fs::FsError;

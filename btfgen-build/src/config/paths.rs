@@ -42,7 +42,7 @@ pub(super) fn objects(
 }
 
 /// The files that a glob matches, sorted.
-fn glob_files(text: &str, base: &Path, script: &mut Script) -> Result<Vec<PathBuf>, ConfigError> {
+pub(crate) fn glob_files(text: &str, base: &Path, script: &mut Script) -> Result<Vec<PathBuf>, ConfigError> {
     let expanded = expand(text, script, Pattern::escape)?;
     let pattern = match (Path::new(&expanded).is_absolute(), base.to_str()) {
         (true, _) => expanded,
