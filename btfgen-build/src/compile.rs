@@ -258,7 +258,7 @@ impl Compile {
         let (built, depfile) = (object.with_extension("o.new"), object.with_extension("o.d"));
         // Not `to_command`, whose flags end with those of `CFLAGS`.
         let mut command = Command::new(tools.clang.path());
-        command.envs(tools.clang.env().iter().map(|(name, value)| (name, value)));
+        command.env("LC_ALL", "C");
         // Clang reads the sources again for line info, by the mapped names.
         if !base.as_os_str().is_empty() {
             command.current_dir(base);
