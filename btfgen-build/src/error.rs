@@ -160,6 +160,10 @@ error_from! {
     Config: crate::hub::FilterError,
     Compile: crate::compile::CompileError,
     Io: crate::fs::FsError,
+    Btf: crate::btf::BtfError,
+    Object: crate::object::ObjectError,
+    Archive: crate::archive::ArchiveError,
+    Archive: crate::archive::TreeError,
 }
 
 #[cfg(test)]

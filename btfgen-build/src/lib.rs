@@ -2,23 +2,27 @@
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod btf;
 mod cargo;
 mod compile;
-#[expect(dead_code, reason = "generate uses the rest")]
 mod config;
 mod error;
 mod fs;
+mod generate;
 pub mod hub;
+pub mod kernel;
+pub mod minimize;
+pub mod object;
+pub mod pipeline;
+pub mod report;
+pub mod resolve;
+pub mod roots;
+pub mod types;
 
 pub use btfgen_runtime::{KernelId, KernelIdError};
 pub use compile::{Compile, CompileError, compile};
 pub use config::{Config, ConfigError, Emit, OnFailure};
 pub use error::{Error, ErrorKind};
 pub use fs::FsError;
-pub mod btf;
-pub mod kernel;
-pub mod minimize;
-pub mod object;
-pub mod resolve;
-pub mod roots;
-pub mod types;
+pub use generate::{ARCHIVE_NAME, TREE_NAME, generate};
+pub use report::Report;

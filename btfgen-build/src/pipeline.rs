@@ -1,0 +1,333 @@
+//! The pipeline: objects and kernels in, minimized BTFs and a report out; nothing here touches cargo or the configuration.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use btfgen_runtime::KernelId;
+use sha2::{Digest, Sha256};
+
+use crate::btf::Btf;
+use crate::error::Context;
+use crate::hub::{self, KernelFilter, TreeEntry};
+use crate::kernel::KernelTypes;
+use crate::minimize::{MinimizeError, Minimizer};
+use crate::object::Object;
+use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved, may_be_guarded};
+use crate::resolve::{Outcome, RelocationKind, describe_spec};
+use crate::roots::{Place, Roots};
+use crate::types::Types;
+use crate::{Error, ErrorKind, OnFailure};
+
+/// What is to be embedded, and what is to be said of it.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    /// Each served kernel with the number of its minimized BTF.
+    pub entries: Vec<(KernelId, usize)>,
+    /// The distinct minimized BTFs.
+    pub blobs: Vec<Vec<u8>>,
+    /// Digest of what the objects ask for; equal digests ask the same.
+    pub digest: [u8; 16],
+    /// The report.
+    pub report: Report,
+}
+
+/// Reads and parses objects.
+///
+/// # Errors
+/// When a file cannot be read or is no eBPF object; the error names it.
+pub fn read_objects(paths: &[std::path::PathBuf]) -> Result<Vec<Object>, Error> {
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            let bytes = crate::fs::read(path)?;
+            Object::parse(&name, &bytes).context(|| format!("while reading object {}", path.display()))
+        })
+        .collect()
+}
+
+/// Minimizes the wanted kernels of a hub for a set of objects.
+///
+/// # Errors
+/// When the hub cannot be read, no kernel is wanted or served, a kernel fails and `on_failure` says to stop, or a
+/// minimized BTF turns out to differ.
+pub fn pack(
+    objects: &[Object],
+    hub: &Path,
+    filter: &KernelFilter,
+    on_failure: OnFailure,
+) -> Result<Packed, Error> {
+    let listing = hub::list(hub)?;
+    let selection = filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
+    let kernels: Vec<&TreeEntry> = selection.kept.iter().map(|&at| &listing.kernels[at]).collect();
+    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
+    let results =
+        on_all_cores(kernels.len(), || Worker::new(objects, &roots), |worker, at| worker.kernel(kernels[at]));
+    collect(objects, &roots, results, on_failure)
+}
+
+/// Minimizes one raw BTF for a set of objects: the job of `bpftool gen min_core_btf`.
+///
+/// Relocations that get no value are no error here: they get none from the full BTF either.
+///
+/// # Errors
+/// When the BTF is malformed or of another byte order than an object, or the result turns out to differ.
+pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
+    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
+    let mut worker = Worker::new(objects, &roots);
+    let kernel = KernelTypes::from_btf(&mut worker.types, &roots, &Btf::parse(btf)?)?;
+    if let Some(reason) = worker.other_byte_order(&kernel) {
+        return Err(Error::new(ErrorKind::Object, reason));
+    }
+    match worker.minimizer.minimize(&worker.types, &kernel) {
+        Ok(bytes) => Ok(bytes.to_vec()),
+        Err(error @ MinimizeError::Difference(_)) => Err(Error::new(ErrorKind::Internal, error)),
+        Err(error) => Err(Error::new(ErrorKind::Btf, error)),
+    }
+}
+
+/// One thread's store of definitions and memos.
+struct Worker<'r> {
+    objects: &'r [Object],
+    roots: &'r Roots,
+    types: Types,
+    minimizer: Minimizer<'r>,
+    outcomes: Outcomes,
+}
+
+/// What a worker makes of a kernel.
+struct Minimized {
+    id: KernelId,
+    bytes: Result<Arc<[u8]>, String>,
+    unresolved: Vec<Unresolved>,
+}
+
+impl<'r> Worker<'r> {
+    fn new(objects: &'r [Object], roots: &'r Roots) -> Self {
+        let types = roots.types().clone();
+        Self { objects, roots, types, minimizer: Minimizer::new(roots), outcomes: Outcomes::new(roots) }
+    }
+
+    /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
+    fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
+        let mut result =
+            Minimized { id: entry.id.clone(), bytes: Err(String::new()), unresolved: Vec::new() };
+        let kernel = match self.read(entry) {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                result.bytes = Err(format!("{error:#}"));
+                return Ok(result);
+            }
+        };
+        if let Some(reason) = self.other_byte_order(&kernel) {
+            result.bytes = Err(reason);
+            return Ok(result);
+        }
+        result.unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, &kernel);
+        match self.minimizer.minimize(&self.types, &kernel) {
+            Ok(bytes) => result.bytes = Ok(bytes),
+            Err(error @ MinimizeError::Difference(_)) => {
+                return Err(Error::new(ErrorKind::Internal, error)
+                    .context(format!("while minimizing kernel {}", entry.id)));
+            }
+            Err(error) => {
+                let error = Error::new(ErrorKind::Btf, error);
+                result.bytes = Err(format!("{error:#}"));
+            }
+        }
+        Ok(result)
+    }
+
+    /// Says which object is of another byte order than the kernel, where libbpf's `bpf_object__check_endianness` refuses it.
+    fn other_byte_order(&self, kernel: &KernelTypes) -> Option<String> {
+        let endian = kernel.model.endian;
+        let object = self.objects.iter().find(|object| object.endian() != endian)?;
+        Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
+    }
+
+    fn read(&mut self, entry: &TreeEntry) -> Result<KernelTypes, Error> {
+        let bytes = hub::read_btf(&entry.path)?;
+        let while_reading = || format!("while reading {}", entry.path.display());
+        let btf = Btf::parse(&bytes).context(while_reading)?;
+        KernelTypes::from_btf(&mut self.types, self.roots, &btf).context(while_reading)
+    }
+}
+
+/// Runs a task for each number below `count` on as many threads as there are cores; results in order.
+fn on_all_cores<W, T: Send>(
+    count: usize,
+    worker: impl Fn() -> W + Sync,
+    task: impl Fn(&mut W, usize) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut worker = worker();
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return done;
+            }
+            done.push((at, task(&mut worker, at)));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+    let mut done = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
+        let mut done = run();
+        for other in others {
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Gathers the kernels' results: distinct blobs, entries, report.
+fn collect(
+    objects: &[Object],
+    roots: &Roots,
+    results: Vec<Result<Minimized, Error>>,
+    on_failure: OnFailure,
+) -> Result<Packed, Error> {
+    let mut packed = Packed { digest: digest(roots), ..Packed::default() };
+    packed.report.objects =
+        objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
+    let mut known: HashMap<[u8; 32], usize> = HashMap::new();
+    for result in results {
+        let minimized = result?;
+        let (problems, guarded) = problems(objects, roots, &minimized);
+        let certain = problems.iter().find(|problem| match problem {
+            Problem::Unreadable { .. } => true,
+            Problem::Relocation { certain, .. } => *certain,
+        });
+        if let (Some(problem), OnFailure::Error) = (certain, on_failure) {
+            let error = Error::new(ErrorKind::Relocation, problem.to_string());
+            return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
+        }
+        let dropped = certain.is_some() && on_failure == OnFailure::Drop;
+        let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
+            let next = packed.blobs.len();
+            let blob = *known.entry(Sha256::digest(&bytes).into()).or_insert(next);
+            if blob == next {
+                packed.blobs.push(bytes.to_vec());
+            }
+            blob
+        });
+        packed.entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
+        packed.report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });
+    }
+    packed.report.blobs = packed.blobs.len();
+    packed.report.blob_bytes = packed.blobs.iter().map(Vec::len).sum();
+    if packed.entries.is_empty() {
+        let reasons: Vec<String> =
+            packed.report.problems().into_iter().take(3).map(|(problem, _)| problem.to_string()).collect();
+        let error = Error::new(ErrorKind::Relocation, reasons.join("; "));
+        return Err(error.context(format!("none of {} kernels can be served", packed.report.kernels.len())));
+    }
+    Ok(packed)
+}
+
+fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
+    let failures = object.relocations().iter().zip(places).filter_map(|(relocation, place)| match place {
+        Place::Failure(failure) => {
+            let line = relocation.line.as_ref().map_or_else(String::new, |line| format!(" at {line}"));
+            let program = object.place_of(relocation);
+            Some(format!("{program}: relocation #{}{line}: {failure}", relocation.number))
+        }
+        _ => None,
+    });
+    let is_id = |relocation: &&crate::object::Relocation| relocation.kind == Ok(RelocationKind::TypeIdTarget);
+    ObjectReport {
+        name: object.name().to_owned(),
+        relocations: object.relocations().len(),
+        type_ids: object.relocations().iter().filter(is_id).count(),
+        failures: failures.collect(),
+        needs_kernel_btf: object
+            .kernel_btf_needs()
+            .iter()
+            .map(|it| format!("{} {}", it.what, it.name))
+            .collect(),
+    }
+}
+
+/// What is amiss with a kernel, and how many poisoned instructions a check may guard.
+fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Problem>, usize) {
+    if let Err(reason) = &minimized.bytes {
+        return (vec![Problem::Unreadable { reason: reason.clone() }], 0);
+    }
+    let mut problems = Vec::new();
+    let mut guarded = 0;
+    for unresolved in &minimized.unresolved {
+        let object = &objects[unresolved.object];
+        let relocation = &object.relocations()[unresolved.relocation];
+        if unresolved.outcome == Outcome::Poison && may_be_guarded(object, relocation) {
+            guarded += 1;
+            continue;
+        }
+        let Place::Root { root, question, .. } = roots.places()[unresolved.object][unresolved.relocation]
+        else {
+            continue;
+        };
+        let spec = &roots.roots()[root].questions[question].spec;
+        problems.push(Problem::Relocation {
+            object: object.name().to_owned(),
+            program: object.place_of(relocation),
+            place: format!("{} #{}", relocation.section, relocation.number),
+            spec: format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec)),
+            line: relocation.line.as_ref().map(ToString::to_string),
+            text: relocation.line.as_ref().map(|line| line.text.clone()),
+            reason: reason(unresolved.outcome),
+            certain: unresolved.outcome != Outcome::Poison,
+        });
+    }
+    (problems, guarded)
+}
+
+fn reason(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ambiguous(a, b) if a.bit_offset != b.bit_offset => {
+            format!(
+                "ambiguous: types of that name have it at bit {} and at bit {}",
+                a.bit_offset, b.bit_offset
+            )
+        }
+        Outcome::Ambiguous(a, b) if a.value != b.value => {
+            format!("ambiguous: types of that name give {} and {}", a.value, b.value)
+        }
+        Outcome::Ambiguous(..) => "ambiguous: several types of that name have different ids".to_owned(),
+        Outcome::Failure(failure) => failure.to_string(),
+        Outcome::Poison | Outcome::Value(_) | Outcome::Absent => {
+            "no type of that name has it, and nothing in the program checks for it".to_owned()
+        }
+    }
+}
+
+/// The digest of what the objects ask for, whatever their order and code.
+fn digest(roots: &Roots) -> [u8; 16] {
+    let mut questions: Vec<String> = roots
+        .roots()
+        .iter()
+        .flat_map(|root| &root.questions)
+        .map(|question| {
+            let spec = &question.spec;
+            format!("{:?} <{}> {}", question.model, spec.kind, describe_spec(roots.types(), spec))
+        })
+        .collect();
+    questions.sort();
+    let mut hasher = Sha256::new();
+    for question in questions {
+        hasher.update(question);
+        hasher.update(b"\n");
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize()[..16]);
+    digest
+}
