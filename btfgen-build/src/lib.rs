@@ -18,6 +18,8 @@ pub mod report;
 pub mod resolve;
 pub mod roots;
 pub mod types;
+#[cfg(feature = "vendor")]
+pub mod vendor;
 
 pub use btfgen_runtime::{KernelId, KernelIdError};
 pub use compile::{Compile, CompileError, compile};

@@ -1,6 +1,7 @@
 //! Every task of the project, one verb each: `cargo xtask <VERB>`.
 
 mod bench;
+mod corpus;
 mod demo;
 mod files;
 mod fixtures;
@@ -26,6 +27,11 @@ const VERBS: &[Verb] = &[
     Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
     Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
     Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },
+    Verb {
+        name: "corpus",
+        run: corpus::run,
+        help: "reads the BTF of every kernel that Debian's mirror offers",
+    },
     Verb { name: "tidy", run: tidy::run, help: "checks file headers, file lengths and stray paths" },
 ];
 

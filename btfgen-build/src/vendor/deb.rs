@@ -1,0 +1,174 @@
+//! Deb: a Debian package, an `ar` archive of a control tar and a data tar, read as a stream up to the image.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::VendorError;
+use super::codec::{Codec, read_up_to};
+use super::package::{KernelFile, Metadata, image_release};
+
+/// What every `ar` archive starts with.
+pub(crate) const MAGIC: &[u8] = b"!<arch>\n";
+/// Most bytes of the control file; real ones have a few kilobytes.
+const CONTROL_LIMIT: u64 = 1 << 20;
+/// Most bytes of a file name in a tar.
+const NAME_LIMIT: u64 = 64 << 10;
+/// Most files that are looked at before the image.
+const MAX_FILES: usize = 100_000;
+
+/// Reads a package up to its kernel image and hands that to `visit`.
+///
+/// The stream is not read further than `visit` reads it.
+pub(crate) fn read_image<R: Read, T>(
+    mut package: R,
+    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
+) -> Result<T, VendorError> {
+    let mut magic = [0; MAGIC.len()];
+    read_exact(&mut package, &mut magic)?;
+    if magic != MAGIC {
+        return Err(bad("no ar archive"));
+    }
+    let mut metadata = None;
+    loop {
+        let mut header = [0; 60];
+        if read_up_to(&mut package, &mut header).map_err(VendorError::read("the package"))? < header.len() {
+            return Err(bad("no data.tar in it"));
+        }
+        let (name, size) = member(&header)?;
+        let mut body = (&mut package).take(size);
+        if name.starts_with("control.tar") {
+            metadata = Some(control(&mut body)?);
+        } else if name.starts_with("data.tar") {
+            let metadata = metadata.ok_or_else(|| bad("data.tar comes before control.tar"))?;
+            return data(&mut body, &metadata, visit);
+        }
+        // Members start at even offsets.
+        let rest = body.limit() + size % 2;
+        std::io::copy(&mut (&mut package).take(rest), &mut std::io::sink())
+            .map_err(VendorError::read("the package"))?;
+    }
+}
+
+/// Name and size of an `ar` member.
+fn member(header: &[u8; 60]) -> Result<(&str, u64), VendorError> {
+    let field = |from: usize, to: usize| {
+        let bytes = header.get(from..to).unwrap_or_default();
+        std::str::from_utf8(bytes).map(str::trim_ascii_end).map_err(|_| bad("bad ar member header"))
+    };
+    if !header.ends_with(b"`\n") {
+        return Err(bad("bad ar member header"));
+    }
+    let size = field(48, 58)?.parse().map_err(|_| bad("bad ar member size"))?;
+    // GNU ar ends the name with a slash.
+    Ok((field(0, 16)?.trim_end_matches('/'), size))
+}
+
+/// The fields of the control file.
+fn control(tar: &mut dyn Read) -> Result<Metadata, VendorError> {
+    let text = each_file(tar, |path, size, file| {
+        if path != "control" {
+            return Ok(None);
+        }
+        if size > CONTROL_LIMIT {
+            return Err(bad("the control file is too large"));
+        }
+        let mut text = Vec::new();
+        file.take(CONTROL_LIMIT).read_to_end(&mut text).map_err(VendorError::read("the control file"))?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    })?;
+    let text = text.ok_or_else(|| bad("no control file in it"))?;
+    let fields = paragraph(&text);
+    let field = |name: &str| fields.get(name).map(|value| (*value).to_owned());
+    let need = |name: &str| field(name).ok_or_else(|| bad(format!("the control file has no {name}")));
+    Ok(Metadata {
+        format: "deb",
+        name: need("Package")?,
+        version: need("Version")?,
+        arch: need("Architecture")?,
+        vendor: field("Maintainer").unwrap_or_default(),
+    })
+}
+
+/// The single-line fields of a paragraph as in control files and package indexes.
+pub fn paragraph(text: &str) -> BTreeMap<&str, &str> {
+    text.lines()
+        .filter(|line| !line.starts_with([' ', '\t']))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name, value.trim()))
+        .collect()
+}
+
+fn data<T>(
+    tar: &mut dyn Read,
+    metadata: &Metadata,
+    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
+) -> Result<T, VendorError> {
+    let mut visit = Some(visit);
+    let found = each_file(tar, |path, size, file| {
+        let Some(release) = image_release(path).filter(|_| size > 0) else { return Ok(None) };
+        let Some(visit) = visit.take() else { return Ok(None) };
+        visit(metadata, KernelFile { path, release, size, content: file }).map(Some)
+    })?;
+    found.ok_or_else(|| VendorError::NoImage { package: metadata.name.clone() })
+}
+
+/// Calls `visit` with path, size and content of every regular file of a compressed tar until it answers.
+fn each_file<T>(
+    tar: &mut dyn Read,
+    mut visit: impl FnMut(&str, u64, &mut dyn Read) -> Result<Option<T>, VendorError>,
+) -> Result<Option<T>, VendorError> {
+    let mut head = [0; 64];
+    let len = read_up_to(tar, &mut head).map_err(VendorError::read("the package"))?;
+    let head = head.get(..len).unwrap_or_default();
+    let whole = head.chain(tar);
+    let plain: Box<dyn Read + '_> = match Codec::sniff(head) {
+        Some(codec) => {
+            codec.decoder(whole).map_err(|source| VendorError::Decompress { codec, offset: 0, source })?
+        }
+        None => Box::new(whole),
+    };
+    let mut archive = tar::Archive::new(plain);
+    let broken = |e: std::io::Error| VendorError::Read { what: "the tar in the package".into(), source: e };
+    let mut long_name: Option<String> = None;
+    // Raw, since the iterator would else read long names of any length into memory.
+    for entry in archive.entries().map_err(broken)?.raw(true).take(MAX_FILES) {
+        let mut entry = entry.map_err(broken)?;
+        let size = entry.size();
+        let kind = entry.header().entry_type();
+        if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+            if size > NAME_LIMIT {
+                return Err(bad("a file name in the tar is too long"));
+            }
+            let mut text = Vec::new();
+            entry.read_to_end(&mut text).map_err(broken)?;
+            let text = String::from_utf8_lossy(&text);
+            long_name = if kind.is_gnu_longname() {
+                Some(text.trim_end_matches('\0').to_owned())
+            } else {
+                // Records `<length> path=<name>\n`.
+                text.lines().find_map(|line| line.split_once(" path=")).map(|(_, name)| name.to_owned())
+            };
+            continue;
+        }
+        let name = match long_name.take() {
+            Some(name) => name,
+            None => String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+        };
+        if !kind.is_file() {
+            continue;
+        }
+        let path = name.trim_start_matches("./").trim_start_matches('/');
+        if let Some(answer) = visit(path, size, &mut entry)? {
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
+}
+
+fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {
+    reader.read_exact(buf).map_err(VendorError::read("the package"))
+}
+
+fn bad(message: impl Into<String>) -> VendorError {
+    VendorError::Package { format: "deb", message: message.into() }
+}

@@ -1,0 +1,171 @@
+//! Rpm: an RPM package, two header blocks and a cpio archive, read as a stream up to the image.
+
+use std::io::Read;
+
+use super::VendorError;
+use super::codec::{Codec, read_up_to};
+use super::package::{KernelFile, Metadata, image_release};
+
+/// What the lead of every RPM package starts with.
+pub(crate) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
+/// What each header block starts with.
+const HEADER_MAGIC: &[u8] = &[0x8e, 0xad, 0xe8];
+/// Most bytes of a header block; a kernel's file list has about one megabyte.
+const HEADER_LIMIT: usize = 64 << 20;
+/// Most bytes of a file name in the cpio archive.
+const NAME_LIMIT: u64 = 64 << 10;
+/// Most files that are looked at before the image.
+const MAX_FILES: usize = 100_000;
+
+/// Tags of the main header, `rpmtag.h`.
+mod tag {
+    pub(super) const NAME: u32 = 1000;
+    pub(super) const VERSION: u32 = 1001;
+    pub(super) const RELEASE: u32 = 1002;
+    pub(super) const DISTRIBUTION: u32 = 1010;
+    pub(super) const VENDOR: u32 = 1011;
+    pub(super) const ARCH: u32 = 1022;
+}
+
+/// Reads a package up to its kernel image and hands that to `visit`.
+///
+/// The stream is not read further than `visit` reads it.
+pub(crate) fn read_image<R: Read, T>(
+    mut package: R,
+    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
+) -> Result<T, VendorError> {
+    let mut lead = [0; 96];
+    read_exact(&mut package, &mut lead)?;
+    if !lead.starts_with(MAGIC) {
+        return Err(bad("no RPM lead"));
+    }
+    let signature = header_block(&mut package)?;
+    // Only the signature block is padded, to 8 bytes.
+    let padding = (8 - signature.data.len() % 8) % 8;
+    read_exact(&mut package, [0; 8].get_mut(..padding).unwrap_or_default())?;
+    let header = header_block(&mut package)?;
+    let need = |tag, name| header.text(tag).ok_or_else(|| bad(format!("the header has no {name}")));
+    let metadata = Metadata {
+        format: "rpm",
+        name: need(tag::NAME, "name")?,
+        version: format!("{}-{}", need(tag::VERSION, "version")?, need(tag::RELEASE, "release")?),
+        arch: need(tag::ARCH, "architecture")?,
+        vendor: [header.text(tag::VENDOR), header.text(tag::DISTRIBUTION)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
+    };
+    let mut head = [0; 64];
+    let len = read_up_to(&mut package, &mut head).map_err(VendorError::read("the package"))?;
+    let head = head.get(..len).unwrap_or_default();
+    let whole = head.chain(package);
+    let cpio: Box<dyn Read + '_> = match Codec::sniff(head) {
+        Some(codec) => {
+            codec.decoder(whole).map_err(|source| VendorError::Decompress { codec, offset: 0, source })?
+        }
+        None => Box::new(whole),
+    };
+    files(cpio, &metadata, visit)
+}
+
+/// A header block: an index of tags over a data area.
+struct Header {
+    index: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl Header {
+    /// The text of a tag of type string (6) or internationalized string (9, of which the first counts).
+    fn text(&self, tag: u32) -> Option<String> {
+        let word = |entry: &[u8], at: usize| -> Option<u32> {
+            Some(u32::from_be_bytes(*entry.get(at..)?.first_chunk()?))
+        };
+        let entry = self.index.chunks_exact(16).find(|entry| word(entry, 0) == Some(tag))?;
+        if !matches!(word(entry, 4)?, 6 | 9) {
+            return None;
+        }
+        let text = self.data.get(usize::try_from(word(entry, 8)?).ok()?..)?;
+        let end = text.iter().position(|&byte| byte == 0)?;
+        Some(String::from_utf8_lossy(text.get(..end)?).into_owned())
+    }
+}
+
+fn header_block(package: &mut impl Read) -> Result<Header, VendorError> {
+    let mut intro = [0; 16];
+    read_exact(package, &mut intro)?;
+    if !intro.starts_with(HEADER_MAGIC) {
+        return Err(bad("no header block"));
+    }
+    let [.., a, b, c, d, e, f, g, h] = intro;
+    let entries = u32::from_be_bytes([a, b, c, d]) as usize;
+    let len = u32::from_be_bytes([e, f, g, h]) as usize;
+    if entries > HEADER_LIMIT / 16 || len > HEADER_LIMIT {
+        return Err(bad("the header block is too large"));
+    }
+    let mut read = |len: usize| -> Result<Vec<u8>, VendorError> {
+        let mut bytes = Vec::new();
+        package.take(len as u64).read_to_end(&mut bytes).map_err(VendorError::read("the package"))?;
+        if bytes.len() < len { Err(bad("the header block is cut short")) } else { Ok(bytes) }
+    };
+    Ok(Header { index: read(entries * 16)?, data: read(len)? })
+}
+
+/// Walks a cpio archive in the "newc" format up to the image.
+fn files<T>(
+    mut cpio: Box<dyn Read + '_>,
+    metadata: &Metadata,
+    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
+) -> Result<T, VendorError> {
+    for _ in 0..MAX_FILES {
+        let mut header = [0; 110];
+        read_exact(&mut cpio, &mut header)?;
+        if header.starts_with(b"07070X") {
+            return Err(bad("files of more than 4 GiB are not supported"));
+        }
+        if !header.starts_with(b"07070") {
+            return Err(bad("no cpio archive in it"));
+        }
+        let field = |index: usize| -> Result<u64, VendorError> {
+            let from = 6 + 8 * index;
+            let digits = header.get(from..from + 8).unwrap_or_default();
+            std::str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+                .ok_or_else(|| bad("bad cpio file header"))
+        };
+        let (mode, size, name_len) = (field(1)?, field(6)?, field(11)?);
+        if name_len > NAME_LIMIT {
+            return Err(bad("a file name in the cpio archive is too long"));
+        }
+        let mut name = Vec::new();
+        // Header and name together are padded to 4 bytes, the content is padded by itself.
+        let padded = name_len + (4 - (110 + name_len) % 4) % 4;
+        (&mut cpio).take(padded).read_to_end(&mut name).map_err(VendorError::read("the cpio archive"))?;
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        let name = String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned();
+        if name == "TRAILER!!!" {
+            return Err(VendorError::NoImage { package: metadata.name.clone() });
+        }
+        let path = name.trim_start_matches("./").trim_start_matches('/');
+        if let Some(release) = image_release(path).filter(|_| mode & 0o170_000 == 0o100_000 && size > 0) {
+            let mut content = (&mut cpio).take(size);
+            return visit(metadata, KernelFile { path, release, size, content: &mut content });
+        }
+        let skip = size + (4 - size % 4) % 4;
+        let skipped = std::io::copy(&mut (&mut cpio).take(skip), &mut std::io::sink())
+            .map_err(VendorError::read("the cpio archive"))?;
+        if skipped < skip {
+            return Err(bad("the cpio archive is cut short"));
+        }
+    }
+    Err(VendorError::NoImage { package: metadata.name.clone() })
+}
+
+fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {
+    reader.read_exact(buf).map_err(VendorError::read("the package"))
+}
+
+fn bad(message: impl Into<String>) -> VendorError {
+    VendorError::Package { format: "rpm", message: message.into() }
+}
