@@ -36,8 +36,8 @@ impl KernelTypes {
         let mut found = CandidateLists::new(roots.roots().len());
         let mut long = None;
         let model = btf.data_model();
-        for raw in btf.types() {
-            let Some(kind) = RootKind::of(raw.kind).filter(|_| raw.name_off != 0) else { continue };
+        for raw in btf.named_types() {
+            let Some(kind) = RootKind::of(raw.kind) else { continue };
             let name = btf.string(raw.name_off)?;
             if let Some(root) = roots.root_of(kind, name) {
                 found.add(root, interner.root(types, raw.id)?);

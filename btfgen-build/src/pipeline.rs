@@ -284,30 +284,11 @@ fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Pr
             spec: format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec)),
             line: relocation.line.as_ref().map(ToString::to_string),
             text: relocation.line.as_ref().map(|line| line.text.clone()),
-            reason: reason(unresolved.outcome),
+            reason: unresolved.reason.to_string(),
             certain: unresolved.outcome != Outcome::Poison,
         });
     }
     (problems, guarded)
-}
-
-fn reason(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Ambiguous(a, b) if a.bit_offset != b.bit_offset => {
-            format!(
-                "ambiguous: types of that name have it at bit {} and at bit {}",
-                a.bit_offset, b.bit_offset
-            )
-        }
-        Outcome::Ambiguous(a, b) if a.value != b.value => {
-            format!("ambiguous: types of that name give {} and {}", a.value, b.value)
-        }
-        Outcome::Ambiguous(..) => "ambiguous: several types of that name have different ids".to_owned(),
-        Outcome::Failure(failure) => failure.to_string(),
-        Outcome::Poison | Outcome::Value(_) | Outcome::Absent => {
-            "no type of that name has it, and nothing in the program checks for it".to_owned()
-        }
-    }
 }
 
 /// The digest of what the objects ask for, whatever their order and code.

@@ -69,6 +69,21 @@ impl Kind {
         }
     }
 
+    /// Whether a relocation's candidates can be of this kind: named data, and forward declarations of it.
+    pub fn is_looked_up(self) -> bool {
+        matches!(
+            self,
+            Self::Int
+                | Self::Float
+                | Self::Struct
+                | Self::Union
+                | Self::Enum
+                | Self::Enum64
+                | Self::Fwd
+                | Self::Typedef
+        )
+    }
+
     /// Const, volatile, restrict or type tag: what libbpf's `btf_is_mod` skips.
     pub fn is_modifier(self) -> bool {
         matches!(self, Self::Volatile | Self::Const | Self::Restrict | Self::TypeTag)

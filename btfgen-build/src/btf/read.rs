@@ -17,6 +17,8 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Byte offset in `types` of each type, from this BTF's first.
     offsets: Vec<u32>,
+    /// Ids of the own types that have a name and that a relocation can look up by it.
+    named: Vec<u32>,
     base: Option<&'a Btf<'a>>,
 }
 
@@ -87,35 +89,39 @@ impl<'a> Btf<'a> {
         if !(split || bounded) {
             return Err(BtfError::Strings);
         }
-        let mut btf = Self { endian, types, strings, offsets: Vec::new(), base };
-        btf.offsets = btf.scan()?;
+        let mut btf = Self { endian, types, strings, offsets: Vec::new(), named: Vec::new(), base };
+        btf.scan()?;
         Ok(btf)
     }
 
-    /// Finds where each type begins.
-    fn scan(&self) -> Result<Vec<u32>, BtfError> {
+    /// Finds where each type begins, and which have names to be looked up by.
+    fn scan(&mut self) -> Result<(), BtfError> {
         // A kernel's types take 24 to 30 bytes each.
-        let mut offsets = Vec::with_capacity(self.types.len() / 22);
+        self.offsets.reserve(self.types.len() / 22);
+        let mut id = self.first_id();
         let mut at = 0;
         while at < self.types.len() {
-            let id =
-                self.first_id() + u32::try_from(offsets.len()).map_err(|_| BtfError::TooLarge("types"))?;
             let truncated = |needed| BtfError::Truncated {
                 part: "the type section",
                 needed: at + needed,
                 found: self.types.len(),
             };
-            let info = u32_at(self.types, at + 4, self.endian).ok_or_else(|| truncated(TYPE_LEN))?;
+            let record = self.types.get(at..at + TYPE_LEN).ok_or_else(|| truncated(TYPE_LEN))?;
+            let info = self.endian.u32([record[4], record[5], record[6], record[7]]);
             let number = (info >> 24 & 0x1f) as u8;
             let kind = Kind::from_number(number).ok_or(BtfError::UnknownKind { id, kind: number })?;
             let len = TYPE_LEN + kind.extra_len((info & 0xffff) as usize);
             if self.types.len() - at < len {
                 return Err(truncated(len));
             }
-            offsets.push(u32::try_from(at).map_err(|_| BtfError::TooLarge("types"))?);
+            self.offsets.push(u32::try_from(at).map_err(|_| BtfError::TooLarge("types"))?);
+            if kind.is_looked_up() && record[..4] != [0; 4] {
+                self.named.push(id);
+            }
+            id = id.checked_add(1).ok_or(BtfError::TooLarge("types"))?;
             at += len;
         }
-        Ok(offsets)
+        Ok(())
     }
 
     fn first_id(&self) -> u32 {
@@ -168,6 +174,11 @@ impl<'a> Btf<'a> {
         (self.first_id()..self.type_count()).filter_map(|id| self.get(id))
     }
 
+    /// This BTF's own types that have a name and that a relocation can look up by it, in the order of their ids.
+    pub fn named_types(&self) -> impl Iterator<Item = RawType<'a>> + '_ {
+        self.named.iter().filter_map(|&id| self.get(id))
+    }
+
     /// The string at an offset, without its NUL byte.
     ///
     /// # Errors
@@ -195,7 +206,7 @@ impl<'a> Btf<'a> {
         if let Some(size) = self.base.and_then(|base| base.pointer_size()) {
             return Some(size);
         }
-        self.types().filter(|ty| ty.kind == Kind::Int).find_map(|ty| {
+        self.named_types().filter(|ty| ty.kind == Kind::Int).find_map(|ty| {
             let size = u8::try_from(ty.size_or_type).ok().filter(|size| matches!(size, 4 | 8))?;
             is_long(self.string(ty.name_off).ok()?).then_some(size)
         })

@@ -7,9 +7,9 @@ use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::minimize::Answers;
 use crate::object::{Object, Relocation};
-use crate::resolve::{Candidate, Outcome, RelocationKind, decide};
+use crate::resolve::{Candidate, Outcome, RelocationKind, decide, explain_mismatch};
 use crate::roots::{Place, Roots};
-use crate::types::Types;
+use crate::types::{TypeRef, Types};
 
 /// Relocations of one object that share a local root type, and with it libbpf's list of candidates.
 struct Group {
@@ -20,7 +20,7 @@ struct Group {
 }
 
 /// A relocation that does not get a value from a kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unresolved {
     /// The object, by its place.
     pub object: usize,
@@ -28,6 +28,8 @@ pub struct Unresolved {
     pub relocation: usize,
     /// What libbpf makes of it.
     pub outcome: Outcome,
+    /// Why, in words.
+    pub reason: Arc<str>,
 }
 
 type Key = (usize, DataModel, Vec<CandidateRef>);
@@ -35,7 +37,6 @@ type Key = (usize, DataModel, Vec<CandidateRef>);
 /// Works out outcomes kernel after kernel; equal lists of candidates are worked on once.
 pub struct Outcomes {
     groups: Vec<Group>,
-    /// For each object and program, whether it asks if something is there.
     known: HashMap<Key, Arc<[Unresolved]>>,
 }
 
@@ -99,10 +100,32 @@ fn resolve(
         let (outcome, left) = decide(questions[question].spec.kind, &row, &survivors);
         survivors = left;
         if !matches!(outcome, Outcome::Value(_) | Outcome::Absent) {
-            unresolved.push(Unresolved { object: group.object, relocation, outcome });
+            let all: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
+            let reason = match outcome {
+                Outcome::Poison => explain_mismatch(types, &questions[question].spec, kernel.model, &all),
+                _ => reason(outcome),
+            };
+            unresolved.push(Unresolved { object: group.object, relocation, outcome, reason: reason.into() });
         }
     }
     unresolved.into()
+}
+
+fn reason(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ambiguous(a, b) if a.bit_offset != b.bit_offset => {
+            format!(
+                "ambiguous: types of that name have it at bit {} and at bit {}",
+                a.bit_offset, b.bit_offset
+            )
+        }
+        Outcome::Ambiguous(a, b) if a.value != b.value => {
+            format!("ambiguous: types of that name give {} and {}", a.value, b.value)
+        }
+        Outcome::Ambiguous(..) => "ambiguous: several types of that name have different ids".to_owned(),
+        Outcome::Failure(failure) => failure.to_string(),
+        Outcome::Poison | Outcome::Value(_) | Outcome::Absent => String::new(),
+    }
 }
 
 /// Whether the program that holds a relocation asks if something is there, so that a poisoned instruction may be guarded.

@@ -59,7 +59,7 @@ fn try_evaluate(
     let plain = |value| Some(Resolved { value, bit_offset: 0, size: 0, misread: false });
     let kind = local.kind;
     if kind.is_field_based() {
-        let Some(spec) = match_fields(types, reads, model, local, candidate)? else { return Ok(None) };
+        let Ok(spec) = match_fields(types, reads, model, local, candidate)? else { return Ok(None) };
         let original = local_value(types, local_model, local)?;
         let new = field_value(types, reads, model, kind, &spec.last, spec.bit_offset)?;
         return Ok(Some(Resolved {

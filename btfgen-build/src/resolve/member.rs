@@ -14,6 +14,30 @@ pub(super) struct TargetSpec {
     raw_len: usize,
 }
 
+/// Why a candidate does not match a field access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rejection {
+    /// The local accessor that has no counterpart, by its place.
+    pub(super) step: usize,
+    /// The target type that was looked into there.
+    pub(super) within: TypeRef,
+    /// In which way.
+    pub(super) reason: RejectionReason,
+}
+
+/// In which way an accessor has no counterpart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RejectionReason {
+    /// No member of that name.
+    Missing,
+    /// A member of that name and of an incompatible type.
+    Incompatible,
+    /// No array.
+    NoArray,
+    /// An array with fewer elements than the index needs.
+    OutOfRange(u32),
+}
+
 /// What became of the search for a member.
 enum Found {
     /// No member of that name.
@@ -33,18 +57,19 @@ struct Search<'t, 'r> {
     barren: Vec<(TypeRef, usize)>,
 }
 
-/// Matches a field-based relocation against a candidate; none if a field is missing or of an incompatible type.
+/// Matches a field-based relocation against a candidate.
 pub(super) fn match_fields(
     types: &Types,
     reads: &mut Reads,
     model: DataModel,
     local: &LocalSpec,
     candidate: TypeRef,
-) -> Result<Option<TargetSpec>, MatchFailure> {
+) -> Result<Result<TargetSpec, Rejection>, MatchFailure> {
     let mut ty = types.skip_typedef(candidate);
     let none = Accessor { ty, index: 0, name: Name::EMPTY };
     let mut spec = TargetSpec { last: none, bit_offset: 0, raw_len: 0 };
     for (step, accessor) in local.accessors.iter().enumerate() {
+        let reject = |reason| Ok(Err(Rejection { step, within: ty, reason }));
         if accessor.name != Name::EMPTY {
             let Some(member) = types.members(accessor.ty).get(accessor.index as usize) else {
                 return Ok(None);
@@ -53,15 +78,16 @@ pub(super) fn match_fields(
                 Search { types, reads, local: accessor.name, local_ty: member.ty, barren: Vec::new() };
             match search.member(ty, &mut spec)? {
                 Found::Member(next) => ty = next,
-                Found::Nowhere | Found::Incompatible => return Ok(None),
+                Found::Nowhere => return reject(RejectionReason::Missing),
+                Found::Incompatible => return reject(RejectionReason::Incompatible),
             }
             continue;
         }
         // The first accessor's index counts whole root types; those after it count elements of an array.
         if step > 0 {
-            let Type::Array { element, len } = types.get(ty) else { return Ok(None) };
+            let Type::Array { element, len } = types.get(ty) else { return reject(RejectionReason::NoArray) };
             if accessor.index >= len && !is_flexible(types, reads, &spec.last, len) {
-                return Ok(None);
+                return reject(RejectionReason::OutOfRange(len));
             }
             ty = element;
         }
@@ -74,7 +100,7 @@ pub(super) fn match_fields(
         let offset = accessor.index.wrapping_mul(size).wrapping_mul(8);
         spec.bit_offset = spec.bit_offset.wrapping_add(offset);
     }
-    Ok(Some(spec))
+    Ok(Ok(spec))
 }
 
 /// libbpf's `is_flex_arr`: an array of no elements is flexible only as the last member of its struct.

@@ -8,6 +8,7 @@
 mod compat;
 mod decide;
 mod evaluate;
+mod explain;
 mod format;
 mod local;
 mod matches;
@@ -17,6 +18,7 @@ mod value;
 
 pub use decide::{Candidate, Outcome, Pruned, decide};
 pub use evaluate::{Answer, Resolved, check_local, evaluate};
+pub use explain::explain_mismatch;
 pub use format::{describe_root, describe_spec};
 pub use local::{Accessor, LocalFailure, LocalSpec, MAX_SPEC_LEN};
 pub use reads::{NodeReads, Reads};

@@ -129,6 +129,10 @@ pub fn essential_len(name: &[u8]) -> usize {
     let separates = |window: &[u8]| {
         window[0] != b'_' && window[1..4].iter().all(|&byte| byte == b'_') && window[4] != b'_'
     };
+    // Nearly no name has three underscores in a row.
+    if memchr::memmem::find(name, b"___").is_none() {
+        return name.len();
+    }
     name.windows(5).rposition(separates).map_or(name.len(), |at| at + 1)
 }
 
