@@ -1,6 +1,10 @@
 //! Errors: one type a task, each naming what it was about.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::{Host, Refusal, Step, loader};
 
 /// Why an archive, or one blob of it, cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,3 +36,74 @@ impl fmt::Display for ArchiveError {
 }
 
 impl std::error::Error for ArchiveError {}
+
+/// Why there is no BTF for the host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// No source has a BTF known to be the host kernel's; an app may go on without.
+    NotFound(Box<NotFound>),
+    /// The override file was named, but cannot be used.
+    Override {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The embedded archive is damaged.
+    Archive(ArchiveError),
+    /// The BTF was found, but no file could be made of it for libbpf.
+    HandOver(io::Error),
+}
+
+/// A search that found nothing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NotFound {
+    /// The host, as it was read or given.
+    pub host: Host,
+    /// The sources that were asked, in order.
+    pub steps: Vec<Step>,
+    /// Why the last folder, tree or archive had no entry, with the nearest kernel ids; `None` when none was asked.
+    pub refusal: Option<Refusal>,
+}
+
+impl NotFound {
+    /// The steps as text, a line each.
+    pub fn explain(&self) -> String {
+        loader::explain(&self.steps)
+    }
+}
+
+impl fmt::Display for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Host { release, version, machine, .. } = &self.host;
+        write!(f, "no btf for kernel {release} ({version}, {machine})")?;
+        match &self.refusal {
+            Some(refusal) => write!(f, ": {refusal}"),
+            None => f.write_str(": no folder, tree or archive to choose from"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound(missing) => missing.fmt(f),
+            Self::Override { path, .. } => write!(f, "override btf file {}", path.display()),
+            Self::Archive(error) => error.fmt(f),
+            Self::HandOver(_) => f.write_str("no file can be made for the loader"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Override { source, .. } | Self::HandOver(source) => Some(source),
+            Self::NotFound(_) | Self::Archive(_) => None,
+        }
+    }
+}
+
+impl std::error::Error for NotFound {}

@@ -1,0 +1,218 @@
+//! ELF: just enough of it to take a `.BTF` section out of a kernel image, and to wrap a BTF into one.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// Largest BTF that is read, in bytes; a distribution's whole kernel has about 6 MB.
+pub(crate) const MAX_BTF: u64 = 64 << 20;
+/// Most bytes of section headers or names that are read; a kernel image has a few kilobytes of either.
+const MAX_TABLE: u64 = 4 << 20;
+
+const SHT_STRTAB: u32 = 3;
+const SHT_PROGBITS: u32 = 1;
+const SHF_COMPRESSED: u64 = 1 << 11;
+
+/// Whether bytes begin with a BTF header, in either byte order, whose sections lie within them.
+pub(crate) fn is_btf(bytes: &[u8]) -> bool {
+    let big = match bytes.get(..3) {
+        Some([0x9f, 0xeb, 1]) => false,
+        Some([0xeb, 0x9f, 1]) => true,
+        _ => return false,
+    };
+    let word = |at| number(bytes, at, 4, big);
+    let header = word(4).filter(|len| *len >= 24);
+    let within = |offset, len| {
+        let end = header?.checked_add(word(offset)?)?.checked_add(word(len)?)?;
+        (end <= bytes.len() as u64).then_some(())
+    };
+    within(8, 12).is_some() && within(16, 20).is_some()
+}
+
+/// The `.BTF` section of an ELF file of either class and byte order; `None` when it has none.
+///
+/// # Errors
+/// When the file cannot be read, is no ELF file, or is damaged.
+pub(crate) fn btf_section(file: &mut (impl Read + Seek)) -> io::Result<Option<Vec<u8>>> {
+    let damaged = || io::Error::other("damaged elf file");
+    let mut header = [0u8; 64];
+    file.seek(SeekFrom::Start(0))?;
+    let got = file.take(64).read(&mut header)?;
+    let (wide, big) = match header.get(..6) {
+        Some([0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2)]) if got > 51 => {
+            (*class == 2, *order == 2)
+        }
+        _ => return Err(io::Error::other("neither btf nor elf")),
+    };
+    let field = |bytes: &[u8], narrow: (usize, usize), wider: (usize, usize)| {
+        let (at, size) = if wide { wider } else { narrow };
+        number(bytes, at, size, big).ok_or_else(damaged)
+    };
+    let table = field(&header, (0x20, 4), (0x28, 8))?;
+    let size = field(&header, (0x2e, 2), (0x3a, 2))?;
+    let mut count = field(&header, (0x30, 2), (0x3c, 2))?;
+    let mut names = field(&header, (0x32, 2), (0x3e, 2))?;
+    if table == 0 {
+        return Ok(None);
+    }
+    if size < if wide { 64 } else { 40 } {
+        return Err(damaged());
+    }
+    if count == 0 || names == 0xffff {
+        // More than the header's fields can hold: the first section header has the numbers, elf(5).
+        let first = read_at(file, table, size)?;
+        count = if count == 0 { field(&first, (0x14, 4), (0x20, 8))? } else { count };
+        names = if names == 0xffff { field(&first, (0x18, 4), (0x28, 4))? } else { names };
+    }
+    let len = size.checked_mul(count).filter(|len| *len <= MAX_TABLE).ok_or_else(damaged)?;
+    let headers = read_at(file, table, len)?;
+    let section = |index: u64| {
+        let start = usize::try_from(index.checked_mul(size)?).ok()?;
+        headers.get(start..start.checked_add(usize::try_from(size).ok()?)?)
+    };
+    let place = |header: &[u8]| {
+        Ok::<_, io::Error>((field(header, (0x10, 4), (0x18, 8))?, field(header, (0x14, 4), (0x20, 8))?))
+    };
+    let (offset, len) = place(section(names).ok_or_else(damaged)?)?;
+    let strings = read_at(file, offset, Some(len).filter(|len| *len <= MAX_TABLE).ok_or_else(damaged)?)?;
+    for header in (0..count).filter_map(section) {
+        let name = usize::try_from(field(header, (0, 4), (0, 4))?).ok().and_then(|at| strings.get(at..));
+        if name.is_none_or(|name| !name.starts_with(b".BTF\0")) {
+            continue;
+        }
+        let flags = field(header, (0x08, 4), (0x08, 8))?;
+        let (offset, len) = place(header)?;
+        if flags & SHF_COMPRESSED != 0 || len > MAX_BTF {
+            return Err(io::Error::other("compressed or huge .BTF section"));
+        }
+        return read_at(file, offset, len).map(Some);
+    }
+    Ok(None)
+}
+
+fn read_at(file: &mut (impl Read + Seek), offset: u64, len: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(len).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> Option<u64> {
+    let field = bytes.get(at..at.checked_add(size)?)?;
+    let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+    Some(if big { field.iter().fold(0, fold) } else { field.iter().rev().fold(0, fold) })
+}
+
+/// An ELF file with nothing but a `.BTF` section, of the BTF's byte order and 64 bits, as libbpf's `btf_parse_elf`
+/// and cilium/ebpf read it.
+pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
+    const NAMES: &[u8] = b"\0.BTF\0.shstrtab\0";
+    let big = btf.first() == Some(&0xeb);
+    let mut out = vec![0x7f, b'E', b'L', b'F', 2, 1 + u8::from(big), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut put = |value: u64, size: usize| {
+        let bytes = value.to_le_bytes();
+        let field = bytes.iter().take(size);
+        if big { out.extend(field.rev()) } else { out.extend(field) }
+    };
+    let btf_at = 64u64;
+    let names_at = btf_at + btf.len() as u64;
+    let table_at = (names_at + NAMES.len() as u64).next_multiple_of(8);
+    // e_type ET_REL, e_machine EM_NONE, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, e_phentsize,
+    // e_phnum, e_shentsize, e_shnum, e_shstrndx
+    let header = [
+        (1, 2),
+        (0, 2),
+        (1, 4),
+        (0, 8),
+        (0, 8),
+        (table_at, 8),
+        (0, 4),
+        (64, 2),
+        (0, 2),
+        (0, 2),
+        (64, 2),
+        (3, 2),
+        (2, 2),
+    ];
+    for (value, size) in header {
+        put(value, size);
+    }
+    out.extend_from_slice(btf);
+    out.extend_from_slice(NAMES);
+    out.resize(table_at as usize + 64, 0);
+    let mut put = |value: u64, size: usize| {
+        let bytes = value.to_le_bytes();
+        let field = bytes.iter().take(size);
+        if big { out.extend(field.rev()) } else { out.extend(field) }
+    };
+    for (name, kind, offset, len) in
+        [(1, SHT_PROGBITS, btf_at, btf.len()), (6, SHT_STRTAB, names_at, NAMES.len())]
+    {
+        // sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
+        let section = [
+            (name, 4),
+            (u64::from(kind), 4),
+            (0, 8),
+            (0, 8),
+            (offset, 8),
+            (len as u64, 8),
+            (0, 4),
+            (0, 4),
+            (1, 8),
+            (0, 8),
+        ];
+        for (value, size) in section {
+            put(value, size);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn tiny_btf(big: bool) -> Vec<u8> {
+        let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+        let magic = if big { [0xeb, 0x9f] } else { [0x9f, 0xeb] };
+        let words = [24, 0, 0, 0, 1].into_iter().flat_map(word);
+        magic.into_iter().chain([1, 0]).chain(words).chain([0]).collect()
+    }
+
+    #[test]
+    fn btf_headers_are_told_from_others() {
+        for big in [false, true] {
+            let btf = tiny_btf(big);
+            assert!(is_btf(&btf));
+            for len in 0..btf.len() {
+                assert!(!is_btf(&btf[..len]), "{len}");
+            }
+        }
+        assert!(!is_btf(&[0x7f, b'E', b'L', b'F', 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn what_is_wrapped_comes_out_again() {
+        for big in [false, true] {
+            let btf = tiny_btf(big);
+            let elf = wrap(&btf);
+            assert_eq!(btf_section(&mut Cursor::new(&elf)).unwrap(), Some(btf));
+            for len in 0..elf.len() {
+                assert!(btf_section(&mut Cursor::new(&elf[..len])).is_err(), "{len}");
+            }
+            for at in 0..elf.len() {
+                for mask in [1, 0x80, 0xff] {
+                    let mut damaged = elf.clone();
+                    damaged[at] ^= mask;
+                    // Any result will do, as long as there is one.
+                    let _ = btf_section(&mut Cursor::new(&damaged));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn this_very_program_has_no_btf() {
+        let mut program = std::fs::File::open("/proc/self/exe").unwrap();
+        assert_eq!(btf_section(&mut program).unwrap(), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! Handle: a path under which bytes can be opened for as long as the handle lives, and by nobody else if possible.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+
+use crate::privilege;
+
+/// Bytes with a path; they are gone when it is dropped or, but for [`Keep::Folder`], when the process ends.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    path: PathBuf,
+    /// Held for what its drop does.
+    _keep: Keep,
+}
+
+#[derive(Debug)]
+enum Keep {
+    /// A file without a name, open as long as this is.
+    Open { _file: File },
+    /// A file in a folder of its own, for hosts without /proc.
+    Folder { _folder: PrivateFolder },
+}
+
+/// The ways to have a path, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A sealed memfd: nobody can change it.
+    Memfd,
+    /// An unnamed file, for kernels without memfd.
+    Unnamed,
+    /// A private file, for hosts without /proc.
+    Private,
+}
+
+impl Handle {
+    /// Gives bytes a path by the first way that works.
+    ///
+    /// # Errors
+    /// When none does; the error is the last way's.
+    pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
+        Self::by(Way::Memfd, bytes)
+            .or_else(|_| Self::by(Way::Unnamed, bytes))
+            .or_else(|_| Self::by(Way::Private, bytes))
+    }
+
+    /// Gives bytes a path by one way.
+    pub(crate) fn by(way: Way, bytes: &[u8]) -> io::Result<Self> {
+        match way {
+            Way::Memfd => open_file(memfd(bytes)?, bytes),
+            Way::Unnamed => open_file(in_folders(|folder| unnamed(folder, bytes))?, bytes),
+            Way::Private => in_folders(|folder| private(folder, bytes)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The path of an open file, if /proc is there to give it one.
+fn open_file(file: File, bytes: &[u8]) -> io::Result<Handle> {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    if path.metadata()?.len() != bytes.len() as u64 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(Handle { path, _keep: Keep::Open { _file: file } })
+}
+
+fn memfd(bytes: &[u8]) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know NOEXEC_SEAL; with vm.memfd_noexec = 2 later ones insist on it.
+    let fd: OwnedFd = match rustix::fs::memfd_create("btfgen", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create("btfgen", flags)?,
+        other => other?,
+    };
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    Ok(file)
+}
+
+fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?);
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// A file of mode 0600 in a new folder of mode 0700, in which nobody else can replace it.
+fn private(folder: &Path, bytes: &[u8]) -> io::Result<Handle> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let process = std::process::id();
+    for _ in 0..64 {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("btfgen-{process}-{number}"));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            // Another process's of the same number, perhaps left behind: it is not looked into.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            other => other?,
+        }
+        let folder = PrivateFolder { path, process };
+        let path = folder.file();
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+        return Ok(Handle { path, _keep: Keep::Folder { _folder: folder } });
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// A folder that is removed on drop, but not by a forked child.
+#[derive(Debug)]
+struct PrivateFolder {
+    path: PathBuf,
+    process: u32,
+}
+
+impl PrivateFolder {
+    fn file(&self) -> PathBuf {
+        self.path.join("vmlinux.btf")
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        if std::process::id() == self.process {
+            let _ = fs::remove_file(self.file());
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Tries the folders for short-lived files; the environment's only when it may be trusted.
+fn in_folders<T>(attempt: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+    let mut result = Err(io::ErrorKind::NotFound.into());
+    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(privilege::variable).map(PathBuf::from);
+    for folder in named.chain(["/run", "/dev/shm", "/tmp", "/var/tmp"].map(PathBuf::from)) {
+        result = attempt(&folder);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn every_way_gives_a_path_that_reads_the_bytes() {
+        let bytes = vec![7u8; 100_000];
+        for way in [Way::Memfd, Way::Unnamed, Way::Private] {
+            let (one, two) = (Handle::by(way, &bytes).unwrap(), Handle::by(way, b"other").unwrap());
+            assert_ne!(one.path(), two.path());
+            assert_eq!(fs::read(one.path()).unwrap(), bytes, "{way:?}");
+            assert_eq!(fs::read(two.path()).unwrap(), b"other", "{way:?}");
+            let path = one.path().to_owned();
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(fs::read(&path).unwrap(), bytes));
+            });
+        }
+    }
+
+    #[test]
+    fn a_memfd_is_sealed() {
+        let handle = Handle::by(Way::Memfd, b"btf").unwrap();
+        let Keep::Open { _file: file } = &handle._keep else { panic!("not a memfd") };
+        let seals = rustix::fs::fcntl_get_seals(file).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL));
+        assert!((&*file).write_all(b"x").is_err());
+        // Opening it anew gives no way around the seals either.
+        let reopened = OpenOptions::new().write(true).open(handle.path());
+        assert!(reopened.and_then(|mut file| file.write_all(b"x")).is_err());
+        assert_eq!(fs::read(handle.path()).unwrap(), b"btf");
+    }
+
+    #[test]
+    fn a_private_file_is_private_and_removed() {
+        let handle = Handle::by(Way::Private, b"btf").unwrap();
+        let file = handle.path().to_owned();
+        let folder = file.parent().unwrap().to_owned();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(&folder)), (0o600, 0o700));
+        drop(handle);
+        assert!(!file.exists() && !folder.exists());
+    }
+}
