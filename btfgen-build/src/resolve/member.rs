@@ -72,7 +72,7 @@ pub(super) fn match_fields(
         let reject = |reason| Ok(Err(Rejection { step, within: ty, reason }));
         if accessor.name != Name::EMPTY {
             let Some(member) = types.members(accessor.ty).get(accessor.index as usize) else {
-                return Ok(None);
+                return reject(RejectionReason::Missing);
             };
             let mut search =
                 Search { types, reads, local: accessor.name, local_ty: member.ty, barren: Vec::new() };
