@@ -1,7 +1,7 @@
 //! Verdicts as text, one line a relocation, for the committed expectations.
 
 use crate::elf::ObjectFile;
-use crate::libbpf::{Judged, LibbpfError, Outcome, Selection, Value, judge};
+use crate::libbpf::{Judge, Judged, LibbpfError, Outcome, Selection, Value};
 
 /// The thirteen kinds by number, named as libbpf's messages do.
 pub const KINDS: [&str; 13] = [
@@ -27,9 +27,10 @@ pub const KINDS: [&str; 13] = [
 /// When the object is unreadable or libbpf rejects one of the BTFs.
 pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
     let object = ObjectFile::parse(object)?;
+    let mut judge = Judge::new(&object, target)?;
     let mut text = "[alone]\n".to_owned();
     for name in object.program_names() {
-        let verdict = judge(&object, target, &Selection::Only(&[&name]), false)?;
+        let verdict = judge.relocations(&Selection::Only(&[&name]));
         // A subprogram's relocations appear with each program; those are the same, so once is enough.
         for judged in verdict.relocations.iter().filter(|judged| judged.function == name) {
             text += &line(judged);
@@ -37,7 +38,7 @@ pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
     }
     let names = object.program_names();
     let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut verdict = judge(&object, target, &Selection::Only(&left), false)?;
+    let mut verdict = judge.relocations(&Selection::Only(&left));
     text += "[together]\n";
     text.extend(verdict.relocations.iter().map(line));
     text += "[without the failing]\n";
@@ -47,7 +48,7 @@ pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
         if left.len() == before {
             break;
         }
-        verdict = judge(&object, target, &Selection::Only(&left), false)?;
+        verdict = judge.relocations(&Selection::Only(&left));
     }
     text.extend(verdict.relocations.iter().map(line));
     Ok(text)

@@ -153,70 +153,86 @@ impl Verdict {
     }
 }
 
-/// Resolves and patches an object's relocations as `bpf_object__load` would: in order, with the candidates of each
-/// local type found once and pruned as it goes, stopping at the first failure.
+/// One object judged against one target BTF, for any number of selections.
+pub struct Judge<'a> {
+    object: &'a ObjectFile,
+    /// None when there are no relocations, so that libbpf looks at neither BTF.
+    run: Option<Run>,
+}
+
+impl<'a> Judge<'a> {
+    /// Has libbpf parse the local and the target BTF.
+    ///
+    /// # Errors
+    /// When libbpf rejects one of them.
+    pub fn new(object: &'a ObjectFile, target: &[u8]) -> Result<Self, LibbpfError> {
+        ffi::start_log(false);
+        let relocates = !object.relocations.is_empty();
+        let run = relocates.then(|| Run::new(&object.btf, target, object.big_endian)).transpose()?;
+        Ok(Self { object, run })
+    }
+
+    /// Resolves and patches relocations as `bpf_object__load` would: in order, with the candidates of each local type
+    /// found once and pruned as it goes, stopping at the first failure.
+    pub fn relocations(&mut self, selection: &Selection<'_>) -> Verdict {
+        self.judge(selection, false)
+    }
+
+    /// Resolves every relocation on its own, with fresh candidates, going on after failures.
+    pub fn isolated(&mut self) -> Verdict {
+        self.judge(&Selection::All, true)
+    }
+
+    fn judge(&mut self, selection: &Selection<'_>, isolated: bool) -> Verdict {
+        ffi::start_log(false);
+        let functions = self.object.functions.iter().map(|f| (f.name.clone(), f.insns.clone())).collect();
+        let mut verdict = Verdict { relocations: Vec::new(), functions, log: String::new() };
+        let Some(run) = &mut self.run else { return verdict };
+        run.forget();
+        for relocation in &self.object.relocations {
+            // libbpf passes over relocations of weak functions that the linker dropped.
+            let found = self.object.function_at(&relocation.section, relocation.insn);
+            let Some(function) = found.map(|index| &self.object.functions[index]) else { continue };
+            if !function.subprogram && !selection.contains(&function.name) {
+                continue;
+            }
+            if isolated {
+                run.forget();
+            }
+            let insns = verdict.functions.entry(function.name.clone()).or_default();
+            let at = relocation.insn - function.start;
+            let (outcome, target_spec) = run.relocate(&function.name, relocation, insns, at);
+            verdict.relocations.push(Judged {
+                function: function.name.clone(),
+                section: relocation.section.clone(),
+                number: relocation.number,
+                kind: relocation.kind,
+                outcome,
+                target_spec,
+            });
+            if !isolated && !matches!(outcome, Outcome::Resolved(_)) {
+                break;
+            }
+        }
+        verdict.log = ffi::log_text();
+        verdict
+    }
+}
+
+/// As [`Judge::relocations`], for one selection.
 ///
 /// # Errors
 /// When the object is unreadable or libbpf rejects one of the BTFs.
 pub fn relocations(object: &[u8], target: &[u8], selection: &Selection<'_>) -> Result<Verdict, LibbpfError> {
-    judge(&ObjectFile::parse(object)?, target, selection, false)
+    Ok(Judge::new(&ObjectFile::parse(object)?, target)?.relocations(selection))
 }
 
-/// Resolves every relocation of an object on its own, with fresh candidates, going on after failures.
+/// As [`Judge::isolated`].
 ///
 /// # Errors
 /// As [`relocations`].
 pub fn isolated(object: &[u8], target: &[u8]) -> Result<Verdict, LibbpfError> {
-    judge(&ObjectFile::parse(object)?, target, &Selection::All, true)
-}
-
-/// As [`relocations`] and [`isolated`], on an object already read.
-///
-/// # Errors
-/// As [`relocations`].
-pub fn judge(
-    object: &ObjectFile,
-    target: &[u8],
-    selection: &Selection<'_>,
-    isolated: bool,
-) -> Result<Verdict, LibbpfError> {
-    ffi::start_log(false);
-    let mut verdict = Verdict {
-        relocations: Vec::new(),
-        functions: object.functions.iter().map(|f| (f.name.clone(), f.insns.clone())).collect(),
-        log: String::new(),
-    };
-    if object.relocations.is_empty() {
-        return Ok(verdict);
-    }
-    let mut run = Run::new(&object.btf, target, object.big_endian)?;
-    for relocation in &object.relocations {
-        // libbpf passes over relocations of weak functions that the linker dropped.
-        let Some(index) = object.function_at(&relocation.section, relocation.insn) else { continue };
-        let function = &object.functions[index];
-        if !function.subprogram && !selection.contains(&function.name) {
-            continue;
-        }
-        if isolated {
-            run.forget();
-        }
-        let insns = verdict.functions.entry(function.name.clone()).or_default();
-        let at = relocation.insn - function.start;
-        let (outcome, target_spec) = run.relocate(&function.name, relocation, insns, at);
-        verdict.relocations.push(Judged {
-            function: function.name.clone(),
-            section: relocation.section.clone(),
-            number: relocation.number,
-            kind: relocation.kind,
-            outcome,
-            target_spec,
-        });
-        if !isolated && !matches!(outcome, Outcome::Resolved(_)) {
-            break;
-        }
-    }
-    verdict.log = ffi::log_text();
-    Ok(verdict)
+    Ok(Judge::new(&ObjectFile::parse(object)?, target)?.isolated())
 }
 
 /// Owner of the shim's `struct oracle_run`.

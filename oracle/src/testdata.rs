@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Objects whose target is the synthetic `traps`: all that can go wrong in resolving, one program a trap.
+const TRAPS: [&str; 8] =
+    ["ambiguous", "bitfields", "enums", "fields", "flavors", "insns", "pruning", "types"];
+
 /// A committed file, named without its folder and extension.
 #[derive(Clone, Debug)]
 pub struct Fixture {
@@ -23,6 +27,22 @@ pub fn folder() -> PathBuf {
 /// When there are none: they are committed.
 pub fn objects(byte_order: &str) -> Vec<Fixture> {
     read_all(&folder().join("objects").join(byte_order), "o")
+}
+
+/// The objects of one byte order whose target is the synthetic `traps`.
+///
+/// # Panics
+/// As [`objects`].
+pub fn traps(byte_order: &str) -> Vec<Fixture> {
+    objects(byte_order).into_iter().filter(|object| TRAPS.contains(&object.name.as_str())).collect()
+}
+
+/// The objects of one byte order whose targets are kernels: tracers, small tools, programs of the usual kinds.
+///
+/// # Panics
+/// As [`objects`].
+pub fn tracers(byte_order: &str) -> Vec<Fixture> {
+    objects(byte_order).into_iter().filter(|object| !TRAPS.contains(&object.name.as_str())).collect()
 }
 
 /// One object of one byte order.

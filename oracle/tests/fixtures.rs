@@ -3,13 +3,13 @@
 use std::fs;
 
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{self, Outcome, Selection};
+use oracle::libbpf::{self, Judge, Outcome, Selection};
 use oracle::testdata;
 
 /// Compares libbpf's decisions with `testdata/expected`; `ORACLE_BLESS=1` writes that instead.
 fn check_expected(byte_order: &str) {
     let target = testdata::target(byte_order, "traps");
-    for object in testdata::objects(byte_order) {
+    for object in testdata::traps(byte_order) {
         let text = oracle::dump::dump(&object.bytes, &target).expect("libbpf takes both BTFs");
         let path = testdata::folder().join("expected").join(byte_order).join(format!("{}.txt", object.name));
         if std::env::var_os("ORACLE_BLESS").is_some() {
@@ -40,15 +40,16 @@ fn the_whole_way_agrees() {
     }
     let target = testdata::target("el", "traps");
     let (mut compared, mut failed) = (0, 0);
-    for fixture in testdata::objects("el") {
+    for fixture in testdata::traps("el") {
         let object = ObjectFile::parse(&fixture.bytes).unwrap();
+        let mut judge = Judge::new(&object, &target).unwrap();
         // Programs whose section begins with a question mark are loaded when selected, not by default.
         let names = object.program_names();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let selections = std::iter::once(&all[..]).chain(all.chunks(1));
         for programs in selections {
             let selection = Selection::Only(programs);
-            let direct = libbpf::judge(&object, &target, &selection, false).unwrap();
+            let direct = judge.relocations(&selection);
             match libbpf::relocate_object(&fixture.bytes, &target, &selection) {
                 Ok(whole) => {
                     assert!(
@@ -86,7 +87,7 @@ fn fixtures_cover_every_kind_and_every_end() {
         let target = testdata::target(byte_order, "traps");
         let mut kinds = [0; 13];
         let (mut poisoned, mut unresolvable, mut unpatchable, mut resized) = (0, 0, 0, 0);
-        for fixture in testdata::objects(byte_order) {
+        for fixture in testdata::traps(byte_order) {
             for judged in libbpf::isolated(&fixture.bytes, &target).unwrap().relocations {
                 kinds[judged.kind as usize] += 1;
                 match judged.outcome {

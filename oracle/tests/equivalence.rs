@@ -1,0 +1,106 @@
+//! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of our resolver and libbpf.
+
+mod common;
+
+use common::{Ours, differences, for_each_selection, kernels, minimize, minimize_all};
+use oracle::elf::ObjectFile;
+use oracle::libbpf::Judge;
+use oracle::testdata::{self, Fixture};
+
+fn check_resolver(object: &Fixture, target: &[u8], name: &str) {
+    let file = ObjectFile::parse(&object.bytes).expect("the fixture is an object");
+    if file.btf.is_empty() {
+        return;
+    }
+    let ours = Ours::new(&object.bytes, target);
+    let mut judge = Judge::new(&file, target).expect("libbpf reads the target");
+    let mut lines = Vec::new();
+    for_each_selection(&file, |selection| {
+        lines.extend(ours.differences(&file, selection, &judge.relocations(selection)));
+    });
+    lines.sort();
+    lines.dedup();
+    assert!(lines.is_empty(), "{} on {name}:\n{}", object.name, lines.join("\n"));
+}
+
+fn check_minimized(object: &Fixture, target: &[u8], name: &str) -> usize {
+    let minimized =
+        minimize(&object.bytes, target).unwrap_or_else(|error| panic!("{} on {name}: {error}", object.name));
+    let file = ObjectFile::parse(&object.bytes).expect("the fixture is an object");
+    let (lines, compared) = differences(&file, target, &minimized);
+    assert!(lines.is_empty(), "{} on {name}:\n{}", object.name, lines.join("\n"));
+    let again = minimize(&object.bytes, &minimized)
+        .unwrap_or_else(|error| panic!("{} on {name}, again: {error}", object.name));
+    assert_eq!(again, minimized, "{} on {name}: minimizing again changes the bytes", object.name);
+    compared
+}
+
+#[test]
+fn resolver_agrees_with_libbpf_on_the_traps() {
+    for byte_order in ["el", "eb"] {
+        let target = testdata::target(byte_order, "traps");
+        for object in testdata::traps(byte_order) {
+            check_resolver(&object, &target, &format!("{byte_order}/traps"));
+        }
+    }
+}
+
+#[test]
+fn minimized_traps_relocate_alike() {
+    let mut compared = 0;
+    for byte_order in ["el", "eb"] {
+        let target = testdata::target(byte_order, "traps");
+        for object in testdata::traps(byte_order) {
+            compared += check_minimized(&object, &target, &format!("{byte_order}/traps"));
+        }
+    }
+    assert!(compared > 2_000, "{compared}");
+}
+
+/// One BTF for all objects: what one relocation makes the minimizer keep must not disturb another's decision.
+#[test]
+fn traps_minimized_together_relocate_alike() {
+    for byte_order in ["el", "eb"] {
+        let target = testdata::target(byte_order, "traps");
+        let objects = testdata::traps(byte_order);
+        let bytes: Vec<&[u8]> = objects.iter().map(|object| &object.bytes[..]).collect();
+        let minimized = minimize_all(&bytes, &target).unwrap();
+        for object in &objects {
+            let file = ObjectFile::parse(&object.bytes).unwrap();
+            let (lines, _) = differences(&file, &target, &minimized);
+            assert!(lines.is_empty(), "{byte_order}/{}:\n{}", object.name, lines.join("\n"));
+        }
+    }
+}
+
+fn byte_order_of(btf: &[u8]) -> &'static str {
+    if btf.starts_with(&[0x9f, 0xeb]) { "el" } else { "eb" }
+}
+
+#[test]
+fn resolver_agrees_with_libbpf_on_kernels() {
+    for kernel in kernels() {
+        for object in testdata::tracers(byte_order_of(&kernel.btf)) {
+            check_resolver(&object, &kernel.btf, &kernel.id);
+        }
+    }
+}
+
+#[test]
+fn minimized_kernels_relocate_alike() {
+    let mut compared = 0;
+    for kernel in kernels() {
+        let objects = testdata::tracers(byte_order_of(&kernel.btf));
+        for object in &objects {
+            compared += check_minimized(object, &kernel.btf, &kernel.id);
+        }
+        let bytes: Vec<&[u8]> = objects.iter().map(|object| &object.bytes[..]).collect();
+        let minimized = minimize_all(&bytes, &kernel.btf).unwrap();
+        for object in &objects {
+            let file = ObjectFile::parse(&object.bytes).unwrap();
+            let (lines, _) = differences(&file, &kernel.btf, &minimized);
+            assert!(lines.is_empty(), "{} on {}, together:\n{}", object.name, kernel.id, lines.join("\n"));
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
