@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use btfgen_build::KernelId;
+use btfgen_build::vendor::VendorError;
 use btfgen_build::vendor::codec::Codec;
 use btfgen_build::vendor::package;
 use mirror::{ARCHES, Mirrors};
@@ -49,9 +50,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     eprintln!("{} kernels are offered, {} of them to be read", plan.len(), todo.len());
     let tally = collect(&agent, &tree, todo);
     eprintln!(
-        "{} kernels read in {:.0} s, {} gone from the mirror, {} failed",
+        "{} kernels read in {:.0} s, {} without BTF, {} gone from the mirror, {} failed",
         tally.read,
         started.elapsed().as_secs_f64(),
+        tally.bare,
         tally.gone,
         tally.failed
     );
@@ -97,6 +99,8 @@ fn get(agent: &ureq::Agent, url: &str) -> Outcome<Option<impl Read + use<>>> {
 #[derive(Default)]
 struct Tally {
     read: usize,
+    /// Built without BTF.
+    bare: usize,
     /// In an index whose packages have been deleted.
     gone: usize,
     failed: usize,
@@ -116,11 +120,15 @@ fn collect(agent: &ureq::Agent, tree: &Path, todo: VecDeque<(&KernelId, &Vec<Str
                     let done = first(urls, |url| retry(|| kernel(agent, tree, id, url)));
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     let message = match done {
-                        Ok(Some(done)) => {
+                        Ok(Some(Done::Written { btf, read })) => {
                             tally.read += 1;
                             let seconds = started.elapsed().as_secs_f64();
-                            let (btf, read) = (done.btf as f64 / 1e6, done.read as f64 / 1e6);
+                            let (btf, read) = (btf as f64 / 1e6, read as f64 / 1e6);
                             format!("{btf:.1} MB BTF from {read:.1} MB in {seconds:.1} s")
+                        }
+                        Ok(Some(Done::Bare)) => {
+                            tally.bare += 1;
+                            "built without BTF".to_owned()
                         }
                         Ok(None) => {
                             tally.gone += 1;
@@ -131,7 +139,7 @@ fn collect(agent: &ureq::Agent, tree: &Path, todo: VecDeque<(&KernelId, &Vec<Str
                             error.to_string()
                         }
                     };
-                    let count = tally.read + tally.gone + tally.failed;
+                    let count = tally.read + tally.bare + tally.gone + tally.failed;
                     eprintln!("[{count}/{total}] {id}: {message}");
                 }
             });
@@ -150,11 +158,14 @@ fn first<T>(urls: &[String], mut read: impl FnMut(&str) -> Outcome<Option<T>>) -
     Ok(None)
 }
 
-struct Done {
-    /// Bytes of BTF.
-    btf: usize,
-    /// Bytes of the package that were read.
-    read: u64,
+enum Done {
+    Written {
+        /// Bytes of BTF.
+        btf: usize,
+        /// Bytes of the package that were read.
+        read: u64,
+    },
+    Bare,
 }
 
 /// Reads one package as far as its image and writes the BTF into the tree.
@@ -168,9 +179,12 @@ fn kernel(agent: &ureq::Agent, tree: &Path, id: &KernelId, url: &str) -> Outcome
     if kernel.release != id.release() {
         return Err(format!("the image in it is of release {}", kernel.release).into());
     }
-    let btf = kernel.btf()?;
+    let btf = match kernel.btf() {
+        Err(VendorError::NoBtf { .. }) => return Ok(Some(Done::Bare)),
+        answer => answer?,
+    };
     write(&file(tree, id), &zstd::bulk::compress(&btf, LEVEL)?)?;
-    Ok(Some(Done { btf: btf.len(), read }))
+    Ok(Some(Done::Written { btf: btf.len(), read }))
 }
 
 /// Where a kernel lies in the tree.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::ops::ControlFlow;
 
 use super::VendorError;
 use super::codec::{Codec, read_up_to};
-use super::package::{KernelFile, Metadata, image_release};
+use super::package::{Entry, Metadata, Visit};
 
 /// What every `ar` archive starts with.
 pub(crate) const MAGIC: &[u8] = b"!<arch>\n";
@@ -16,13 +17,8 @@ const NAME_LIMIT: u64 = 64 << 10;
 /// Most files that are looked at before the image.
 const MAX_FILES: usize = 100_000;
 
-/// Reads a package up to its kernel image and hands that to `visit`.
-///
-/// The stream is not read further than `visit` reads it.
-pub(crate) fn read_image<R: Read, T>(
-    mut package: R,
-    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
-) -> Result<T, VendorError> {
+/// Calls `visit` with each file of the package's data, as [`super::package::walk`] says.
+pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, VendorError> {
     let mut magic = [0; MAGIC.len()];
     read_exact(&mut package, &mut magic)?;
     if magic != MAGIC {
@@ -40,7 +36,8 @@ pub(crate) fn read_image<R: Read, T>(
             metadata = Some(control(&mut body)?);
         } else if name.starts_with("data.tar") {
             let metadata = metadata.ok_or_else(|| bad("data.tar comes before control.tar"))?;
-            return data(&mut body, &metadata, visit);
+            each_file(&mut body, &mut |entry| visit(&metadata, entry))?;
+            return Ok(metadata);
         }
         // Members start at even offsets.
         let rest = body.limit() + size % 2;
@@ -65,16 +62,18 @@ fn member(header: &[u8; 60]) -> Result<(&str, u64), VendorError> {
 
 /// The fields of the control file.
 fn control(tar: &mut dyn Read) -> Result<Metadata, VendorError> {
-    let text = each_file(tar, |path, size, file| {
+    let mut text = None;
+    each_file(tar, &mut |Entry { path, size, content }| {
         if path != "control" {
-            return Ok(None);
+            return Ok(ControlFlow::Continue(()));
         }
         if size > CONTROL_LIMIT {
             return Err(bad("the control file is too large"));
         }
-        let mut text = Vec::new();
-        file.take(CONTROL_LIMIT).read_to_end(&mut text).map_err(VendorError::read("the control file"))?;
-        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+        let mut bytes = Vec::new();
+        content.take(CONTROL_LIMIT).read_to_end(&mut bytes).map_err(VendorError::read("the control file"))?;
+        text = Some(String::from_utf8_lossy(&bytes).into_owned());
+        Ok(ControlFlow::Break(()))
     })?;
     let text = text.ok_or_else(|| bad("no control file in it"))?;
     let fields = paragraph(&text);
@@ -98,25 +97,11 @@ pub fn paragraph(text: &str) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-fn data<T>(
+/// Calls `visit` with every regular file of a compressed tar until it breaks.
+fn each_file(
     tar: &mut dyn Read,
-    metadata: &Metadata,
-    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
-) -> Result<T, VendorError> {
-    let mut visit = Some(visit);
-    let found = each_file(tar, |path, size, file| {
-        let Some(release) = image_release(path).filter(|_| size > 0) else { return Ok(None) };
-        let Some(visit) = visit.take() else { return Ok(None) };
-        visit(metadata, KernelFile { path, release, size, content: file }).map(Some)
-    })?;
-    found.ok_or_else(|| VendorError::NoImage { package: metadata.name.clone() })
-}
-
-/// Calls `visit` with path, size and content of every regular file of a compressed tar until it answers.
-fn each_file<T>(
-    tar: &mut dyn Read,
-    mut visit: impl FnMut(&str, u64, &mut dyn Read) -> Result<Option<T>, VendorError>,
-) -> Result<Option<T>, VendorError> {
+    visit: &mut dyn FnMut(Entry<'_>) -> Result<ControlFlow<()>, VendorError>,
+) -> Result<(), VendorError> {
     let mut head = [0; 64];
     let len = read_up_to(tar, &mut head).map_err(VendorError::read("the package"))?;
     let head = head.get(..len).unwrap_or_default();
@@ -158,11 +143,11 @@ fn each_file<T>(
             continue;
         }
         let path = name.trim_start_matches("./").trim_start_matches('/');
-        if let Some(answer) = visit(path, size, &mut entry)? {
-            return Ok(Some(answer));
+        if visit(Entry { path, size, content: &mut entry })?.is_break() {
+            break;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {

@@ -80,12 +80,21 @@ pub enum VendorError {
     /// The metadata makes no valid kernel id.
     #[error("bad kernel id")]
     KernelId(#[from] KernelIdError),
-    /// The file is none of the kinds of source that are known.
-    #[error("{what} is no BTF, vmlinux, kernel image, kernel package, hub file or hub tree")]
-    UnknownSource {
+    /// An id was given for a source that holds many kernels, each with its own.
+    #[error("{what} holds many kernels, so that --as cannot name them")]
+    ManyKernels {
+        /// The source.
+        what: String,
+    },
+    /// A file that should be BTF is not.
+    #[error("{what} is no BTF, or a damaged one")]
+    BadBtf {
         /// The file.
         what: String,
     },
+    /// A hub, or a file in it, cannot be read.
+    #[error(transparent)]
+    Hub(#[from] crate::hub::HubError),
 }
 
 impl VendorError {

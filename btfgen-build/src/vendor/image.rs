@@ -226,6 +226,14 @@ fn le32(image: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*image.get(at..)?.first_chunk()?)).ok()
 }
 
+/// The `.BTF` section of a module, whose names and ids continue the kernel's, so that it is not looked into here.
+pub(crate) fn module_btf(module: &[u8]) -> Result<Option<Vec<u8>>, VendorError> {
+    let file = object::File::parse(module)?;
+    let Some(section) = file.section_by_name_bytes(b".BTF") else { return Ok(None) };
+    let bytes = section.data()?;
+    Ok(Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty()))
+}
+
 enum ElfBtf {
     Found(Vec<u8>),
     /// No BTF, but the DWARF from which it can be encoded.

@@ -4,11 +4,16 @@ pub mod codec;
 mod deb;
 mod error;
 pub mod image;
+pub mod modules;
 pub mod package;
+mod pahole;
 mod rpm;
 mod scan;
+pub mod source;
+mod temp;
 #[cfg(test)]
 mod testing;
 
 pub use deb::paragraph;
 pub use error::VendorError;
+pub use pahole::vmlinux_btf;

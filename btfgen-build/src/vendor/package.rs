@@ -1,6 +1,7 @@
 //! Package: a kernel package of either format, and the kernel id that its metadata tells.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 
 use btfgen_runtime::KernelId;
 
@@ -22,6 +23,19 @@ pub struct Metadata {
     /// Who made it: Debian's maintainer; vendor and distribution of an RPM.
     pub vendor: String,
 }
+
+/// A regular file met in a package, its content still unread.
+pub(crate) struct Entry<'a> {
+    /// Path in the package, without a leading slash.
+    pub(crate) path: &'a str,
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// The file; what is left unread of it is skipped.
+    pub(crate) content: &'a mut dyn Read,
+}
+
+/// Called with each regular file, until it breaks.
+pub(crate) type Visit<'v> = dyn FnMut(&Metadata, Entry<'_>) -> Result<ControlFlow<()>, VendorError> + 'v;
 
 /// The kernel image found in a package, its content still unread.
 pub struct KernelFile<'a> {
@@ -71,21 +85,35 @@ pub fn read_kernel<R: Read>(package: R) -> Result<PackagedKernel, VendorError> {
 
 /// Reads a `.deb` or `.rpm` stream up to its first kernel image and hands that to `visit`.
 ///
+/// The stream is not read further than `visit` reads the image.
+///
 /// # Errors
 /// When the package is damaged or holds no image, and whatever `visit` answers.
 pub fn read_image<R: Read, T>(
-    mut package: R,
+    package: R,
     visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
 ) -> Result<T, VendorError> {
+    let mut visit = Some(visit);
+    let mut found = None;
+    let metadata = walk(package, &mut |metadata, Entry { path, size, content }| {
+        let Some(release) = image_release(path).filter(|_| size > 0) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        if let Some(visit) = visit.take() {
+            found = Some(visit(metadata, KernelFile { path, release, size, content })?);
+        }
+        Ok(ControlFlow::Break(()))
+    })?;
+    found.ok_or(VendorError::NoImage { package: metadata.name })
+}
+
+/// Reads a package up to the file at which `visit` breaks; the package's format is told by its first bytes.
+pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, VendorError> {
     let mut head = [0; 8];
     let len = read_up_to(&mut package, &mut head).map_err(VendorError::read("the package"))?;
     let head = head.get(..len).unwrap_or_default();
     let whole = head.chain(package);
-    if is_package(head) && head.starts_with(rpm::MAGIC) {
-        rpm::read_image(whole, visit)
-    } else {
-        deb::read_image(whole, visit)
-    }
+    if head.starts_with(rpm::MAGIC) { rpm::walk(whole, visit) } else { deb::walk(whole, visit) }
 }
 
 /// Whether a file that starts with `head` is a package.
@@ -125,8 +153,17 @@ pub(crate) fn image_release(path: &str) -> Option<&str> {
     }
     let path = path.strip_prefix("usr/").unwrap_or(path);
     let (release, file) = path.strip_prefix("lib/modules/")?.split_once('/')?;
-    let is_image =
-        matches!(file, "vmlinuz" | "vmlinux" | "Image" | "image" | "zImage" | "vmlinux.gz" | "vmlinux.xz");
+    let is_image = matches!(
+        file,
+        "vmlinuz"
+            | "vmlinuz.unsigned"
+            | "vmlinux"
+            | "Image"
+            | "image"
+            | "zImage"
+            | "vmlinux.gz"
+            | "vmlinux.xz"
+    );
     (is_image && named(release)).then_some(release)
 }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::VendorError;
 use super::codec::{Codec, read_up_to};
-use super::package::{KernelFile, Metadata, image_release};
+use super::package::{Entry, Metadata, Visit};
 
 /// What the lead of every RPM package starts with.
 pub(crate) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
@@ -27,13 +27,8 @@ mod tag {
     pub(super) const ARCH: u32 = 1022;
 }
 
-/// Reads a package up to its kernel image and hands that to `visit`.
-///
-/// The stream is not read further than `visit` reads it.
-pub(crate) fn read_image<R: Read, T>(
-    mut package: R,
-    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
-) -> Result<T, VendorError> {
+/// Calls `visit` with each file of the package's payload, as [`super::package::walk`] says.
+pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, VendorError> {
     let mut lead = [0; 96];
     read_exact(&mut package, &mut lead)?;
     if !lead.starts_with(MAGIC) {
@@ -66,7 +61,8 @@ pub(crate) fn read_image<R: Read, T>(
         }
         None => Box::new(whole),
     };
-    files(cpio, &metadata, visit)
+    each_file(cpio, &metadata, visit)?;
+    Ok(metadata)
 }
 
 /// A header block: an index of tags over a data area.
@@ -111,12 +107,12 @@ fn header_block(package: &mut impl Read) -> Result<Header, VendorError> {
     Ok(Header { index: read(entries * 16)?, data: read(len)? })
 }
 
-/// Walks a cpio archive in the "newc" format up to the image.
-fn files<T>(
+/// Calls `visit` with every regular file of a cpio archive in the "newc" format until it breaks.
+fn each_file(
     mut cpio: Box<dyn Read + '_>,
     metadata: &Metadata,
-    visit: impl FnOnce(&Metadata, KernelFile<'_>) -> Result<T, VendorError>,
-) -> Result<T, VendorError> {
+    visit: &mut Visit<'_>,
+) -> Result<(), VendorError> {
     for _ in 0..MAX_FILES {
         let mut header = [0; 110];
         read_exact(&mut cpio, &mut header)?;
@@ -145,21 +141,23 @@ fn files<T>(
         let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
         let name = String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned();
         if name == "TRAILER!!!" {
-            return Err(VendorError::NoImage { package: metadata.name.clone() });
+            return Ok(());
         }
         let path = name.trim_start_matches("./").trim_start_matches('/');
-        if let Some(release) = image_release(path).filter(|_| mode & 0o170_000 == 0o100_000 && size > 0) {
-            let mut content = (&mut cpio).take(size);
-            return visit(metadata, KernelFile { path, release, size, content: &mut content });
+        let mut content = (&mut cpio).take(size);
+        if mode & 0o170_000 == 0o100_000
+            && visit(metadata, Entry { path, size, content: &mut content })?.is_break()
+        {
+            return Ok(());
         }
-        let skip = size + (4 - size % 4) % 4;
+        let skip = content.limit() + (4 - size % 4) % 4;
         let skipped = std::io::copy(&mut (&mut cpio).take(skip), &mut std::io::sink())
             .map_err(VendorError::read("the cpio archive"))?;
         if skipped < skip {
             return Err(bad("the cpio archive is cut short"));
         }
     }
-    Err(VendorError::NoImage { package: metadata.name.clone() })
+    Ok(())
 }
 
 fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {

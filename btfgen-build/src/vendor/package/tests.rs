@@ -125,6 +125,7 @@ fn tells_the_release_from_the_path() {
     check("boot/vmlinux-4.4.103-6.38-default.gz", Some("4.4.103-6.38-default"));
     check("lib/modules/4.18.0-305.el8.x86_64/vmlinuz", Some("4.18.0-305.el8.x86_64"));
     check("usr/lib/modules/7.2.12+deb13-amd64/vmlinuz", Some("7.2.12+deb13-amd64"));
+    check("usr/lib/modules/7.3.4+deb13-arm64/vmlinuz.unsigned", Some("7.3.4+deb13-arm64"));
     check("usr/lib/debug/lib/modules/3.10.0-1160.el7.x86_64/vmlinux", Some("3.10.0-1160.el7.x86_64"));
     check("usr/lib/debug/boot/vmlinux-5.4.0-84-generic", Some("5.4.0-84-generic"));
     check("boot/System.map-6.1.0-50-amd64", None);

@@ -1,0 +1,266 @@
+//! Source: where kernels are taken from, and reading them, several at once and one bad one at no other's cost.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::thread;
+
+use btfgen_runtime::KernelId;
+
+use super::codec::read_up_to;
+use super::image::{self, IMAGE_LIMIT};
+use super::modules::{self, Module};
+use super::package::{self, KernelFile, Metadata};
+use super::pahole::vmlinux_btf;
+use super::temp::TempFolder;
+use super::{VendorError, scan};
+use crate::hub;
+
+/// Where the running kernel shows its BTF and that of its modules.
+const SYS_KERNEL_BTF: &str = "/sys/kernel/btf";
+
+/// A source of kernels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A folder in the BTFHub archive's layout.
+    Tree(PathBuf),
+    /// A file that holds one kernel: BTF, `vmlinux`, image or package, told apart by its content.
+    File(PathBuf),
+    /// The running kernel.
+    ThisHost,
+}
+
+/// A kernel that a source offers, not read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its id, unless only reading tells it.
+    pub id: Option<KernelId>,
+    /// What messages call it: a path, or `this host`.
+    pub label: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A BTF file, packed or not; its path in the hub tree.
+    Btf(PathBuf, String),
+    Package(PathBuf),
+    /// ELF, image, or BTF.
+    Image(PathBuf),
+    ThisHost,
+}
+
+/// A kernel read from a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// Its id.
+    pub id: KernelId,
+    /// Where it came from, in words that are the same on every machine.
+    pub provenance: String,
+    /// Its BTF.
+    pub btf: Vec<u8>,
+    /// Its modules' BTF, when that was asked for and the source has it.
+    pub modules: Vec<Module>,
+}
+
+impl Source {
+    /// Tells what a path is: a folder is a hub tree.
+    pub fn at(path: &Path) -> Self {
+        if path.is_dir() { Self::Tree(path.to_owned()) } else { Self::File(path.to_owned()) }
+    }
+
+    /// Lists the kernels of the source; `id` names the kernel of a source that holds one.
+    ///
+    /// # Errors
+    /// When the source cannot be read, is of no known kind, or `id` is given for a hub tree.
+    pub fn offers(&self, id: Option<&KernelId>) -> Result<Vec<Offer>, VendorError> {
+        match self {
+            Self::Tree(root) => match id {
+                Some(_) => Err(VendorError::ManyKernels { what: root.display().to_string() }),
+                None => tree_offers(root),
+            },
+            Self::File(path) => {
+                Ok(vec![Offer { id: id.cloned(), label: path.display().to_string(), place: place(path)? }])
+            }
+            Self::ThisHost => {
+                Ok(vec![Offer { id: id.cloned(), label: "this host".into(), place: Place::ThisHost }])
+            }
+        }
+    }
+}
+
+fn tree_offers(root: &Path) -> Result<Vec<Offer>, VendorError> {
+    let listing = hub::list(root)?;
+    let offer = |entry: hub::TreeEntry| {
+        let inside = entry.path.strip_prefix(root).unwrap_or(&entry.path).display().to_string();
+        let label = entry.path.display().to_string();
+        Offer { id: Some(entry.id), label, place: Place::Btf(entry.path, inside) }
+    };
+    Ok(listing.kernels.into_iter().map(offer).collect())
+}
+
+/// What a file is, by its first bytes; a packed BTF is told by its name.
+fn place(path: &Path) -> Result<Place, VendorError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut head = [0; 16];
+    let len = File::open(path)
+        .and_then(|mut file| read_up_to(&mut file, &mut head))
+        .map_err(VendorError::read(path.display().to_string()))?;
+    Ok(if package::is_package(head.get(..len).unwrap_or_default()) {
+        Place::Package(path.to_owned())
+    } else if hub::Form::split(&name).is_some() {
+        Place::Btf(path.to_owned(), name.into_owned())
+    } else {
+        Place::Image(path.to_owned())
+    })
+}
+
+impl Offer {
+    /// Reads the kernel, with the BTF of its modules if `modules`.
+    ///
+    /// # Errors
+    /// When no BTF is found, or the kernel id is neither given nor told.
+    pub fn read(&self, modules: bool) -> Result<Kernel, VendorError> {
+        match &self.place {
+            Place::Btf(path, inside) => {
+                let id = self.given_id()?;
+                let bytes = hub::read_btf(path)?;
+                let btf = checked(&bytes, &self.label)?;
+                Ok(Kernel { id, provenance: inside.clone(), btf, modules: Vec::new() })
+            }
+            Place::Image(path) => {
+                let id = self.given_id()?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(Kernel { id, provenance: name, btf: image_btf(path)?, modules: Vec::new() })
+            }
+            Place::Package(path) => self.read_package(path, modules),
+            Place::ThisHost => this_host(self.given_id()?, Path::new(SYS_KERNEL_BTF), modules),
+        }
+    }
+
+    fn given_id(&self) -> Result<KernelId, VendorError> {
+        self.id.clone().ok_or_else(|| VendorError::UnknownId {
+            message: format!("{} does not say which kernel it is of", self.label),
+        })
+    }
+
+    fn read_package(&self, path: &Path, with_modules: bool) -> Result<Kernel, VendorError> {
+        let open =
+            || File::open(path).map(BufReader::new).map_err(VendorError::read(path.display().to_string()));
+        let (metadata, release, btf) = package::read_image(open()?, |metadata, file| {
+            let release = file.release.to_owned();
+            Ok((metadata.clone(), release, packaged_btf(file)?))
+        })?;
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => package::kernel_id(&metadata, &release)?,
+        };
+        let modules = if with_modules { modules::read_modules(open()?)? } else { Vec::new() };
+        Ok(Kernel { id, provenance: file_name(&metadata), btf, modules })
+    }
+}
+
+/// The file name that a distribution's archive gives a package.
+fn file_name(metadata: &Metadata) -> String {
+    let Metadata { name, version, arch, .. } = metadata;
+    match metadata.format {
+        "rpm" => format!("{name}-{version}.{arch}.rpm"),
+        _ => format!("{name}_{version}_{arch}.deb"),
+    }
+}
+
+/// The BTF of the image in a package. A debug `vmlinux` goes through a file: it may be larger than memory.
+fn packaged_btf(file: KernelFile<'_>) -> Result<Vec<u8>, VendorError> {
+    let failed = |error: io::Error| VendorError::Read { what: file.path.to_owned(), source: error };
+    let mut content = file.content.take(file.size);
+    if file.path.ends_with("/vmlinux") || file.path.contains("/debug/") {
+        let folder = TempFolder::new().map_err(VendorError::read("a temporary folder"))?;
+        let vmlinux = folder.path().join("vmlinux");
+        let copied = File::create(&vmlinux).and_then(|mut out| io::copy(&mut content, &mut out));
+        if copied.map_err(failed)? < file.size {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        return image_btf(&vmlinux);
+    }
+    if file.size > IMAGE_LIMIT {
+        return Err(VendorError::TooLarge { what: file.path.to_owned(), limit: IMAGE_LIMIT });
+    }
+    let mut bytes = Vec::new();
+    content.read_to_end(&mut bytes).map_err(failed)?;
+    if (bytes.len() as u64) < file.size {
+        return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+    }
+    image::find_btf(&bytes)
+}
+
+/// The BTF of an image on disk, of which an ELF is read in parts.
+fn image_btf(path: &Path) -> Result<Vec<u8>, VendorError> {
+    let what = || path.display().to_string();
+    let mut file = File::open(path).map_err(VendorError::read(what()))?;
+    let mut head = [0; 4];
+    let len = read_up_to(&mut file, &mut head).map_err(VendorError::read(what()))?;
+    let head = head.get(..len).unwrap_or_default();
+    if head == b"\x7fELF" {
+        match vmlinux_btf(path) {
+            // Not a kernel itself, but what wraps one for ppc, perhaps.
+            Err(VendorError::NoBtf { .. } | VendorError::Elf(_)) => {}
+            answer => return answer,
+        }
+    }
+    let mut bytes = Vec::new();
+    head.chain(file).take(IMAGE_LIMIT + 1).read_to_end(&mut bytes).map_err(VendorError::read(what()))?;
+    if bytes.len() as u64 > IMAGE_LIMIT {
+        return Err(VendorError::TooLarge { what: what(), limit: IMAGE_LIMIT });
+    }
+    image::find_btf(&bytes)
+}
+
+fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, VendorError> {
+    let file = sys.join("vmlinux");
+    let what = file.display().to_string();
+    let bytes = fs::read(&file).map_err(VendorError::read(what.as_str()))?;
+    let btf = checked(&bytes, &what)?;
+    let modules = if with_modules { modules::host_modules(sys)? } else { Vec::new() };
+    Ok(Kernel { id, provenance: "host".into(), btf, modules })
+}
+
+fn checked(bytes: &[u8], what: &str) -> Result<Vec<u8>, VendorError> {
+    let btf = scan::btf_at_start(bytes).ok_or_else(|| VendorError::BadBtf { what: what.to_owned() })?;
+    Ok(btf.to_vec())
+}
+
+/// Reads offers in `threads` threads and hands each result to `each`, in the order in which they are done.
+///
+/// At most `threads` kernels are waiting for `each`, so that memory does not grow with the number of offers.
+pub fn read_all<'a>(
+    offers: &'a [Offer],
+    modules: bool,
+    threads: usize,
+    mut each: impl FnMut(&'a Offer, Result<Kernel, VendorError>),
+) {
+    let queue = Mutex::new(offers.iter());
+    let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+    let (sender, receiver) = mpsc::sync_channel(0);
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, offers.len().max(1)) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                while let Some(offer) = next() {
+                    if sender.send((offer, offer.read(modules))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (offer, result) in receiver {
+            each(offer, result);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;
