@@ -1,11 +1,14 @@
 //! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of our resolver and libbpf.
 
 mod common;
+#[path = "common/ours.rs"]
+mod ours;
 
-use common::{Ours, differences, for_each_selection, kernels, minimize, minimize_all};
+use common::{differences, for_each_selection, kernels, minimize, minimize_all};
 use oracle::elf::ObjectFile;
 use oracle::libbpf::Judge;
 use oracle::testdata::{self, Fixture};
+use ours::Ours;
 
 fn check_resolver(object: &Fixture, target: &[u8], name: &str) {
     let file = ObjectFile::parse(&object.bytes).expect("the fixture is an object");

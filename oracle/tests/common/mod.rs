@@ -1,17 +1,15 @@
-//! What the equivalence tests share: kernels, minimizing, and btfgen-build's own verdicts in the judge's terms.
+//! What the equivalence tests share: kernels, minimizing, and differences in libbpf's decisions.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use btfgen_build::btf::Btf;
 use btfgen_build::hub;
 use btfgen_build::kernel::KernelTypes;
-use btfgen_build::minimize::{Answers, Minimizer};
+use btfgen_build::minimize::Minimizer;
 use btfgen_build::object::Object;
-use btfgen_build::resolve::{self, Candidate, decide};
-use btfgen_build::roots::{Place, Roots};
+use btfgen_build::roots::Roots;
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{Judge, Outcome, Selection, TYPE_ID_TARGET, Verdict};
+use oracle::libbpf::{Judge, Selection, TYPE_ID_TARGET, Verdict};
 
 /// A kernel's id and its raw BTF.
 pub(crate) struct Kernel {
@@ -97,107 +95,4 @@ pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) ->
     lines.sort();
     lines.dedup();
     (lines, compared)
-}
-
-/// btfgen-build's own resolver, set up for one object and one target.
-pub(crate) struct Ours {
-    object: Object,
-    roots: Roots,
-    types: btfgen_build::types::Types,
-    kernel: KernelTypes,
-}
-
-impl Ours {
-    pub(crate) fn new(object: &[u8], target: &[u8]) -> Self {
-        let object = Object::parse("fixture", object).expect("the fixture is an object");
-        let roots = Roots::new(std::slice::from_ref(&object)).expect("its types are well-formed");
-        let btf = Btf::parse(target).expect("the target is a BTF");
-        let mut types = roots.types().clone();
-        let kernel = KernelTypes::from_btf(&mut types, &roots, &btf).expect("its types are well-formed");
-        Self { object, roots, types, kernel }
-    }
-
-    /// Where this resolver's decisions differ from libbpf's verdict on a selection.
-    pub(crate) fn differences(
-        &self,
-        object: &ObjectFile,
-        selection: &Selection<'_>,
-        judged: &Verdict,
-    ) -> Vec<String> {
-        let mut answers = Answers::new(&self.roots);
-        let mut survivors: HashMap<u32, Vec<usize>> = HashMap::new();
-        let mut judged = judged.relocations.iter();
-        let mut lines = Vec::new();
-        let places = &self.roots.places()[0];
-        for ((relocation, place), ours) in
-            object.relocations.iter().zip(places).zip(self.object.relocations())
-        {
-            let index = object.function_at(&relocation.section, relocation.insn).expect("a function");
-            let function = &object.functions[index];
-            let chosen = match selection {
-                Selection::All => true,
-                Selection::Only(names) => names.contains(&function.name.as_str()),
-            };
-            if !chosen && !function.subprogram {
-                continue;
-            }
-            let Some(theirs) = judged.next() else { break };
-            let decided = match place {
-                Place::Local | Place::Failure(_) => None,
-                Place::Root { root, question, local } => {
-                    let candidates: Vec<Candidate> = self.kernel.candidates[*root]
-                        .iter()
-                        .map(|candidate| {
-                            let evaluation = answers.get(&self.types, self.kernel.model, *root, candidate.ty);
-                            Candidate { answer: evaluation.answers[*question], repeated: candidate.repeated }
-                        })
-                        .collect();
-                    let left = survivors.entry(*local).or_insert_with(|| (0..candidates.len()).collect());
-                    let kind = ours.kind.expect("a known kind");
-                    let (outcome, pruned) = decide(kind, &candidates, left);
-                    *left = pruned;
-                    Some(outcome)
-                }
-            };
-            if !agree(place, decided, theirs.kind, &theirs.outcome) {
-                lines.push(format!(
-                    "{} {}#{} kind {}: ours {place:?} {decided:?}, libbpf's {:?} `{}`",
-                    theirs.function,
-                    theirs.section,
-                    theirs.number,
-                    theirs.kind,
-                    theirs.outcome,
-                    theirs.target_spec
-                ));
-            }
-        }
-        lines
-    }
-}
-
-fn agree(place: &Place, ours: Option<resolve::Outcome>, kind: u32, theirs: &Outcome) -> bool {
-    let value = match theirs {
-        // Whether the instruction takes the value is no matter of resolving.
-        Outcome::Resolved(value) | Outcome::Unpatchable(value, _) => value,
-        Outcome::Unresolvable(_) => {
-            return matches!(place, Place::Failure(_))
-                || matches!(ours, Some(resolve::Outcome::Ambiguous(..) | resolve::Outcome::Failure(_)));
-        }
-    };
-    match ours {
-        None => matches!(place, Place::Local) && !value.poison,
-        Some(resolve::Outcome::Value(resolved)) => {
-            let same_value =
-                if kind == TYPE_ID_TARGET { value.new != 0 } else { value.new == resolved.value };
-            // libbpf asks whether a load may be adjusted only where sizes differ.
-            let misread = value.orig_size != value.new_size && resolved.misread;
-            same_value
-                && !value.poison
-                && value.new_size == resolved.size
-                && value.fail_memsz_adjust == misread
-        }
-        Some(resolve::Outcome::Absent) => !value.poison && value.new == 0,
-        Some(resolve::Outcome::Poison) => value.poison,
-        Some(resolve::Outcome::Ambiguous(..) | resolve::Outcome::Failure(_)) => false,
-    }
 }
