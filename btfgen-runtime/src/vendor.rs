@@ -59,11 +59,11 @@ pub(crate) fn read(words: &Words<'_>) -> Reading {
         debian(words)
     } else if words.release.contains(".amzn") {
         amazon(words)
-    } else if has_segment(words.release, "fc") {
+    } else if segment(words.release, "fc").is_some() {
         fedora(words)
-    } else if has_segment(words.release, "el") || has_segment(words.release, "aa") {
+    } else if segment(words.release, "el").is_some() || segment(words.release, "aa").is_some() {
         enterprise(words)
-    } else if words.release.ends_with("-default") || words.banner.is_some_and(|b| b.host == "buildhost") {
+    } else if suse_form(words.release) || words.banner.is_some_and(|b| b.host == "buildhost") {
         suse(words, silent)
     } else if silent {
         silent_reading(words)
@@ -92,7 +92,7 @@ fn silent_reading(words: &Words<'_>) -> Reading {
         "amd64" | "arm64" | "686" | "armmp" | "powerpc64le" | "s390x" => {
             reading(&["debian"], debian_by_base(words.release), Certainty::Open, "release of debian's form")
         }
-        "generic" | "lowlatency" | "aws" | "azure" | "gcp" | "gke" | "oracle" | "kvm" | "ibm" => {
+        _ if words.release.split('-').count() == 3 && flavour.bytes().all(|b| b.is_ascii_lowercase()) => {
             reading(&["ubuntu"], None, Certainty::Open, "release of ubuntu's form")
         }
         _ => none("uname -v and /proc/version are unknown"),
@@ -229,7 +229,7 @@ fn debian_by_base(release: &str) -> Option<String> {
 
 /// `.amzn1.`, `.amzn2.`, `.amzn2023.` in the release.
 fn amazon(words: &Words<'_>) -> Reading {
-    let version = number_after(words.release, ".amzn");
+    let version = segment(words.release, "amzn");
     let foreign = words.banner.is_some_and(|b| b.host.contains('.') && !b.host.ends_with(".amazon.com"));
     if version.is_none() || foreign {
         return none("amazon's release, but not built there");
@@ -247,14 +247,14 @@ fn fedora(words: &Words<'_>) -> Reading {
     }
     let named = words.banner.is_some_and(|b| b.host.contains('.'));
     let certainty = if named { Certainty::Sure } else { Certainty::Likely };
-    reading(&["fedora"], number_after(words.release, ".fc"), certainty, "fedora's release")
+    reading(&["fedora"], segment(words.release, "fc"), certainty, "fedora's release")
 }
 
 /// `.el7`, `.el8_1`, `.el7a`, `.el7uek`: Red Hat's releases, which CentOS, Oracle and others share.
 fn enterprise(words: &Words<'_>) -> Reading {
     let oracle = words.release.contains("uek.");
-    let centos = words.release.contains(".centos.") || has_segment(words.release, "aa");
-    let version = number_after(words.release, ".el").or_else(|| number_after(words.release, ".aa"));
+    let centos = words.release.contains(".centos.") || segment(words.release, "aa").is_some();
+    let version = segment(words.release, "el").or_else(|| segment(words.release, "aa"));
     if !plain_segments(words.release) || version.is_none() {
         return none("a derivative's mark in red hat's form of release");
     }
@@ -302,6 +302,13 @@ fn oracle_compiler(compiler: &str) -> bool {
     let end = revision.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(revision.len());
     let mut parts = revision.get(..end).unwrap_or_default().split('.').skip(1);
     parts.next() == Some("0") && parts.next().is_some()
+}
+
+/// `5.3.18-59.5-default`, `4.4.138-4.7-azure`; Ubuntu's azure releases have no dot after the first dash.
+fn suse_form(release: &str) -> bool {
+    let mut parts = release.rsplit('-');
+    let (flavour, number) = (parts.next(), parts.next().unwrap_or_default());
+    flavour == Some("default") || (matches!(flavour, Some("azure" | "rt")) && number.contains('.'))
 }
 
 /// Built by `geeko@buildhost` with `(SUSE Linux)`'s gcc; SLES and, from 15.3 on, openSUSE Leap share kernels.
@@ -355,10 +362,12 @@ fn number_after(text: &str, mark: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Whether a dot-separated part of the release is `mark` and a number.
-fn has_segment(release: &str, mark: &str) -> bool {
-    release.split('.').any(|part| {
-        part.strip_prefix(mark).is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_digit()))
+/// The number of the dot-separated part of a release that is `mark` and a number.
+fn segment(release: &str, mark: &str) -> Option<String> {
+    release.split('.').find_map(|part| {
+        let tail = part.strip_prefix(mark)?;
+        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+        (digits > 0).then(|| tail.get(..digits).unwrap_or_default().to_owned())
     })
 }
 
@@ -371,7 +380,7 @@ fn plain_segments(release: &str) -> bool {
     let Some((_, rest)) = release.split_once('-') else { return false };
     rest.split('.').all(|part| {
         let word: &str = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        if word.is_empty() {
+        if word.is_empty() || (word.len() == 1 && part.len() > 1) {
             return true;
         }
         let (mark, tail) = word.split_at(word.find(|c: char| c.is_ascii_digit()).unwrap_or(word.len()));

@@ -1,0 +1,172 @@
+//! Facts: every sampled `/proc/version` and os-release gives its folder, or a refusal where it has none.
+
+mod common;
+
+use btfgen_runtime::{Host, KernelId, OsRelease, select};
+use common::{Ids, by_release, hub, id, os_release, rows};
+
+/// Folders that hold, in the tests below, a kernel of whatever release is asked for.
+const FOLDERS: [&str; 22] = [
+    "amzn/1",
+    "amzn/2",
+    "centos/7",
+    "centos/8",
+    "debian/8",
+    "debian/9",
+    "debian/10",
+    "debian/11",
+    "fedora/28",
+    "fedora/31",
+    "ol/7",
+    "ol/8",
+    "opensuse-leap/15.1",
+    "opensuse-leap/15.2",
+    "rhel/7",
+    "rhel/8",
+    "sles/12.3",
+    "sles/12.5",
+    "sles/15.3",
+    "ubuntu/16.04",
+    "ubuntu/18.04",
+    "ubuntu/20.04",
+];
+
+#[test]
+fn every_sampled_kernel_is_known_for_what_it_is() {
+    let (mut hit, mut refused) = (0, 0);
+    for row in rows(include_str!("data/proc-version-samples.tsv"), 6) {
+        let [folder, release, version, banner, _, note] = row[..] else { panic!("{row:?}") };
+        let folder = folder.split(' ').next().unwrap();
+        let release = release.split(' ').next().unwrap();
+        let text = [release, row[1], row[0], note].join(" ");
+        let machine = ["aarch64", "arm64", "ppc64le", "686"].into_iter().find(|m| text.contains(m));
+        let machine = match machine {
+            Some("arm64" | "aarch64") => "aarch64",
+            Some("686") => "i686",
+            Some(other) => other,
+            None => "x86_64",
+        };
+        let signature = banner.strip_prefix("/proc/version_signature: ");
+        let mut host = Host {
+            release: release.to_owned(),
+            version: version.to_owned(),
+            machine: machine.to_owned(),
+            version_signature: signature.map(str::to_owned),
+            ..Host::default()
+        };
+        if banner.starts_with("Linux version") && !banner.ends_with("...") {
+            host.proc_version = Some(banner.to_owned());
+        }
+        let arch = host.arch().to_owned();
+        let ids: Vec<KernelId> =
+            FOLDERS.iter().map(|folder| id(&format!("{folder}/{arch}/{release}"))).collect();
+        let expect = match folder {
+            // The row that has the signature alone, of 16.04's HWE kernel.
+            "ubuntu" => Some("ubuntu/16.04"),
+            "none" => None,
+            other => Some(other),
+        };
+        let expect = expect.map(|folder| id(&format!("{folder}/{arch}/{release}")));
+        for root in [None, Some(("ubuntu", "20.04")), Some(("centos", "7")), Some(("debian", "10"))] {
+            let host = Host { local_os_release: root.map(|(d, v)| os_release(d, v)), ..host.clone() };
+            for one_btf in [false, true] {
+                let got = select(&host, &Ids { ids: ids.clone(), one_btf }, false);
+                match (&expect, &got) {
+                    (Some(expect), Ok(selection)) => {
+                        assert_eq!(*expect, selection.kernel, "{host:#?}");
+                        hit += 1;
+                    }
+                    (None, Err(_)) => refused += 1,
+                    _ => panic!("expected {expect:?}: {got:?} for {host:#?}"),
+                }
+            }
+        }
+        let own = host.kernel_id();
+        match expect {
+            Some(expect) => assert_eq!(own, Some(expect)),
+            None => assert!(own.is_none_or(|own| own.distro() == "custom"), "{host:?}"),
+        }
+    }
+    println!("sampled kernels: {hit} hits, {refused} refused");
+    assert!(hit >= 200 && refused >= 32, "{hit} {refused}");
+}
+
+#[test]
+fn every_sampled_os_release_leads_to_its_folder_or_nowhere() {
+    let releases = by_release();
+    let (mut hit, mut refused, mut rows_hit) = (0, 0, 0);
+    for row in rows(include_str!("data/os-release-map.tsv"), 5) {
+        let [name, version, like, codenames, folder] = row[..5] else { panic!("{row:?}") };
+        let strip = |cell: &'static str| cell.split(" (").next().unwrap_or_default();
+        let mut text = format!("ID={name}\n");
+        if !version.contains("absent") && version != "?" {
+            text.push_str(&format!("VERSION_ID={}\n", strip(version)));
+        }
+        if like != "-" {
+            text.push_str(&format!("ID_LIKE={}\n", strip(like)));
+        }
+        for assignment in codenames.split([';', ' ']).filter(|part| part.contains('=')) {
+            text.push_str(&format!("{}\n", assignment.trim()));
+        }
+        let os = OsRelease::parse(&text);
+        let expect = folder.split(' ').next().unwrap().trim_end_matches(';');
+        let guess = folder.contains("guess") && !folder.starts_with("none");
+        let mut row_hit = false;
+        for kernel in hub() {
+            let host = Host {
+                release: kernel.release().to_owned(),
+                machine: common::machine(kernel.arch()).to_owned(),
+                os_release: Some(os.clone()),
+                ..Host::default()
+            };
+            // These releases name their vendor, whatever os-release says.
+            let own_mark = [".amzn", "uek."].iter().any(|mark| kernel.release().contains(mark));
+            let catalog = Ids { ids: releases[kernel.release()].clone(), one_btf: false };
+            match select(&host, &catalog, false) {
+                Ok(selection) if own_mark => assert_eq!(selection.kernel, kernel),
+                Ok(selection) => {
+                    let found = format!("{}/{}", selection.kernel.distro(), selection.kernel.version());
+                    assert_eq!(found, expect, "{text} {kernel}: {:?}", selection.reasons);
+                    (hit, row_hit) = (hit + 1, true);
+                }
+                Err(_) => {
+                    let in_folder = format!("{}/{}", kernel.distro(), kernel.version()) == expect;
+                    assert!(guess || !in_folder, "{text} refused {kernel}");
+                    refused += 1;
+                }
+            }
+        }
+        rows_hit += usize::from(row_hit);
+    }
+    println!("os-release rows: {rows_hit} lead to a folder, {hit} hits, {refused} refused");
+    assert!(rows_hit >= 20 && hit > 1500, "{rows_hit} {hit}");
+}
+
+/// Releases that stand in several folders: the right one by the kernel's words, each in each.
+#[test]
+fn shared_releases_are_told_apart() {
+    let table = include_str!("data/btfhub-same-release-many-folders.txt");
+    let mut told = 0;
+    for line in table.lines() {
+        let (path, folders) = line.split_once(' ').unwrap();
+        let path = path.strip_suffix(".btf.tar.xz").unwrap();
+        let ids: Vec<KernelId> = folders.split(' ').map(|folder| id(&format!("{folder}/{path}"))).collect();
+        for kernel in &ids {
+            let host = common::kernel_host(kernel);
+            let catalog = Ids { ids: ids.clone(), one_btf: false };
+            assert_eq!(&select(&host, &catalog, false).unwrap().kernel, kernel);
+            told += 1;
+        }
+        // Nothing but the release is known: one BTF is an answer, several are a refusal that names them.
+        let bare = Host {
+            release: ids[0].release().to_owned(),
+            machine: common::machine(ids[0].arch()).to_owned(),
+            ..Host::default()
+        };
+        let refusal = select(&bare, &Ids { ids: ids.clone(), one_btf: false }, false).unwrap_err();
+        assert_eq!(refusal.candidates.len(), ids.len());
+        let same = select(&bare, &Ids { ids: ids.clone(), one_btf: true }, false).unwrap();
+        assert_eq!(same.how, btfgen_runtime::How::SameBtf);
+    }
+    assert!(told > 300, "{told}");
+}
