@@ -1,22 +1,10 @@
-//! Compiles the eBPF program.
+//! Compiles the eBPF program and embeds, for each vendored kernel, the BTF that it needs there.
 
-use std::error::Error;
-use std::path::Path;
-use std::process::Command;
-use std::{env, io};
+fn main() {
+    // libbpf's headers come with libbpf-sys; cargo tells its dependents where they lie.
+    let headers = std::env::var_os("DEP_BPF_INCLUDE").unwrap_or_default();
+    let compile = btfgen_build::Compile::new().include(headers).flag("-Wall").flag("-Wextra").flag("-Werror");
+    compile.compile().unwrap_or_else(|e| e.exit());
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let source = "src/bpf/execwatch.bpf.c";
-    let out_dir = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
-    // libbpf's headers, from libbpf-sys.
-    let include = env::var_os("DEP_BPF_INCLUDE").ok_or("DEP_BPF_INCLUDE is not set")?;
-    let status = Command::new("clang")
-        .args(["-g", "-O2", "-Wall", "-Wextra", "-Werror", "-target", "bpf", "-I"])
-        .arg(include)
-        .args(["-c", source, "-o"])
-        .arg(Path::new(&out_dir).join("execwatch.bpf.o"))
-        .status()
-        .map_err(|error| io::Error::new(error.kind(), format!("clang: {error}")))?;
-    println!("cargo::rerun-if-changed=src/bpf");
-    if status.success() { Ok(()) } else { Err(format!("clang on {source}: {status}").into()) }
+    btfgen_build::generate().unwrap_or_else(|e| e.exit());
 }

@@ -15,6 +15,8 @@ use event::Event;
 use load::{KernelBtf, Sink};
 use options::Options;
 
+btfgen_runtime::embed!();
+
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os().skip(1)) {
         Ok(options) => options,
@@ -37,27 +39,43 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let bytes;
-    let btf = if options.plain {
-        KernelBtf::LoadersOwn
-    } else if let Some(path) = &options.btf {
-        bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        KernelBtf::Given { path, bytes: &bytes }
-    } else {
-        KernelBtf::LoadersOwn
+    if options.plain {
+        return watch(options, &KernelBtf::LoadersOwn);
+    }
+    let found = match &options.btf {
+        None => btfgen_runtime::btf_for_host(),
+        Some(path) => btfgen_runtime::Finder::embedded().override_file(path).find(),
     };
     if options.explain {
-        match &btf {
-            KernelBtf::LoadersOwn => println!("kernel BTF: what the loader finds by itself"),
-            KernelBtf::Given { path, .. } => {
-                println!("kernel BTF: {}, as asked for by --btf", path.display());
-            }
-        }
-        if options.explain_only() {
+        explain(&found);
+        if found.is_ok() && options.explain_only() {
             return Ok(());
         }
     }
+    let found = found?;
+    let btf = match (found.path(), found.bytes()) {
+        (Some(path), Some(bytes)) => KernelBtf::Given { path, bytes },
+        // The kernel brings its own where every loader looks.
+        _ => KernelBtf::LoadersOwn,
+    };
     watch(options, &btf)
+}
+
+/// Prints each source of BTF and what came of asking it.
+fn explain(found: &Result<btfgen_runtime::HostBtf, btfgen_runtime::Error>) {
+    match found {
+        Ok(btf) => {
+            print!("{}", btf.explain());
+            let kernel = btf.kernel_id().map_or("a kernel not named", |id| id.as_str());
+            match btf.bytes() {
+                Some(bytes) => println!("taken: {} bytes of {kernel}", bytes.len()),
+                None => println!("taken: what {kernel} brings itself"),
+            }
+        }
+        Err(btfgen_runtime::Error::NotFound(missing)) => print!("{}", missing.explain()),
+        // Said at the end of the program.
+        Err(_) => {}
+    }
 }
 
 fn watch(options: &Options, btf: &KernelBtf<'_>) -> Result<(), Box<dyn Error>> {

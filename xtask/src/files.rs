@@ -29,15 +29,14 @@ pub(crate) fn under(folder: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copies every file under a folder and returns how many there are.
-pub(crate) fn copy_all(from: &Path, to: &Path) -> Outcome<usize> {
-    let files = under(from)?;
-    for file in &files {
+/// Copies every file under a folder.
+pub(crate) fn copy_all(from: &Path, to: &Path) -> Outcome {
+    for file in under(from)? {
         let target = to.join(file.strip_prefix(from)?);
         fs::create_dir_all(target.parent().unwrap_or(to))?;
         fs::copy(file, target)?;
     }
-    Ok(files.len())
+    Ok(())
 }
 
 /// The hub's name of the architecture that this program is built for.

@@ -1,11 +1,10 @@
 //! Hosts: machines we do not have, as the runtime would see them, and what it must select there.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 
-use crate::shell::{self, Outcome};
+use btfgen_runtime::{Catalog, KernelId, OsRelease, select};
+
+use crate::shell::Outcome;
 
 struct Host {
     what: &'static str,
@@ -93,50 +92,77 @@ const HOSTS: &[Host] = &[
     },
 ];
 
-/// Selects for each host from one archive, prints what came out, and fails where it is not what it must be.
-///
-/// The archive is made for `object` from a hub tree in which each expected id holds the BTF file `stand_in`: only
-/// ids take part in selecting.
-pub(super) fn show(btfgen: &Path, object: &Path, stand_in: &Path, scratch: &Path) -> Outcome {
-    let hub = scratch.join("ids");
-    for id in HOSTS.iter().filter_map(|host| host.expect) {
-        let file = hub.join(format!("{id}.btf.tar.xz"));
-        fs::create_dir_all(file.parent().unwrap_or(&hub))?;
-        fs::copy(stand_in, file)?;
-    }
-    let archive = scratch.join("ids.archive");
-    let mut pack = Command::new(btfgen);
-    pack.arg("pack").arg("--hub").arg(&hub).arg("-o").arg(&archive).arg(object);
-    shell::run(&mut pack)?;
+/// Kernel ids to choose from: those expected above, and some near them.
+struct Ids(Vec<&'static str>);
 
+impl Catalog for Ids {
+    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
+        self.0.iter().for_each(|id| visitor(id));
+    }
+
+    fn same(&self, a: &KernelId, b: &KernelId) -> bool {
+        a == b
+    }
+}
+
+/// Selects for each host, prints what came out, and fails where it is not what it must be.
+pub(super) fn show() -> Outcome {
+    let ids = catalog();
+    println!("among {} kernels:", ids.0.len());
     let mut wrong = String::new();
-    for (number, host) in HOSTS.iter().enumerate() {
-        let (os_release, proc_version) =
-            (scratch.join(format!("host{number}.os-release")), scratch.join(format!("host{number}.version")));
-        fs::write(&os_release, host.os_release)?;
-        fs::write(&proc_version, format!("{}\n", host.proc_version))?;
-        let output = Command::new(btfgen)
-            .arg("select")
-            .arg(&archive)
-            .args(["--release", host.release, "--machine", host.machine])
-            .arg("--os-release")
-            .arg(&os_release)
-            .arg("--proc-version")
-            .arg(&proc_version)
-            .output()?;
-        let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let selected = output.status.success().then_some(printed.as_str());
+    for host in HOSTS {
         println!("  {}\n    uname: {} {}", host.what, host.release, host.machine);
-        match selected {
-            Some(id) => println!("    selected: {id}"),
-            None => println!(
-                "    refused: {}",
-                String::from_utf8_lossy(&output.stderr).trim().replace('\n', "\n    ")
-            ),
-        }
-        if selected != host.expect {
+        let selected = match select(&host.seen(), &ids, false) {
+            Ok(selection) => {
+                println!("    selected: {}", selection.kernel);
+                Some(selection.kernel.to_string())
+            }
+            Err(refusal) => {
+                println!("    refused: {refusal}");
+                None
+            }
+        };
+        if selected.as_deref() != host.expect {
             let _ = write!(wrong, "\n{}: {selected:?}, expected {:?}", host.what, host.expect);
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(format!("wrong selections:{wrong}").into()) }
+}
+
+impl Host {
+    /// What the runtime reads there; os-release is that of the root it runs in, which may be a container's.
+    fn seen(&self) -> btfgen_runtime::Host {
+        btfgen_runtime::Host {
+            release: self.release.to_owned(),
+            version: self
+                .proc_version
+                .find('#')
+                .map(|at| self.proc_version[at..].to_owned())
+                .unwrap_or_default(),
+            machine: self.machine.to_owned(),
+            proc_version: Some(self.proc_version.to_owned()),
+            local_os_release: Some(OsRelease::parse(self.os_release)),
+            ..btfgen_runtime::Host::default()
+        }
+    }
+}
+
+fn catalog() -> Ids {
+    let mut ids: Vec<&str> = HOSTS.iter().filter_map(|host| host.expect).collect();
+    ids.extend([
+        "centos/7/x86_64/3.10.0-1127.8.2.el7.x86_64",
+        "debian/10/x86_64/4.19.0-18-amd64",
+        "debian/12/x86_64/6.1.0-10-amd64",
+        "debian/12/x86_64/6.1.0-50-cloud-amd64",
+        "amzn/2/x86_64/4.14.225-168.357.amzn2.x86_64",
+    ]);
+    Ids(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_host_gets_what_it_must() {
+        super::show().unwrap();
+    }
 }
