@@ -15,8 +15,8 @@ use crate::hub::{self, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
-use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved, may_be_guarded};
-use crate::resolve::{Outcome, RelocationKind, describe_spec};
+use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved};
+use crate::resolve::{RelocationKind, describe_spec};
 use crate::roots::{Place, Roots};
 use crate::types::Types;
 use crate::{Error, ErrorKind, OnFailure};
@@ -95,26 +95,32 @@ struct Worker<'r> {
     roots: &'r Roots,
     types: Types,
     minimizer: Minimizer<'r>,
-    outcomes: Outcomes,
+    outcomes: Outcomes<'r>,
 }
 
 /// What a worker makes of a kernel.
 struct Minimized {
     id: KernelId,
     bytes: Result<Arc<[u8]>, String>,
-    unresolved: Vec<Unresolved>,
+    unresolved: Arc<[Unresolved]>,
 }
 
 impl<'r> Worker<'r> {
     fn new(objects: &'r [Object], roots: &'r Roots) -> Self {
         let types = roots.types().clone();
-        Self { objects, roots, types, minimizer: Minimizer::new(roots), outcomes: Outcomes::new(roots) }
+        Self {
+            objects,
+            roots,
+            types,
+            minimizer: Minimizer::new(roots),
+            outcomes: Outcomes::new(objects, roots),
+        }
     }
 
     /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
     fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
         let mut result =
-            Minimized { id: entry.id.clone(), bytes: Err(String::new()), unresolved: Vec::new() };
+            Minimized { id: entry.id.clone(), bytes: Err(String::new()), unresolved: Arc::default() };
         let kernel = match self.read(entry) {
             Ok(kernel) => kernel,
             Err(error) => {
@@ -204,15 +210,11 @@ fn collect(
     for result in results {
         let minimized = result?;
         let (problems, guarded) = problems(objects, roots, &minimized);
-        let certain = problems.iter().find(|problem| match problem {
-            Problem::Unreadable { .. } => true,
-            Problem::Relocation { certain, .. } => *certain,
-        });
-        if let (Some(problem), OnFailure::Error) = (certain, on_failure) {
+        if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
             let error = Error::new(ErrorKind::Relocation, problem.to_string());
             return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
         }
-        let dropped = certain.is_some() && on_failure == OnFailure::Drop;
+        let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
         let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
             let next = packed.blobs.len();
             let blob = *known.entry(Sha256::digest(&bytes).into()).or_insert(next);
@@ -258,17 +260,17 @@ fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
     }
 }
 
-/// What is amiss with a kernel, and how many poisoned instructions a check may guard.
+/// What is amiss with a kernel, and how many instructions a check keeps from being run.
 fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Problem>, usize) {
     if let Err(reason) = &minimized.bytes {
         return (vec![Problem::Unreadable { reason: reason.clone() }], 0);
     }
     let mut problems = Vec::new();
     let mut guarded = 0;
-    for unresolved in &minimized.unresolved {
+    for unresolved in minimized.unresolved.iter() {
         let object = &objects[unresolved.object];
         let relocation = &object.relocations()[unresolved.relocation];
-        if unresolved.outcome == Outcome::Poison && may_be_guarded(object, relocation) {
+        if !unresolved.reached {
             guarded += 1;
             continue;
         }
@@ -285,7 +287,6 @@ fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Pr
             line: relocation.line.as_ref().map(ToString::to_string),
             text: relocation.line.as_ref().map(|line| line.text.clone()),
             reason: unresolved.reason.to_string(),
-            certain: unresolved.outcome != Outcome::Poison,
         });
     }
     (problems, guarded)

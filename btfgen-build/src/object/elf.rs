@@ -1,5 +1,7 @@
 //! ELF side of an object: byte order, the BTF sections, programs from the symbol table.
 
+use std::collections::BTreeMap;
+
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, Sym};
 use object::{Endianness, FileKind};
@@ -14,6 +16,8 @@ pub(super) struct Elf<'a> {
     pub(super) btf_ext: Option<&'a [u8]>,
     pub(super) programs: Vec<Program>,
     pub(super) sections: Vec<String>,
+    /// Sections that hold instructions.
+    pub(super) code: BTreeMap<String, Vec<u8>>,
 }
 
 impl<'a> Elf<'a> {
@@ -42,12 +46,18 @@ impl<'a> Elf<'a> {
         let mut btf = None;
         let mut btf_ext = None;
         let mut sections = Vec::new();
+        let mut code = BTreeMap::new();
         for section in table.iter() {
             let name = table.section_name(endian, section).map_err(damaged)?;
             match name {
                 b".BTF" => btf = Some(section.data(endian, bytes).map_err(damaged)?),
                 b".BTF.ext" => btf_ext = Some(section.data(endian, bytes).map_err(damaged)?),
-                _ => {}
+                _ => {
+                    if section.sh_flags(endian).contains(elf::SHF_EXECINSTR) {
+                        let bytes = section.data(endian, bytes).map_err(damaged)?;
+                        code.insert(String::from_utf8_lossy(name).into_owned(), bytes.to_vec());
+                    }
+                }
             }
             sections.push(String::from_utf8_lossy(name).into_owned());
         }
@@ -68,6 +78,6 @@ impl<'a> Elf<'a> {
             Endianness::Little => Endian::Little,
             Endianness::Big => Endian::Big,
         };
-        Ok(Self { endian, btf, btf_ext, programs, sections })
+        Ok(Self { endian, btf, btf_ext, programs, sections, code })
     }
 }

@@ -3,7 +3,9 @@
 mod btf_ext;
 mod elf;
 mod program;
+mod reach;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::btf::{Btf, BtfError, Endian};
 use crate::resolve::RelocationKind;
 
 pub use program::{KernelBtfNeed, Program};
+pub use reach::Patch;
 
 /// A compiled eBPF object.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub struct Object {
     endian: Endian,
     btf: Vec<u8>,
     programs: Vec<Program>,
+    /// Instructions by section.
+    code: BTreeMap<String, Vec<u8>>,
     relocations: Vec<Relocation>,
     needs: Vec<KernelBtfNeed>,
 }
@@ -115,6 +120,7 @@ impl Object {
             endian: elf.endian,
             btf: raw.to_vec(),
             programs: elf.programs,
+            code: elf.code,
             relocations,
             needs,
         })
@@ -148,6 +154,27 @@ impl Object {
     /// What of the object needs the kernel's own BTF, whatever is embedded.
     pub fn kernel_btf_needs(&self) -> &[KernelBtfNeed] {
         &self.needs
+    }
+
+    /// Which instructions of a section can be run once relocations are applied, by index.
+    ///
+    /// `patches` are by instruction, sorted. Subprograms in `.text` are taken to be called from anywhere.
+    pub fn reached(&self, section: &str, patches: &[(usize, Patch)]) -> Vec<bool> {
+        let Some(code) = self.code.get(section) else { return Vec::new() };
+        let entries: Vec<usize> = self
+            .programs
+            .iter()
+            .filter(|program| program.section == section)
+            .filter_map(|program| usize::try_from(program.offset / 8).ok())
+            .collect();
+        reach::reached(code, self.endian, &entries, patches)
+    }
+
+    /// Whether a relocation's instruction is a load or store, whose size is adjusted and not only its offset.
+    pub fn accesses_memory(&self, relocation: &Relocation) -> bool {
+        let code = self.code.get(relocation.section.as_ref());
+        let insn = code.and_then(|code| code.get(relocation.insn_offset as usize));
+        insn.is_some_and(|code| matches!(code & 7, 1..=3))
     }
 
     /// The program that holds a relocation, or its section's name.

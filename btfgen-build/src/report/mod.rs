@@ -10,8 +10,6 @@ use serde::Serialize;
 
 pub use outcomes::{Outcomes, Unresolved};
 
-pub(crate) use outcomes::may_be_guarded;
-
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -56,7 +54,7 @@ pub struct KernelReport {
     pub blob: Option<usize>,
     /// What is amiss.
     pub problems: Vec<Problem>,
-    /// Number of relocations whose instruction becomes invalid, in programs that check for what is missing.
+    /// Number of relocations that find nothing and whose instruction is never run, because a check rules it out.
     pub guarded: usize,
 }
 
@@ -86,8 +84,6 @@ pub enum Problem {
         text: Option<String>,
         /// What is wrong.
         reason: String,
-        /// The load fails for certain, not only if the instruction is reached.
-        certain: bool,
     },
 }
 
@@ -166,7 +162,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { reason } => f.write_str(reason),
-            Self::Relocation { object, program, place, spec, line, text, reason, .. } => {
+            Self::Relocation { object, program, place, spec, line, text, reason } => {
                 write!(f, "{object}: {program}: {place}: {spec}")?;
                 if let Some(line) = line {
                     write!(f, " at {line}")?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::minimize::Answers;
-use crate::object::{Object, Relocation};
-use crate::resolve::{Candidate, Outcome, RelocationKind, decide, explain_mismatch};
+use crate::object::{Object, Patch, Relocation};
+use crate::resolve::{Candidate, Outcome, decide, explain_mismatch};
 use crate::roots::{Place, Roots};
 use crate::types::{TypeRef, Types};
 
@@ -30,19 +30,34 @@ pub struct Unresolved {
     pub outcome: Outcome,
     /// Why, in words.
     pub reason: Arc<str>,
+    /// Whether its instruction can be run, as far as this kernel's existence checks do not rule it out.
+    pub reached: bool,
 }
 
-type Key = (usize, DataModel, Vec<CandidateRef>);
+/// A group's outcomes for one list of candidates.
+struct Resolution {
+    /// By relocation, in the order of the object.
+    outcomes: Vec<(usize, Outcome)>,
+    /// Relocations without a value, and why.
+    reasons: Vec<(usize, Outcome, Arc<str>)>,
+}
 
 /// Works out outcomes kernel after kernel; equal lists of candidates are worked on once.
-pub struct Outcomes {
+pub struct Outcomes<'o> {
+    objects: &'o [Object],
     groups: Vec<Group>,
-    known: HashMap<Key, Arc<[Unresolved]>>,
+    known: HashMap<(usize, DataModel, Vec<CandidateRef>), Arc<Resolution>>,
+    /// What all groups together leave unresolved, by the resolutions' addresses, which `known` keeps alive.
+    unresolved: HashMap<Vec<*const Resolution>, Arc<[Unresolved]>>,
+    reached: HashMap<SectionKey, Arc<[bool]>>,
 }
 
-impl Outcomes {
+/// A section of an object and what relocations make of its instructions.
+type SectionKey = (usize, Arc<str>, Vec<(usize, Patch)>);
+
+impl<'o> Outcomes<'o> {
     /// Groups the relocations of all objects.
-    pub fn new(roots: &Roots) -> Self {
+    pub fn new(objects: &'o [Object], roots: &Roots) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (object, places) in roots.places().iter().enumerate() {
             let mut index: HashMap<u32, usize> = HashMap::new();
@@ -56,7 +71,7 @@ impl Outcomes {
                 }
             }
         }
-        Self { groups, known: HashMap::new() }
+        Self { objects, groups, known: HashMap::new(), unresolved: HashMap::new(), reached: HashMap::new() }
     }
 
     /// The relocations that get no value from a kernel: poisoned ones and those that fail, in the order of the objects.
@@ -65,16 +80,95 @@ impl Outcomes {
         answers: &mut Answers<'_>,
         types: &Types,
         kernel: &KernelTypes,
-    ) -> Vec<Unresolved> {
-        let mut all = Vec::new();
+    ) -> Arc<[Unresolved]> {
+        let mut resolutions = Vec::with_capacity(self.groups.len());
         for (number, group) in self.groups.iter().enumerate() {
-            let candidates = &kernel.candidates[group.root];
-            let key = (number, kernel.model, candidates.clone());
-            let found = self.known.entry(key).or_insert_with(|| resolve(answers, types, kernel, group));
-            all.extend_from_slice(found);
+            let key = (number, kernel.model, kernel.candidates[group.root].clone());
+            let resolution = self.known.entry(key).or_insert_with(|| {
+                Arc::new(resolve(answers, types, kernel, group, &self.objects[group.object]))
+            });
+            resolutions.push((group.object, Arc::clone(resolution)));
         }
-        all.sort_by_key(|it| (it.object, it.relocation));
-        all
+        let key: Vec<_> = resolutions.iter().map(|(_, resolution)| Arc::as_ptr(resolution)).collect();
+        if let Some(known) = self.unresolved.get(&key) {
+            return Arc::clone(known);
+        }
+        let mut unresolved = Vec::new();
+        for object in 0..self.objects.len() {
+            let own: Vec<_> =
+                resolutions.iter().filter(|(of, _)| *of == object).map(|(_, it)| it.as_ref()).collect();
+            self.unresolved_of(object, &own, &mut unresolved);
+        }
+        unresolved.sort_by_key(|it| (it.object, it.relocation));
+        let unresolved: Arc<[Unresolved]> = unresolved.into();
+        self.unresolved.insert(key, Arc::clone(&unresolved));
+        unresolved
+    }
+
+    fn unresolved_of(
+        &mut self,
+        object: usize,
+        resolutions: &[&Resolution],
+        unresolved: &mut Vec<Unresolved>,
+    ) {
+        if resolutions.iter().all(|resolution| resolution.reasons.is_empty()) {
+            return;
+        }
+        let relocations = self.objects[object].relocations();
+        let sections = self.sections(object, resolutions);
+        for (relocation, outcome, reason) in resolutions.iter().flat_map(|resolution| &resolution.reasons) {
+            let place = &relocations[*relocation];
+            let reached = match outcome {
+                Outcome::Ambiguous(..) | Outcome::Failure(_) => true,
+                Outcome::Poison | Outcome::Value(_) | Outcome::Absent => {
+                    let insns = sections.get(&place.section);
+                    insns.and_then(|insns| insns.get(place.insn_offset as usize / 8)).copied().unwrap_or(true)
+                }
+            };
+            let (relocation, outcome, reason) = (*relocation, *outcome, Arc::clone(reason));
+            unresolved.push(Unresolved { object, relocation, outcome, reason, reached });
+        }
+    }
+
+    /// For each section of an object that has relocations, which instructions can be run with these outcomes.
+    fn sections(&mut self, object: usize, resolutions: &[&Resolution]) -> HashMap<Arc<str>, Arc<[bool]>> {
+        let of = &self.objects[object];
+        let mut patches: HashMap<Arc<str>, Vec<(usize, Patch)>> = HashMap::new();
+        for &(relocation, outcome) in resolutions.iter().flat_map(|resolution| &resolution.outcomes) {
+            let place = &of.relocations()[relocation];
+            if let Some(patch) = patch(of, place, outcome) {
+                let section = patches.entry(Arc::clone(&place.section)).or_default();
+                section.push((place.insn_offset as usize / 8, patch));
+            }
+        }
+        let mut sections = HashMap::new();
+        for (section, mut patches) in patches {
+            patches.sort_unstable_by_key(|(at, _)| *at);
+            let key = (object, Arc::clone(&section), patches);
+            let reached = match self.reached.get(&key) {
+                Some(reached) => Arc::clone(reached),
+                None => {
+                    let reached: Arc<[bool]> = of.reached(&section, &key.2).into();
+                    self.reached.insert(key, Arc::clone(&reached));
+                    reached
+                }
+            };
+            sections.insert(section, reached);
+        }
+        sections
+    }
+}
+
+/// What an outcome makes of an instruction (`bpf_core_patch_insn`).
+fn patch(object: &Object, relocation: &Relocation, outcome: Outcome) -> Option<Patch> {
+    match outcome {
+        Outcome::Value(resolved) if resolved.misread && object.accesses_memory(relocation) => {
+            Some(Patch::Poison)
+        }
+        Outcome::Value(resolved) => Some(Patch::Value(resolved.value)),
+        Outcome::Absent => Some(Patch::Value(0)),
+        Outcome::Poison => Some(Patch::Poison),
+        Outcome::Ambiguous(..) | Outcome::Failure(_) => None,
     }
 }
 
@@ -84,31 +178,40 @@ fn resolve(
     types: &Types,
     kernel: &KernelTypes,
     group: &Group,
-) -> Arc<[Unresolved]> {
+    object: &Object,
+) -> Resolution {
     let candidates = &kernel.candidates[group.root];
     let evaluations: Vec<_> =
         candidates.iter().map(|it| answers.get(types, kernel.model, group.root, it.ty)).collect();
+    let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
     let questions = &answers.roots().roots()[group.root].questions;
     let mut survivors: Vec<usize> = (0..candidates.len()).collect();
-    let mut unresolved = Vec::new();
+    let mut resolution = Resolution { outcomes: Vec::new(), reasons: Vec::new() };
     for &(relocation, question) in &group.relocations {
         let row: Vec<Candidate> = evaluations
             .iter()
             .zip(candidates)
             .map(|(evaluation, it)| Candidate { answer: evaluation.answers[question], repeated: it.repeated })
             .collect();
-        let (outcome, left) = decide(questions[question].spec.kind, &row, &survivors);
+        let spec = &questions[question].spec;
+        let (outcome, left) = decide(spec.kind, &row, &survivors);
         survivors = left;
-        if !matches!(outcome, Outcome::Value(_) | Outcome::Absent) {
-            let all: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
-            let reason = match outcome {
-                Outcome::Poison => explain_mismatch(types, &questions[question].spec, kernel.model, &all),
-                _ => reason(outcome),
-            };
-            unresolved.push(Unresolved { object: group.object, relocation, outcome, reason: reason.into() });
-        }
+        resolution.outcomes.push((relocation, outcome));
+        let place = &object.relocations()[relocation];
+        let reason = match outcome {
+            Outcome::Poison => explain_mismatch(types, spec, kernel.model, &definitions),
+            Outcome::Ambiguous(..) | Outcome::Failure(_) => reason(outcome),
+            Outcome::Value(resolved) if resolved.misread && object.accesses_memory(place) => {
+                let size = resolved.size;
+                format!(
+                    "the field has {size} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it"
+                )
+            }
+            Outcome::Value(_) | Outcome::Absent => continue,
+        };
+        resolution.reasons.push((relocation, outcome, reason.into()));
     }
-    unresolved.into()
+    resolution
 }
 
 fn reason(outcome: Outcome) -> String {
@@ -126,18 +229,4 @@ fn reason(outcome: Outcome) -> String {
         Outcome::Failure(failure) => failure.to_string(),
         Outcome::Poison | Outcome::Value(_) | Outcome::Absent => String::new(),
     }
-}
-
-/// Whether the program that holds a relocation asks if something is there, so that a poisoned instruction may be guarded.
-///
-/// A subprogram's guard may stand in its caller, so for one the whole object counts.
-pub(crate) fn may_be_guarded(object: &Object, relocation: &Relocation) -> bool {
-    let within = |other: &Relocation| {
-        relocation.section.as_ref() == ".text"
-            || (other.section == relocation.section && other.program == relocation.program)
-    };
-    object
-        .relocations()
-        .iter()
-        .any(|other| other.kind.is_ok_and(RelocationKind::is_existence_check) && within(other))
 }

@@ -19,8 +19,6 @@ pub(super) struct TargetSpec {
 pub(super) struct Rejection {
     /// The local accessor that has no counterpart, by its place.
     pub(super) step: usize,
-    /// The target type that was looked into there.
-    pub(super) within: TypeRef,
     /// In which way.
     pub(super) reason: RejectionReason,
 }
@@ -69,7 +67,7 @@ pub(super) fn match_fields(
     let none = Accessor { ty, index: 0, name: Name::EMPTY };
     let mut spec = TargetSpec { last: none, bit_offset: 0, raw_len: 0 };
     for (step, accessor) in local.accessors.iter().enumerate() {
-        let reject = |reason| Ok(Err(Rejection { step, within: ty, reason }));
+        let reject = |reason| Ok(Err(Rejection { step, reason }));
         if accessor.name != Name::EMPTY {
             let Some(member) = types.members(accessor.ty).get(accessor.index as usize) else {
                 return reject(RejectionReason::Missing);

@@ -1,0 +1,308 @@
+//! Reach: which instructions of a section can be run, once relocations have given existence checks their values.
+//!
+//! libbpf replaces an instruction whose relocation found nothing by an invalid one, and the kernel's verifier refuses a
+//! program that can run it. A check such as `bpf_core_field_exists` becomes a constant, and the verifier never goes down
+//! the branch that it rules out. This is that part of the verifier: constants in registers, followed through branches.
+
+use crate::btf::Endian;
+
+const INSN_LEN: usize = 8;
+const REGISTERS: usize = 11;
+
+// Instruction classes and operations, as `include/uapi/linux/bpf.h` numbers them.
+const CLASS_LD: u8 = 0;
+const CLASS_LDX: u8 = 1;
+const CLASS_ALU: u8 = 4;
+const CLASS_JMP: u8 = 5;
+const CLASS_JMP32: u8 = 6;
+const CLASS_ALU64: u8 = 7;
+const LD_IMM64: u8 = 0x18;
+const OP_JA: u8 = 0x00;
+const OP_CALL: u8 = 0x80;
+const OP_EXIT: u8 = 0x90;
+
+/// A register's value if it is known.
+type Register = Option<u64>;
+type State = [Register; REGISTERS];
+
+#[derive(Clone, Copy)]
+struct Insn {
+    code: u8,
+    dst: usize,
+    src: usize,
+    off: i16,
+    imm: i32,
+}
+
+/// What a relocation does to an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Patch {
+    /// Its immediate becomes this value, if it has one.
+    Value(u64),
+    /// It becomes invalid.
+    Poison,
+}
+
+/// Tells which of the instructions of a section can be run, by index; `patches` are by index too, sorted.
+///
+/// `entries` are the indices where programs and subprograms begin, whose registers may hold anything. What is not
+/// followed exactly (memory, calls) is taken for unknown, so an instruction that is not reached here never runs.
+pub(crate) fn reached(
+    code: &[u8],
+    endian: Endian,
+    entries: &[usize],
+    patches: &[(usize, Patch)],
+) -> Vec<bool> {
+    let insns: Vec<Insn> = code.chunks_exact(INSN_LEN).map(|bytes| Insn::decode(bytes, endian)).collect();
+    let patch =
+        |at: usize| patches.binary_search_by_key(&at, |(at, _)| *at).ok().map(|found| patches[found].1);
+    let mut states: Vec<Option<State>> = vec![None; insns.len()];
+    let mut work: Vec<usize> = Vec::new();
+    let flow = |states: &mut Vec<Option<State>>, work: &mut Vec<usize>, to: i64, state: State| {
+        let Some(known) = usize::try_from(to).ok().and_then(|to| states.get_mut(to)) else { return };
+        let joined = known.map_or(state, |known| join(known, state));
+        if *known != Some(joined) {
+            *known = Some(joined);
+            work.push(to as usize);
+        }
+    };
+    for &entry in entries {
+        flow(&mut states, &mut work, entry as i64, [None; REGISTERS]);
+    }
+    while let Some(at) = work.pop() {
+        let Some(mut state) = states[at] else { continue };
+        let insn = insns[at];
+        let next = at as i64 + 1;
+        let value = match patch(at) {
+            // What the verifier meets here it refuses, so nothing behind it is reached this way.
+            Some(Patch::Poison) => continue,
+            Some(Patch::Value(value)) => Some(value),
+            None => None,
+        };
+        match insn.class() {
+            CLASS_LD if insn.code == LD_IMM64 => {
+                let high = insns.get(at + 1).map_or(0, |second| second.imm.cast_unsigned());
+                let own = u64::from(high) << 32 | u64::from(insn.imm.cast_unsigned());
+                // A source register marks a map, a function or a symbol, whose address is not known here.
+                state[insn.dst] = (insn.src == 0).then_some(value.unwrap_or(own));
+                flow(&mut states, &mut work, next + 1, state);
+            }
+            CLASS_ALU | CLASS_ALU64 => {
+                state[insn.dst] = insn.compute(&state, value);
+                flow(&mut states, &mut work, next, state);
+            }
+            CLASS_JMP | CLASS_JMP32 => {
+                insn.jump(&state, at as i64, |to, state| flow(&mut states, &mut work, to, state));
+            }
+            CLASS_LDX | CLASS_LD => {
+                state[insn.dst] = None;
+                // Old-style packet loads return in the first register and clobber the next five.
+                if insn.class() == CLASS_LD {
+                    state[..6].fill(None);
+                }
+                flow(&mut states, &mut work, next, state);
+            }
+            // A store; an atomic one may fetch into its source or into the first register.
+            _ => {
+                if insn.code & 0xe0 == 0xc0 {
+                    state[insn.src] = None;
+                    state[0] = None;
+                }
+                flow(&mut states, &mut work, next, state);
+            }
+        }
+    }
+    states.into_iter().map(|state| state.is_some()).collect()
+}
+
+/// What holds on both ways.
+fn join(a: State, b: State) -> State {
+    let mut joined = a;
+    for (register, other) in joined.iter_mut().zip(b) {
+        if *register != other {
+            *register = None;
+        }
+    }
+    joined
+}
+
+impl Insn {
+    fn decode(bytes: &[u8], endian: Endian) -> Self {
+        let registers = bytes[1];
+        let (low, high) = (usize::from(registers & 0xf), usize::from(registers >> 4));
+        let (dst, src) = if endian == Endian::Little { (low, high) } else { (high, low) };
+        Self {
+            code: bytes[0],
+            dst: dst.min(REGISTERS - 1),
+            src: src.min(REGISTERS - 1),
+            off: endian.u16([bytes[2], bytes[3]]).cast_signed(),
+            imm: endian.u32([bytes[4], bytes[5], bytes[6], bytes[7]]).cast_signed(),
+        }
+    }
+
+    fn class(self) -> u8 {
+        self.code & 7
+    }
+
+    fn operation(self) -> u8 {
+        self.code & 0xf0
+    }
+
+    /// The second operand: a register, or the immediate, sign-extended.
+    fn operand(self, state: &State) -> Register {
+        if self.code & 8 != 0 { state[self.src] } else { Some(i64::from(self.imm).cast_unsigned()) }
+    }
+
+    /// The result of an arithmetic instruction, if both operands are known.
+    fn compute(self, state: &State, patched: Option<u64>) -> Register {
+        let wide = self.class() == CLASS_ALU64;
+        let immediate = self.code & 8 == 0;
+        // A relocated immediate has 32 bits, which the machine sign-extends.
+        let patched =
+            patched.filter(|_| immediate).map(|value| i64::from(value as u32 as i32).cast_unsigned());
+        let right = patched.or(self.operand(state));
+        // A move with an offset sign-extends, and so does division: rare, and left unknown.
+        let plain = self.off == 0;
+        let result = match self.operation() {
+            0xb0 if plain => right?,
+            0x80 if immediate && wide => state[self.dst]?.wrapping_neg(),
+            operation => {
+                let (left, right) = (state[self.dst]?, right?);
+                match operation {
+                    0x00 => left.wrapping_add(right),
+                    0x10 => left.wrapping_sub(right),
+                    0x20 => left.wrapping_mul(right),
+                    0x40 => left | right,
+                    0x50 => left & right,
+                    0x60 if wide => left << (right & 63),
+                    0x60 => u64::from((left as u32) << (right & 31)),
+                    0x70 if wide => left >> (right & 63),
+                    0x70 => u64::from((left as u32) >> (right & 31)),
+                    0xa0 => left ^ right,
+                    0xc0 if wide => (left.cast_signed() >> (right & 63)).cast_unsigned(),
+                    _ => return None,
+                }
+            }
+        };
+        Some(if wide { result } else { u64::from(result as u32) })
+    }
+
+    /// Follows a branch to where it can go.
+    fn jump(self, state: &State, at: i64, mut flow: impl FnMut(i64, State)) {
+        let next = at + 1;
+        let target = next + i64::from(self.off);
+        match self.operation() {
+            OP_EXIT => {}
+            OP_CALL => {
+                let mut after = *state;
+                after[..6].fill(None);
+                flow(next, after);
+                // A call within the section (`BPF_PSEUDO_CALL`); the callee's registers may hold anything.
+                if self.src == 1 {
+                    flow(next + i64::from(self.imm), [None; REGISTERS]);
+                }
+            }
+            OP_JA if self.class() == CLASS_JMP32 => flow(next + i64::from(self.imm), *state),
+            OP_JA => flow(target, *state),
+            _ => {
+                let taken = self.is_taken(state);
+                if taken != Some(false) {
+                    flow(target, *state);
+                }
+                if taken != Some(true) {
+                    flow(next, *state);
+                }
+            }
+        }
+    }
+
+    /// Whether a conditional branch is taken, if both operands are known.
+    fn is_taken(self, state: &State) -> Option<bool> {
+        let (mut left, mut right) = (state[self.dst]?, self.operand(state)?);
+        let (mut left_signed, mut right_signed) = (left.cast_signed(), right.cast_signed());
+        if self.class() == CLASS_JMP32 {
+            (left_signed, right_signed) = (i64::from(left as u32 as i32), i64::from(right as u32 as i32));
+            (left, right) = (u64::from(left as u32), u64::from(right as u32));
+        }
+        Some(match self.operation() {
+            0x10 => left == right,
+            0x20 => left > right,
+            0x30 => left >= right,
+            0x40 => left & right != 0,
+            0x50 => left != right,
+            0x60 => left_signed > right_signed,
+            0x70 => left_signed >= right_signed,
+            0xa0 => left < right,
+            0xb0 => left <= right,
+            0xc0 => left_signed < right_signed,
+            0xd0 => left_signed <= right_signed,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Assembles instructions: code, registers (destination low), offset, immediate.
+    fn code(insns: &[(u8, u8, i16, i32)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for &(code, registers, off, imm) in insns {
+            bytes.extend_from_slice(&[code, registers]);
+            bytes.extend_from_slice(&off.to_le_bytes());
+            bytes.extend_from_slice(&imm.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_check_that_came_out_false_guards_what_it_guards() {
+        // r1 = exists; if r1 == 0 goto +1; r0 = *(r6 + poisoned); exit
+        let guarded = code(&[(0xb7, 1, 0, 1), (0x15, 1, 1, 0), (0x79, 0x60, 8, 0), (0x95, 0, 0, 0)]);
+        let check = |check: u64, expect: [bool; 4]| {
+            let patches = [(0, Patch::Value(check)), (2, Patch::Poison)];
+            assert_eq!(reached(&guarded, Endian::Little, &[0], &patches), expect, "check is {check}");
+        };
+        check(0, [true, true, false, true]);
+        check(1, [true, true, true, false]);
+    }
+
+    #[test]
+    fn follows_constants_and_joins() {
+        let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
+            let reached = reached(&code(insns), Endian::Little, &[0], &[]);
+            let got: Vec<usize> = (0..insns.len()).filter(|&at| reached[at]).collect();
+            assert_eq!(got, expect, "{insns:?}");
+        };
+        // The second half of a 64-bit load is no instruction.
+        check(
+            &[(0x18, 1, 0, 0), (0, 0, 0, 1), (0x55, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
+            &[0, 2, 4],
+        );
+        // Unknown goes both ways; a constant that both ways share survives.
+        check(
+            &[
+                (0xb7, 2, 0, 7),
+                (0x15, 1, 1, 0),
+                (0xbf, 0x23, 0, 0),
+                (0x55, 2, 1, 7),
+                (0x95, 0, 0, 0),
+                (0x95, 0, 0, 0),
+            ],
+            &[0, 1, 2, 3, 4],
+        );
+        // 32-bit arithmetic drops the upper half: w1 = -1; w1 += 1; if r1 == 0.
+        check(
+            &[(0xb4, 1, 0, -1), (0x04, 1, 0, 1), (0x15, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
+            &[0, 1, 2, 4],
+        );
+        // A loop ends; a jump out of the section goes nowhere.
+        check(&[(0x07, 1, 0, 1), (0x55, 1, -2, 9), (0x05, 0, 100, 0)], &[0, 1, 2]);
+        // A call forgets what it may change, and reaches the callee.
+        check(
+            &[(0xb7, 1, 0, 0), (0x85, 0x10, 0, 2), (0x55, 1, 0, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
+            &[0, 1, 2, 3, 4],
+        );
+    }
+}
