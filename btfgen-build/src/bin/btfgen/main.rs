@@ -1,0 +1,37 @@
+//! `btfgen`: the command line over the library, for looking at what a build does and for doing it by hand.
+
+mod archive;
+mod args;
+mod output;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+/// What a command ends in, when nothing failed.
+enum Outcome {
+    /// Exit code 0.
+    Done,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args.command) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("{}", output::report(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Outcome> {
+    match command {
+        Command::Archive { command } => archive::run(command),
+    }
+}
