@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 
-use super::HubError;
+use super::{HubError, elf};
 use crate::fs::FsError;
 
 /// Most bytes that a packed file may expand to: 256 MiB.
@@ -104,6 +104,15 @@ pub enum CodecError {
         /// The second one's name.
         second: String,
     },
+    /// An ELF file is damaged.
+    #[error("not a readable ELF file: {what}")]
+    Elf {
+        /// In which way.
+        what: String,
+    },
+    /// An ELF file holds no BTF.
+    #[error("no section .BTF in the ELF file")]
+    NoSection,
     /// A member of the tar archive cannot be read.
     #[error("member {member:?}")]
     Member {
@@ -116,7 +125,11 @@ pub enum CodecError {
 
 /// A BTF file's bytes: mapped into memory, or owned.
 #[derive(Debug)]
-pub struct Bytes(Repr);
+pub struct Bytes {
+    repr: Repr,
+    /// The BTF within them, which may be a section of an ELF file.
+    range: Range<usize>,
+}
 
 #[derive(Debug)]
 enum Repr {
@@ -128,34 +141,38 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match &self.0 {
+        let bytes: &[u8] = match &self.repr {
             Repr::Mapped(map) => map,
             Repr::Owned(bytes) => bytes,
-        }
+        };
+        bytes.get(self.range.clone()).unwrap_or_default()
     }
 }
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(Repr::Owned(bytes))
+        Self { range: 0..bytes.len(), repr: Repr::Owned(bytes) }
     }
 }
 
 /// Reads a BTF file in the form that its name tells; a name that tells none is read as plain BTF.
 ///
-/// A plain file is mapped, not copied: it must not be cut short while it is in use.
+/// Of an ELF file, such as a kernel's `vmlinux`, it is the section `.BTF`. A plain file is mapped, not copied: it must
+/// not be cut short while it is in use.
 ///
 /// # Errors
-/// When the file cannot be read, or not be unpacked within [`MAX_BTF_LEN`]; the error names the file.
+/// When the file cannot be read, or not be unpacked within [`MAX_BTF_LEN`], or is ELF without a section `.BTF`; the
+/// error names the file.
 pub fn read_btf(path: &Path) -> Result<Bytes, HubError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
-    let bytes = map(path)?;
-    if form == Form::Plain {
-        return Ok(bytes);
+    let failed = |source| HubError::Codec { file: path.to_owned(), source };
+    let mut bytes = map(path)?;
+    if form != Form::Plain {
+        bytes = unpack(&bytes, form).map_err(failed)?.into();
     }
-    let unpacked = unpack(&bytes, form);
-    unpacked.map(Bytes::from).map_err(|source| HubError::Codec { file: path.to_owned(), source })
+    bytes.range = elf::btf_range(&bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// Maps a file; what is no regular file, or empty, is read.
@@ -172,7 +189,7 @@ fn map(path: &Path) -> Result<Bytes, FsError> {
     // its sources: who replaces one does so by renaming, which leaves the mapped file as it was, or races with
     // the build in any case. Mapping takes half the time of reading over a tree of raw BTFs.
     let map = unsafe { memmap2::Mmap::map(&file) }.map_err(on("map file"))?;
-    Ok(Bytes(Repr::Mapped(map)))
+    Ok(Bytes { range: 0..map.len(), repr: Repr::Mapped(map) })
 }
 
 /// Unpacks a BTF kept in one form.

@@ -1,6 +1,7 @@
 //! Hub: a source of kernels, a folder in the BTFHub archive's layout (hub tree) or a hub file.
 
 mod codec;
+mod elf;
 mod filter;
 mod tree;
 
@@ -26,7 +27,7 @@ pub enum HubError {
         notes: Vec<Note>,
     },
     /// A packed BTF cannot be unpacked.
-    #[error("cannot unpack {}", file.display())]
+    #[error("cannot read a BTF from {}", file.display())]
     Codec {
         /// The packed file.
         file: PathBuf,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use btfgen_build::KernelId;
+use btfgen_build::hub::KernelFilter;
 use clap::{Parser, Subcommand};
 
 /// Cuts kernel BTF down to what eBPF objects relocate against.
@@ -17,11 +18,92 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Writes a kernel's minimized BTF for a set of objects.
+    Minimize(Minimize),
+    /// Writes the archive that a build would embed.
+    Pack(Pack),
+    /// Tells which relocation gets no value from which kernel.
+    Report(Report),
     /// Looks into an archive.
     Archive {
         #[command(subcommand)]
         command: ArchiveCommand,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Minimize {
+    /// The kernel's BTF: raw, packed (.xz, .gz, .zst, .tar.xz and so on), or an ELF file with a section .BTF.
+    pub(crate) btf: PathBuf,
+    /// The compiled eBPF objects.
+    #[arg(required = true)]
+    pub(crate) objects: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pack {
+    #[command(flatten)]
+    pub(crate) job: Job,
+    /// zstd's compression level.
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: i32,
+    /// What to do with a kernel that cannot serve a relocation.
+    #[arg(long, value_enum, default_value_t = OnFailure::Warn)]
+    pub(crate) on_failure: OnFailure,
+    /// The archive to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) job: Job,
+}
+
+/// Objects, and the kernels they meet.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Job {
+    /// The compiled eBPF objects.
+    #[arg(required = true)]
+    pub(crate) objects: Vec<PathBuf>,
+    /// The hub.
+    #[arg(long)]
+    pub(crate) hub: PathBuf,
+    /// Takes only kernels whose id one of these globs matches, such as 'debian/*/x86_64/*'.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) include: Vec<String>,
+    /// Leaves out kernels whose id one of these globs matches.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) exclude: Vec<String>,
+    /// Takes only kernels of these architectures, by the hub's names: x86_64, arm64.
+    #[arg(long)]
+    pub(crate) arch: Vec<String>,
+    /// Prints the report as a JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do with a kernel that cannot serve a relocation.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum OnFailure {
+    /// Keep it and warn.
+    Warn,
+    /// Write nothing and fail.
+    Error,
+    /// Leave it out and warn.
+    Drop,
+}
+
+/// Wrong globs are wrong usage.
+fn glob(text: &str) -> Result<String, String> {
+    match KernelFilter::new(&[text], &[], &[]) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

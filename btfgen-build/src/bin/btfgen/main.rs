@@ -2,7 +2,9 @@
 
 mod archive;
 mod args;
+mod minimize;
 mod output;
+mod pack;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Outcome> {
     match command {
+        Command::Minimize(args) => minimize::run(&args),
+        Command::Pack(args) => pack::pack(&args),
+        Command::Report(args) => pack::report(&args),
         Command::Archive { command } => archive::run(command),
     }
 }

@@ -1,0 +1,72 @@
+//! `btfgen pack` and `btfgen report`: all kernels of a hub, into an archive or into a report.
+
+use std::time::Duration;
+
+use btfgen_build::hub::KernelFilter;
+use btfgen_build::pipeline::{self, Packed};
+use btfgen_build::{KernelId, OnFailure, Report, archive};
+use indicatif::ProgressBar;
+
+use crate::args::{self, Job};
+use crate::output::{self, print, print_json};
+use crate::{Outcome, Result};
+
+pub(crate) fn pack(args: &args::Pack) -> Result<Outcome> {
+    let on_failure = match args.on_failure {
+        args::OnFailure::Warn => OnFailure::Warn,
+        args::OnFailure::Error => OnFailure::Error,
+        args::OnFailure::Drop => OnFailure::Drop,
+    };
+    let mut packed = run(&args.job, on_failure)?;
+    let bytes = archive::write(&packed.entries, &packed.blobs, packed.digest, args.level)?;
+    output::write(&args.output, &bytes)?;
+    packed.report.archive_bytes = bytes.len();
+    for warning in packed.report.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    show(&packed.report, args.job.json, |report| format!("{report}\n"))
+}
+
+pub(crate) fn report(args: &args::Report) -> Result<Outcome> {
+    let report = run(&args.job, OnFailure::Warn)?.report;
+    show(&report, args.job.json, text)
+}
+
+fn show(report: &Report, json: bool, text: fn(&Report) -> String) -> Result<Outcome> {
+    match json {
+        true => print_json(report)?,
+        false => print(&text(report))?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn run(job: &Job, on_failure: OnFailure) -> Result<Packed> {
+    let filter = KernelFilter::new(&job.include, &job.exclude, &job.arch)?;
+    let objects = pipeline::read_objects(&job.objects)?;
+    // Shown on a terminal only.
+    let spinner = ProgressBar::new_spinner().with_message("minimizing");
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let packed = pipeline::pack(&objects, &job.hub, &filter, on_failure);
+    spinner.finish_and_clear();
+    Ok(packed.map_err(|error| error.context(format!("while reading hub {}", job.hub.display())))?)
+}
+
+/// The report for a person: each object, each problem with every kernel it befalls, and the sums.
+fn text(report: &Report) -> String {
+    let mut lines = Vec::new();
+    for object in &report.objects {
+        lines.push(format!("{}: {} relocations", object.name, object.relocations));
+        lines.extend(object.failures.iter().map(|failure| format!("  fails everywhere: {failure}")));
+        let needs = object.needs_kernel_btf.iter();
+        lines.extend(needs.map(|need| format!("  needs the kernel's own BTF: {need}")));
+        if object.type_ids > 0 {
+            lines.push(format!("  asks for type ids of the BTF at hand: {} relocations", object.type_ids));
+        }
+    }
+    for (problem, kernels) in report.problems() {
+        lines.push(format!("{problem}"));
+        lines.extend(kernels.into_iter().map(|id: &KernelId| format!("  {id}")));
+    }
+    lines.push(report.to_string());
+    lines.join("\n") + "\n"
+}
