@@ -74,3 +74,22 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The hub tree that example-app vendors: three kernels.
+pub(crate) fn hub() -> PathBuf {
+    repository().join("example-app/kernels")
+}
+
+/// The BTF file of one of them.
+pub(crate) fn kernel(id: &str) -> PathBuf {
+    hub().join(format!("{id}.btf.tar.xz"))
+}
+
+/// A little-endian object of the fixtures.
+pub(crate) fn object(name: &str) -> PathBuf {
+    repository().join(format!("testdata/objects/el/{name}.o"))
+}

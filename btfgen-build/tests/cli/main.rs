@@ -2,3 +2,6 @@
 
 mod archive;
 mod harness;
+mod minimize;
+mod pack;
+mod select;

@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Pack(Pack),
     /// Tells which relocation gets no value from which kernel.
     Report(Report),
+    /// Prints which kernel of an archive a host gets; exit code 1 if it gets none.
+    ///
+    /// The host is this machine, but for what the options say.
+    Select(Select),
     /// Looks into an archive.
     Archive {
         #[command(subcommand)]
@@ -62,6 +66,30 @@ pub(crate) struct Pack {
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Select {
+    /// The archive.
+    pub(crate) archive: PathBuf,
+    /// The host's os-release; with --proc-version it may be that of a container on the host.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) os_release: Option<PathBuf>,
+    /// The host's release, as `uname -r` prints it.
+    #[arg(long)]
+    pub(crate) release: Option<String>,
+    /// The host's machine, as `uname -m` prints it.
+    #[arg(long)]
+    pub(crate) machine: Option<String>,
+    /// The host's /proc/version.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proc_version: Option<PathBuf>,
+    /// Infers a missing kernel between two of its series that have one BTF.
+    #[arg(long)]
+    pub(crate) infer_nearest: bool,
+    /// Prints a JSON object of kernel, source and reasons.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Objects, and the kernels they meet.

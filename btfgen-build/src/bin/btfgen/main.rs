@@ -5,6 +5,7 @@ mod args;
 mod minimize;
 mod output;
 mod pack;
+mod select;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,6 +18,8 @@ use args::{Args, Command};
 enum Outcome {
     /// Exit code 0.
     Done,
+    /// The host is refused: exit code 1.
+    Refused,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     match run(args.command) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::FAILURE,
         Err(error) => {
             eprint!("{}", output::report(&*error));
             ExitCode::FAILURE
@@ -37,6 +41,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Minimize(args) => minimize::run(&args),
         Command::Pack(args) => pack::pack(&args),
         Command::Report(args) => pack::report(&args),
+        Command::Select(args) => select::run(&args),
         Command::Archive { command } => archive::run(command),
     }
 }

@@ -1,0 +1,100 @@
+//! `btfgen pack` and `btfgen report`.
+
+use btfgen_runtime::Archive;
+use serde_json::Value;
+
+use crate::harness::{Folder, hub, kernel, object};
+
+const KERNELS: [&str; 3] = [
+    "debian/11/x86_64/5.10.0-32-amd64",
+    "debian/12/x86_64/6.1.0-50-amd64",
+    "debian/13/x86_64/6.12.94+deb13-amd64",
+];
+
+fn ids(folder: &Folder, archive: &str) -> Vec<String> {
+    let mut ids: Vec<String> =
+        folder.done(&format!("archive list {archive}")).lines().map(str::to_owned).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn packs_what_minimize_makes() {
+    let folder = Folder::new();
+    let (hub, object) = (hub().display().to_string(), object("opensnoop").display().to_string());
+    let told = folder.done(&format!("pack --hub {hub} -o a.archive {object}"));
+    assert!(told.contains("3 of 3 kernels served"), "{told}");
+    assert_eq!(ids(&folder, "a.archive"), KERNELS);
+    let bytes = folder.read("a.archive");
+    let archive = Archive::open(&bytes).unwrap();
+    for id in KERNELS {
+        folder.done(&format!("minimize {} -o one.btf {object}", kernel(id).display()));
+        assert_eq!(archive.get(&id.parse().unwrap()).unwrap().unwrap(), folder.read("one.btf"), "{id}");
+    }
+    // The same again, byte for byte.
+    folder.done(&format!("pack --hub {hub} -o b.archive {object}"));
+    assert_eq!(folder.read("b.archive"), bytes);
+}
+
+#[test]
+fn packs_the_kernels_asked_for() {
+    let folder = Folder::new();
+    let (hub, object) = (hub().display().to_string(), object("opensnoop").display().to_string());
+    let check = |options: &str, expect: &[&str]| {
+        folder.done(&format!("pack --hub {hub} {options} --level 3 -o a.archive {object}"));
+        assert_eq!(ids(&folder, "a.archive"), expect, "{options}");
+    };
+    check("--include debian/12/**", &KERNELS[1..2]);
+    check("--include debian/12/** --include */13/*/*", &KERNELS[1..]);
+    check("--exclude */*/*/6.12.*", &KERNELS[..2]);
+    check("--arch x86_64", &KERNELS);
+    folder.fails(
+        &format!("pack --hub {hub} --include ubuntu/** -o b.archive {object}"),
+        1,
+        "include \"ubuntu/**\" matches no kernel; there are: debian/11/x86_64",
+    );
+    folder.fails(&format!("pack --hub {hub} --arch s390x -o b.archive {object}"), 1, "no kernel left of 3");
+    folder.fails(&format!("pack --hub {hub} --include [ -o b.archive {object}"), 2, "is not a glob");
+    folder.fails(&format!("pack --hub {hub} --level 23 -o b.archive {object}"), 2, "23 is not in 1..=22");
+    folder.fails(&format!("pack --hub none -o b.archive {object}"), 1, "none");
+    assert_eq!(folder.names(), ["a.archive"]);
+}
+
+#[test]
+fn says_which_relocation_fails_where() {
+    let folder = Folder::new();
+    let (hub, object) = (hub().display().to_string(), object("ambiguous").display().to_string());
+    let json: Value =
+        serde_json::from_str(&folder.done(&format!("report --json --hub {hub} {object}"))).unwrap();
+    assert_eq!(json["objects"][0]["name"], "ambiguous.o");
+    let kernels = json["kernels"].as_array().unwrap();
+    assert_eq!(kernels.iter().map(|kernel| kernel["id"].as_str().unwrap()).collect::<Vec<_>>(), KERNELS);
+    let problem = &kernels[0]["problems"][0];
+    assert_eq!(problem["problem"], "relocation");
+    let text = folder.done(&format!("report --hub {hub} {object}"));
+    assert!(text.contains(problem["spec"].as_str().unwrap()), "{text}");
+    for id in KERNELS {
+        assert!(text.contains(&format!("\n  {id}\n")), "{text}");
+    }
+}
+
+#[test]
+fn warns_on_standard_error() {
+    let folder = Folder::new();
+    let (hub, object) = (hub().display().to_string(), object("lsm_file").display().to_string());
+    let run = folder.run(&format!("pack --json --hub {hub} -o a.archive {object}"));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.starts_with("warning: lsm_file.o: "), "{}", run.stderr);
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["archive_bytes"], folder.read("a.archive").len());
+}
+
+#[test]
+fn an_empty_hub_is_refused() {
+    let folder = Folder::new();
+    folder.file("hub/README.md", "");
+    let object = object("opensnoop").display().to_string();
+    folder.fails(&format!("pack --hub hub -o a.archive {object}"), 1, "no kernel in hub tree hub: expected");
+    folder.fails(&format!("report --hub hub {object}"), 1, "no kernel in hub tree hub: expected");
+    assert_eq!(folder.names(), ["hub"]);
+}
