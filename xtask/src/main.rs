@@ -5,6 +5,7 @@ mod corpus;
 mod demo;
 mod files;
 mod fixtures;
+mod selftests;
 mod setup;
 mod shell;
 mod test;
@@ -32,6 +33,11 @@ const VERBS: &[Verb] = &[
         run: corpus::run,
         help: "reads the BTF of every kernel that Debian's mirror offers",
     },
+    Verb {
+        name: "selftests",
+        run: selftests::run,
+        help: "the kernel's own CO-RE cases, from linux-source-*",
+    },
     Verb { name: "tidy", run: tidy::run, help: "checks file headers, file lengths and stray paths" },
 ];
 
@@ -54,7 +60,7 @@ fn main() -> ExitCode {
 fn usage() -> String {
     let mut text = "Usage: cargo xtask <VERB>\n\n".to_owned();
     for verb in VERBS {
-        text += &format!("  {:<8}  {}\n", verb.name, verb.help);
+        text += &format!("  {:<9}  {}\n", verb.name, verb.help);
     }
     text
 }
