@@ -89,17 +89,17 @@ fn read_module(path: &str, content: &mut dyn Read) -> Result<Vec<u8>, VendorErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vendor::scan::Order;
+    use crate::btf::Endian;
     use crate::vendor::testing::{btf, compress, deb, elf};
 
     const CONTROL: &str = "Package: linux-image-1\nVersion: 6.1.1-1\nArchitecture: amd64\n";
 
     #[test]
     fn reads_the_modules_of_a_package() {
-        let (one, two) = (btf(Order::Little, 3), btf(Order::Little, 4));
-        let plain = elf(Order::Little, &[(".text", b"code"), (".BTF", &one)]);
-        let packed = compress(Codec::Xz, &elf(Order::Little, &[(".BTF", &two)]));
-        let none = elf(Order::Little, &[(".text", b"code")]);
+        let (one, two) = (btf(Endian::Little, 3), btf(Endian::Little, 4));
+        let plain = elf(Endian::Little, &[(".text", b"code"), (".BTF", &one)]);
+        let packed = compress(Codec::Xz, &elf(Endian::Little, &[(".BTF", &two)]));
+        let none = elf(Endian::Little, &[(".text", b"code")]);
         let files: [(&str, &[u8]); 5] = [
             ("./boot/vmlinuz-6.1", b"image"),
             ("./lib/modules/6.1/kernel/net/z-last.ko", &plain),

@@ -121,6 +121,17 @@ pub(crate) fn is_package(head: &[u8]) -> bool {
     head.starts_with(deb::MAGIC) || head.starts_with(rpm::MAGIC)
 }
 
+impl Metadata {
+    /// The file name that a distribution's archive gives this package.
+    pub fn file_name(&self) -> String {
+        let Self { name, version, arch, .. } = self;
+        match self.format {
+            "rpm" => format!("{name}-{version}.{arch}.rpm"),
+            _ => format!("{name}_{version}_{arch}.deb"),
+        }
+    }
+}
+
 impl PackagedKernel {
     /// The BTF in the image.
     ///

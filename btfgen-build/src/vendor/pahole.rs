@@ -55,7 +55,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::vendor::scan::Order;
+    use crate::btf::Endian;
     use crate::vendor::testing::{btf, elf};
 
     /// A stand-in for pahole that runs `script` with the output's path in `$out`.
@@ -70,7 +70,7 @@ mod tests {
     fn takes_what_pahole_writes_or_its_word() {
         let folder = TempFolder::new().unwrap();
         let vmlinux = folder.path().join("vmlinux");
-        let btf = btf(Order::Little, 5);
+        let btf = btf(Endian::Little, 5);
         fs::write(&vmlinux, &btf).unwrap();
         let got = encode(&stand_in(&folder, "cp \"$2\" \"$out\""), &vmlinux).unwrap();
         assert!(got == btf);
@@ -87,7 +87,7 @@ mod tests {
     fn says_how_to_get_pahole() {
         let folder = TempFolder::new().unwrap();
         let vmlinux = folder.path().join("vmlinux");
-        fs::write(&vmlinux, elf(Order::Little, &[(".debug_info", b"dwarf")])).unwrap();
+        fs::write(&vmlinux, elf(Endian::Little, &[(".debug_info", b"dwarf")])).unwrap();
         let error = encode("/nonexistent/pahole", &vmlinux).unwrap_err().to_string();
         assert!(error.contains("install pahole"), "{error}");
         assert!(error.contains("--btf_encode_detached"), "{error}");
@@ -97,8 +97,8 @@ mod tests {
     fn needs_no_pahole_for_a_kernel_with_btf() {
         let folder = TempFolder::new().unwrap();
         let vmlinux = folder.path().join("vmlinux");
-        let btf = btf(Order::Big, 5);
-        fs::write(&vmlinux, elf(Order::Big, &[(".BTF", &btf), (".debug_info", b"dwarf")])).unwrap();
+        let btf = btf(Endian::Big, 5);
+        fs::write(&vmlinux, elf(Endian::Big, &[(".BTF", &btf), (".debug_info", b"dwarf")])).unwrap();
         assert!(vmlinux_btf(&vmlinux).unwrap() == btf);
     }
 }

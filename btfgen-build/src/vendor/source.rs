@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{Host, KernelId};
 
 use super::codec::read_up_to;
 use super::image::{self, IMAGE_LIMIT};
 use super::modules::{self, Module};
-use super::package::{self, KernelFile, Metadata};
+use super::package::{self, KernelFile};
 use super::pahole::vmlinux_btf;
 use super::temp::TempFolder;
 use super::{VendorError, scan};
@@ -137,7 +137,11 @@ impl Offer {
                 Ok(Kernel { id, provenance: name, btf: image_btf(path)?, modules: Vec::new() })
             }
             Place::Package(path) => self.read_package(path, modules),
-            Place::ThisHost => this_host(self.given_id()?, Path::new(SYS_KERNEL_BTF), modules),
+            Place::ThisHost => {
+                let told = || Host::current().kernel_id();
+                let id = self.id.clone().or_else(told).map_or_else(|| self.given_id(), Ok)?;
+                this_host(id, Path::new(SYS_KERNEL_BTF), modules)
+            }
         }
     }
 
@@ -159,16 +163,7 @@ impl Offer {
             None => package::kernel_id(&metadata, &release)?,
         };
         let modules = if with_modules { modules::read_modules(open()?)? } else { Vec::new() };
-        Ok(Kernel { id, provenance: file_name(&metadata), btf, modules })
-    }
-}
-
-/// The file name that a distribution's archive gives a package.
-fn file_name(metadata: &Metadata) -> String {
-    let Metadata { name, version, arch, .. } = metadata;
-    match metadata.format {
-        "rpm" => format!("{name}-{version}.{arch}.rpm"),
-        _ => format!("{name}_{version}_{arch}.deb"),
+        Ok(Kernel { id, provenance: metadata.file_name(), btf, modules })
     }
 }
 

@@ -3,14 +3,11 @@
 use std::io::Write;
 
 use super::codec::Codec;
-use super::scan::Order;
+use crate::btf::Endian;
 
 /// A BTF with an int, `structs` structs and a `task_struct`.
-pub(crate) fn btf(order: Order, structs: u32) -> Vec<u8> {
-    let u32_bytes = |value: u32| match order {
-        Order::Little => value.to_le_bytes(),
-        Order::Big => value.to_be_bytes(),
-    };
+pub(crate) fn btf(endian: Endian, structs: u32) -> Vec<u8> {
+    let u32_bytes = |value: u32| endian.bytes32(value);
     let mut strings = b"\0int\0task_struct\0pid\0".to_vec();
     let mut types = Vec::new();
     let mut push = |words: &[u32]| types.extend(words.iter().copied().flat_map(u32_bytes));
@@ -23,9 +20,9 @@ pub(crate) fn btf(order: Order, structs: u32) -> Vec<u8> {
     }
     let (types_len, strings_len) =
         (u32::try_from(types.len()).unwrap(), u32::try_from(strings.len()).unwrap());
-    let mut out = match order {
-        Order::Little => vec![0x9f, 0xeb, 1, 0],
-        Order::Big => vec![0xeb, 0x9f, 1, 0],
+    let mut out = match endian {
+        Endian::Little => vec![0x9f, 0xeb, 1, 0],
+        Endian::Big => vec![0xeb, 0x9f, 1, 0],
     };
     for word in [24, 0, types_len, types_len, strings_len] {
         out.extend(u32_bytes(word));
@@ -46,15 +43,11 @@ pub(crate) fn filler(len: usize) -> Vec<u8> {
 }
 
 /// A 64-bit ELF with the given sections.
-pub(crate) fn elf(order: Order, sections: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn elf(endian: Endian, sections: &[(&str, &[u8])]) -> Vec<u8> {
     use object::write::{Object, StandardSegment};
-    let endian = match order {
-        Order::Little => object::Endianness::Little,
-        Order::Big => object::Endianness::Big,
-    };
-    let architecture = match order {
-        Order::Little => object::Architecture::X86_64,
-        Order::Big => object::Architecture::S390x,
+    let (endian, architecture) = match endian {
+        Endian::Little => (object::Endianness::Little, object::Architecture::X86_64),
+        Endian::Big => (object::Endianness::Big, object::Architecture::S390x),
     };
     let mut elf = Object::new(object::BinaryFormat::Elf, architecture, endian);
     for (name, data) in sections {

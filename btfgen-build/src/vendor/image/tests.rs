@@ -1,12 +1,12 @@
 //! Tests of images in every form, and of images that lie.
 
 use super::*;
-use crate::vendor::scan::Order;
+use crate::btf::Endian;
 use crate::vendor::testing::{arm64_image, btf, bzimage, compress, elf, filler, zboot};
 
-fn vmlinux(order: Order) -> (Vec<u8>, Vec<u8>) {
-    let btf = btf(order, 400);
-    let elf = elf(order, &[(".text", &filler(80_000)), (".BTF", &btf), (".data", &filler(3_000))]);
+fn vmlinux(endian: Endian) -> (Vec<u8>, Vec<u8>) {
+    let btf = btf(endian, 400);
+    let elf = elf(endian, &[(".text", &filler(80_000)), (".BTF", &btf), (".data", &filler(3_000))]);
     (elf, btf)
 }
 
@@ -20,7 +20,7 @@ fn check(what: &str, image: &[u8], expect: &[u8]) {
 
 #[test]
 fn finds_btf_in_every_form() {
-    let (vmlinux, btf) = vmlinux(Order::Little);
+    let (vmlinux, btf) = vmlinux(Endian::Little);
     check("raw BTF", &btf, &btf);
     check("vmlinux", &vmlinux, &btf);
     check("arm64 Image", &arm64_image(&btf), &btf);
@@ -37,20 +37,20 @@ fn finds_btf_in_every_form() {
 
 #[test]
 fn finds_btf_without_a_header_that_tells() {
-    for order in [Order::Little, Order::Big] {
-        let (vmlinux, btf) = vmlinux(order);
+    for endian in [Endian::Little, Endian::Big] {
+        let (vmlinux, btf) = vmlinux(endian);
         for codec in Codec::ALL {
             let mut image = filler(30_000);
             image.extend(compress(codec, &vmlinux));
             image.extend(filler(1_000));
             check(&format!("boot image with {codec}"), &image, &btf);
         }
-        let mut wrapper = elf(order, &[(".kernel:vmlinux.strip", &compress(Codec::Gzip, &vmlinux))]);
+        let mut wrapper = elf(endian, &[(".kernel:vmlinux.strip", &compress(Codec::Gzip, &vmlinux))]);
         check("ppc zImage", &wrapper, &btf);
         wrapper.extend([0; 3]);
         check("ppc zImage, padded", &wrapper, &btf);
     }
-    let (vmlinux, btf) = vmlinux(Order::Little);
+    let (vmlinux, btf) = vmlinux(Endian::Little);
     let nested = compress(Codec::Gzip, &zboot(&compress(Codec::Zstd, &vmlinux), "zstd22"));
     check("zboot in gzip", &nested, &btf);
     let mut lying = bzimage(&compress(Codec::Xz, &vmlinux), vmlinux.len());
@@ -61,12 +61,12 @@ fn finds_btf_without_a_header_that_tells() {
 #[test]
 fn says_why_there_is_none() {
     let message = |image: &[u8]| find_btf(image).unwrap_err().to_string();
-    assert_eq!(message(&elf(Order::Little, &[(".text", b"x")])), "no BTF in the kernel image (ELF)");
+    assert_eq!(message(&elf(Endian::Little, &[(".text", b"x")])), "no BTF in the kernel image (ELF)");
     assert_eq!(
         message(&bzimage(&compress(Codec::Gzip, &filler(100_000)), 100_000)),
         "no BTF in the kernel image (bzImage)"
     );
-    let dwarf = elf(Order::Little, &[(".text", &filler(70_000)), (".debug_info", b"dwarf")]);
+    let dwarf = elf(Endian::Little, &[(".text", &filler(70_000)), (".debug_info", b"dwarf")]);
     assert!(message(&dwarf).contains("pahole"), "{}", message(&dwarf));
     assert!(message(&bzimage(&compress(Codec::Zstd, &dwarf), dwarf.len())).contains("pahole"));
     let packed = compress(Codec::Xz, &filler(100_000));
@@ -88,9 +88,9 @@ fn bombs_are_refused() {
 
 #[test]
 fn reads_elf_files_in_parts() {
-    let (vmlinux, btf) = vmlinux(Order::Big);
+    let (vmlinux, btf) = vmlinux(Endian::Big);
     assert!(find_btf_in_elf(std::io::Cursor::new(vmlinux)).unwrap() == btf);
-    let dwarf = elf(Order::Little, &[(".debug_info", b"dwarf")]);
+    let dwarf = elf(Endian::Little, &[(".debug_info", b"dwarf")]);
     assert!(matches!(find_btf_in_elf(std::io::Cursor::new(dwarf)), Err(VendorError::NeedsPahole)));
 }
 
@@ -99,7 +99,7 @@ proptest::proptest! {
 
     #[test]
     fn damaged_images_give_an_answer(form in 0usize..5, at: proptest::sample::Index, byte: u8, cut: proptest::sample::Index) {
-        let (vmlinux, btf) = vmlinux(Order::Little);
+        let (vmlinux, btf) = vmlinux(Endian::Little);
         let mut image = match form {
             0 => btf,
             1 => vmlinux,

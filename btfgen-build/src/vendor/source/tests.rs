@@ -1,8 +1,8 @@
 //! Tests of sources of every kind, each on real files in a temporary folder.
 
 use super::*;
+use crate::btf::Endian;
 use crate::vendor::codec::Codec;
-use crate::vendor::scan::Order;
 use crate::vendor::testing::{btf, bzimage, compress, deb, elf, filler, rpm};
 
 const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n";
@@ -27,8 +27,8 @@ fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, VendorError
 #[test]
 fn reads_one_kernel_from_each_kind_of_file() {
     let folder = TempFolder::new().unwrap();
-    let btf = btf(Order::Little, 400);
-    let vmlinux = elf(Order::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
+    let btf = btf(Endian::Little, 400);
+    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
     let given = id("custom/1/x86_64/6.1.0");
     let files: [(&str, Vec<u8>); 6] = [
         ("plain.btf", btf.clone()),
@@ -36,7 +36,7 @@ fn reads_one_kernel_from_each_kind_of_file() {
         ("vmlinux", vmlinux.clone()),
         ("vmlinuz", bzimage(&compress(Codec::Lzma, &vmlinux), vmlinux.len())),
         ("Image.gz", compress(Codec::Gzip, &vmlinux)),
-        ("zImage", elf(Order::Little, &[(".kernel", &compress(Codec::Gzip, &vmlinux))])),
+        ("zImage", elf(Endian::Little, &[(".kernel", &compress(Codec::Gzip, &vmlinux))])),
     ];
     for (name, bytes) in files {
         let path = write(&folder, name, &bytes);
@@ -51,10 +51,10 @@ fn reads_one_kernel_from_each_kind_of_file() {
 #[test]
 fn reads_packages_with_their_modules() {
     let folder = TempFolder::new().unwrap();
-    let (kernel, module) = (btf(Order::Little, 400), btf(Order::Little, 2));
-    let vmlinux = elf(Order::Little, &[(".text", &filler(70_000)), (".BTF", &kernel)]);
+    let (kernel, module) = (btf(Endian::Little, 400), btf(Endian::Little, 2));
+    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &kernel)]);
     let image = bzimage(&compress(Codec::Xz, &vmlinux), vmlinux.len());
-    let ko = elf(Order::Little, &[(".BTF", &module)]);
+    let ko = elf(Endian::Little, &[(".BTF", &module)]);
     let files: [(&str, &[u8]); 2] =
         [("./boot/vmlinuz-6.1.0-50-amd64", &image), ("./lib/modules/6.1.0-50-amd64/kernel/a-b.ko", &ko)];
     let path = write(&folder, "any-name", &deb(Codec::Xz, CONTROL, &files));
@@ -81,7 +81,7 @@ fn reads_packages_with_their_modules() {
 #[test]
 fn one_bad_source_costs_no_other() {
     let folder = TempFolder::new().unwrap();
-    let good = btf(Order::Big, 9);
+    let good = btf(Endian::Big, 9);
     for number in 0..9 {
         let bytes = if number == 4 { b"no BTF".to_vec() } else { good.clone() };
         write(&folder, &format!("tree/debian/12/s390x/6.1.{number}.btf"), &bytes);
@@ -110,7 +110,7 @@ fn one_bad_source_costs_no_other() {
 #[test]
 fn says_what_is_wrong_with_a_source() {
     let folder = TempFolder::new().unwrap();
-    write(&folder, "tree/debian/12/x86_64/6.1.btf", &btf(Order::Little, 1));
+    write(&folder, "tree/debian/12/x86_64/6.1.btf", &btf(Endian::Little, 1));
     let check = |path: &str, given: Option<&KernelId>, expect: &str| {
         let error = read_one(&folder.path().join(path), given).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
@@ -128,7 +128,7 @@ fn says_what_is_wrong_with_a_source() {
 #[test]
 fn reads_the_running_kernel() {
     let sys = TempFolder::new().unwrap();
-    let btf = btf(Order::Little, 3);
+    let btf = btf(Endian::Little, 3);
     write(&sys, "vmlinux", &btf);
     write(&sys, "xfs", b"split");
     let given = id("custom/1/x86_64/6.1.0");
