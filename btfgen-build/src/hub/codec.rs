@@ -19,6 +19,9 @@ const MAX_XZ_MEMORY: u64 = 128 << 20;
 /// Largest zstd window, as a power of two: 128 MiB, what `zstd --ultra -22` asks for.
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
+/// Most bytes of a member's name that a message shows.
+const MAX_SHOWN_NAME: usize = 256;
+
 /// How a BTF file is kept, told by the end of its name.
 ///
 /// The order is that of preference when one kernel is there in several forms: cheaper to read first.
@@ -288,8 +291,11 @@ fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
     let mut others = Vec::new();
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let is_btf = entry.header().entry_type().is_file() && name.ends_with(".btf");
+        let path = entry.path_bytes();
+        let is_named = path.ends_with(b".btf");
+        // For messages: a name can be as long as the archive.
+        let name: String = String::from_utf8_lossy(&path[..path.len().min(MAX_SHOWN_NAME)]).into_owned();
+        let is_btf = entry.header().entry_type().is_file() && is_named;
         if !is_btf {
             if others.len() < 5 {
                 others.push(name);

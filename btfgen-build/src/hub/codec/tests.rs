@@ -150,6 +150,43 @@ fn refuses_what_expands_without_end() {
 }
 
 #[test]
+fn damage_gives_an_error_or_bytes_within_the_limit() {
+    const LIMIT: u64 = 1 << 12;
+    let packed = [
+        (one(), Form::Tar),
+        (xz(&one()), Form::TarXz),
+        (gz(&one()), Form::TarGz),
+        (zst(&one()), Form::TarZst),
+        (tar(&[(&format!("{}/a.btf", "long/".repeat(40)), BTF)]), Form::Tar),
+    ];
+    let mut state = 1u64;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let (mut good, mut bad) = (0, 0);
+    for (bytes, form) in packed {
+        for _ in 0..400 {
+            let mut bytes = bytes.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = [0, 1, 0x7f, 0xff, b'0', b'7', b'L', b'x'][random(8)];
+            }
+            bytes.truncate(bytes.len().saturating_sub(random(8) * random(64)));
+            match unpack_within(&bytes, form, LIMIT) {
+                Ok(btf) => {
+                    assert!(btf.len() as u64 <= LIMIT);
+                    good += 1;
+                }
+                Err(_) => bad += 1,
+            }
+        }
+    }
+    // Most of a tar archive is padding, whose damage hurts nobody.
+    assert!(good > 100 && bad > 500, "{good} {bad}");
+}
+
+#[test]
 fn refuses_dictionaries_beyond_the_limit() {
     // The encoder would need gigabytes, so a small stream is made to ask for a dictionary of 1 GiB.
     let mut header = xz(BTF);
