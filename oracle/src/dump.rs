@@ -37,20 +37,11 @@ pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
         }
     }
     let names = object.program_names();
-    let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut verdict = judge.relocations(&Selection::Only(&left));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     text += "[together]\n";
-    text.extend(verdict.relocations.iter().map(line));
+    text.extend(judge.relocations(&Selection::Only(&names)).relocations.iter().map(line));
     text += "[without the failing]\n";
-    while let Some(failure) = verdict.failure() {
-        let before = left.len();
-        left.retain(|name| *name != failure.function);
-        if left.len() == before {
-            break;
-        }
-        verdict = judge.relocations(&Selection::Only(&left));
-    }
-    text.extend(verdict.relocations.iter().map(line));
+    text.extend(judge.without_the_failing().1.relocations.iter().map(line));
     Ok(text)
 }
 

@@ -183,6 +183,22 @@ impl<'a> Judge<'a> {
         self.judge(&Selection::All, true)
     }
 
+    /// The programs that are left when each one that makes libbpf give up is taken out, and what libbpf decides on them.
+    pub fn without_the_failing(&mut self) -> (Vec<String>, Verdict) {
+        let mut left = self.object.program_names();
+        loop {
+            let names: Vec<&str> = left.iter().map(String::as_str).collect();
+            let verdict = self.relocations(&Selection::Only(&names));
+            let failing = verdict.failure().map(|failure| failure.function.clone());
+            let before = left.len();
+            left.retain(|name| Some(name) != failing.as_ref());
+            // A subprogram's failure cannot be taken out.
+            if left.len() == before {
+                return (left, verdict);
+            }
+        }
+    }
+
     fn judge(&mut self, selection: &Selection<'_>, isolated: bool) -> Verdict {
         ffi::start_log(false);
         let functions = self.object.functions.iter().map(|f| (f.name.clone(), f.insns.clone())).collect();

@@ -54,6 +54,17 @@ pub fn object(byte_order: &str, name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The generated object, as large as a security agent's: little-endian, more than 20,000 relocations over hundreds of
+/// types, in more than 200 programs. Its targets are kernels.
+///
+/// # Panics
+/// When it is not there: it is committed.
+pub fn agent() -> Vec<u8> {
+    let path = folder().join("objects/agent.o.zst");
+    let packed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    zstd::decode_all(&packed[..]).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// The synthetic target BTFs of one byte order, `el` or `eb`, by name.
 ///
 /// # Panics

@@ -6,7 +6,7 @@ mod ours;
 
 use common::{differences, for_each_selection, kernels, minimize, minimize_all};
 use oracle::elf::ObjectFile;
-use oracle::libbpf::Judge;
+use oracle::libbpf::{Judge, Selection};
 use oracle::testdata::{self, Fixture};
 use ours::Ours;
 
@@ -72,6 +72,37 @@ fn traps_minimized_together_relocate_alike() {
             let file = ObjectFile::parse(&object.bytes).unwrap();
             let (lines, _) = differences(&file, &target, &minimized);
             assert!(lines.is_empty(), "{byte_order}/{}:\n{}", object.name, lines.join("\n"));
+        }
+    }
+}
+
+/// The oldest and the newest little-endian kernel; the agent's object is made for one in between.
+#[test]
+fn agent_relocates_alike_on_kernels() {
+    let bytes = testdata::agent();
+    let file = ObjectFile::parse(&bytes).unwrap();
+    assert!(file.relocations.len() > 20_000, "{}", file.relocations.len());
+    let mut kernels = kernels();
+    kernels.retain(|kernel| byte_order_of(&kernel.btf) == "el");
+    kernels.sort_by(|a, b| a.id.cmp(&b.id));
+    for kernel in [&kernels[0], &kernels[kernels.len() - 1]] {
+        let minimized = minimize(&bytes, &kernel.btf).unwrap();
+        let ours = Ours::new(&bytes, &kernel.btf);
+        let mut before = Judge::new(&file, &kernel.btf).unwrap();
+        let mut after = Judge::new(&file, &minimized).unwrap();
+        let names = file.program_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let alone = names.chunks(1).step_by(names.len() / 10);
+        let (loadable, _) = before.without_the_failing();
+        let loadable: Vec<&str> = loadable.iter().map(String::as_str).collect();
+        assert!(loadable.len() > 150, "{}: only {} programs load", kernel.id, loadable.len());
+        for programs in [&names[..], &loadable[..]].into_iter().chain(alone) {
+            let selection = Selection::Only(programs);
+            let (full, minimized) = (before.relocations(&selection), after.relocations(&selection));
+            let lines = full.differences(&minimized);
+            assert!(lines.is_empty(), "{} {programs:?}:\n{}", kernel.id, lines.join("\n"));
+            let lines = ours.differences(&file, &selection, &full);
+            assert!(lines.is_empty(), "{} {programs:?}, ours:\n{}", kernel.id, lines.join("\n"));
         }
     }
 }

@@ -2,14 +2,18 @@
 //!
 //!     testdata/bpf/<name>.bpf.c    ->  testdata/objects/{el,eb}/<name>.o
 //!     testdata/targets/<name>.c    ->  testdata/targets/{el,eb}/<name>.btf
+//!     a kernel of the example      ->  testdata/objects/agent.o.zst, as large as a security agent's
 //!
 //! A target's `#if UNIT == n` parts are compiled one by one and joined without deduplication.
+
+mod generate;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use btfgen_build::hub;
 use oracle::elf::ObjectFile;
 use oracle::raw::Btf;
 
@@ -21,21 +25,32 @@ const CLANG: &str = "19";
 /// Names of the folders and of clang's targets.
 const BYTE_ORDERS: [&str; 2] = ["el", "eb"];
 
-/// `cargo xtask fixtures` rebuilds the committed files, `cargo xtask fixtures --check` compares with them.
+/// The kernel, of those that the example vendors, whose types generated programs read.
+const KERNEL: &str = "example-app/kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz";
+
+/// Number of small tools that `--tools` writes.
+const TOOLS: u64 = 50;
+
+/// `cargo xtask fixtures` rebuilds the committed files, `--check` compares with them, and `--tools <FOLDER>` writes the
+/// objects of fifty small generated tools.
 pub(crate) fn run(args: &[String]) -> Outcome {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => return Err("takes nothing but --check".into()),
+        [flag, folder] if flag == "--tools" => return tools(Path::new(folder)),
+        _ => return Err("takes --check or --tools <FOLDER>".into()),
     };
     let testdata = shell::root().join("testdata");
     let scratch = shell::root().join("target/fixtures");
     fs::create_dir_all(&scratch)?;
-    let built = build(&Tools::find()?, &testdata, &scratch)?;
+    let tools = Tools::find()?;
+    let mut built = build(&tools, &scratch)?;
+    let agent = generated(&tools, &generate::AGENT, "agent")?;
+    built.insert("objects/agent.o.zst".into(), zstd::encode_all(&agent[..], 19)?);
     let mut differ = Vec::new();
     for (path, bytes) in &built {
         let committed = testdata.join(path);
-        if fs::read(&committed).is_ok_and(|old| old == *bytes) {
+        if fs::read(&committed).is_ok_and(|old| same(path, &old, bytes)) {
             continue;
         }
         differ.push(path.display().to_string());
@@ -50,6 +65,42 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         (true, false) => return Err(format!("not as committed: {}", differ.join(", ")).into()),
     }
     Ok(())
+}
+
+/// Packed files are compared by content: another release of zstd packs otherwise.
+fn same(path: &Path, old: &[u8], new: &[u8]) -> bool {
+    old == new
+        || path.extension().is_some_and(|extension| extension == "zst")
+            && zstd::decode_all(old).is_ok_and(|old| zstd::decode_all(new).is_ok_and(|new| old == new))
+}
+
+fn tools(folder: &Path) -> Outcome {
+    fs::create_dir_all(folder)?;
+    let tools = Tools::find()?;
+    for number in 1..=TOOLS {
+        let object = generated(&tools, &generate::tool(number), &format!("tool-{number:02}"))?;
+        fs::write(folder.join(format!("tool-{number:02}.o")), object)?;
+    }
+    eprintln!("fixtures: wrote {TOOLS} tools to {}", folder.display());
+    Ok(())
+}
+
+/// Generates a program's source from the kernel and compiles it.
+fn generated(tools: &Tools, shape: &generate::Shape, name: &str) -> Outcome<Vec<u8>> {
+    let btf = hub::read_btf(&shell::root().join(KERNEL))?;
+    let text = generate::source(&btfgen_build::btf::Btf::parse(&btf)?, shape)?;
+    let folder = shell::root().join("target/fixtures/generated");
+    fs::create_dir_all(&folder)?;
+    let (source, object) = (folder.join(format!("{name}.bpf.c")), folder.join(format!("{name}.o")));
+    fs::write(&source, text)?;
+    tools.compile(
+        &folder,
+        Path::new(&format!("{name}.bpf.c")),
+        "el",
+        &["-I../../../testdata/bpf".into()],
+        &object,
+    )?;
+    Ok(fs::read(object)?)
 }
 
 struct Tools {
@@ -72,14 +123,19 @@ impl Tools {
     }
 
     /// Compiles for eBPF with BTF and without DWARF; nothing of this machine gets into the object.
-    fn compile(&self, source: &Path, byte_order: &str, defines: &[String], object: &Path) -> Outcome {
-        let folder = source.parent().and_then(Path::parent).ok_or("a source without a folder")?;
+    fn compile(
+        &self,
+        folder: &Path,
+        source: &Path,
+        byte_order: &str,
+        flags: &[String],
+        object: &Path,
+    ) -> Outcome {
         let mut clang = Command::new(&self.clang);
         clang.current_dir(folder).args(["-target", &format!("bpf{byte_order}"), "-g", "-O2", "-Qn"]);
         clang.args(["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]);
-        clang.args(["-fdebug-compilation-dir=testdata", "-c"]).args(defines);
-        // The source's path stays relative, since it is written into the line info.
-        clang.arg(source.strip_prefix(folder)?).arg("-o").arg(object);
+        // Line info names the source by this folder and the path below.
+        clang.args(["-fdebug-compilation-dir=.", "-c"]).args(flags).arg(source).arg("-o").arg(object);
         quietly(&mut clang)?;
         quietly(Command::new(&self.strip).arg("-g").arg(object))
     }
@@ -95,16 +151,16 @@ fn quietly(command: &mut Command) -> Outcome {
 }
 
 /// All fixtures by their path in `testdata`.
-fn build(tools: &Tools, testdata: &Path, scratch: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
+fn build(tools: &Tools, scratch: &Path) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
     let mut built = BTreeMap::new();
     for byte_order in BYTE_ORDERS {
-        for source in sources(&testdata.join("bpf"), ".bpf.c")? {
+        for source in sources("testdata/bpf", ".bpf.c")? {
             let object = scratch.join(format!("{}.{byte_order}.o", source.name));
-            tools.compile(&source.path, byte_order, &[], &object)?;
+            tools.compile(&shell::root(), &source.path, byte_order, &[], &object)?;
             let path = Path::new("objects").join(byte_order).join(source.name + ".o");
             built.insert(path, fs::read(object)?);
         }
-        for source in sources(&testdata.join("targets"), ".c")? {
+        for source in sources("testdata/targets", ".c")? {
             let bytes = join_units(tools, &source, byte_order, scratch)?;
             let path = Path::new("targets").join(byte_order).join(source.name + ".btf");
             built.insert(path, bytes);
@@ -115,16 +171,16 @@ fn build(tools: &Tools, testdata: &Path, scratch: &Path) -> Outcome<BTreeMap<Pat
 
 struct Source {
     name: String,
+    /// From the workspace's root, as line info shows it.
     path: PathBuf,
 }
 
-fn sources(folder: &Path, suffix: &str) -> Outcome<Vec<Source>> {
+fn sources(folder: &str, suffix: &str) -> Outcome<Vec<Source>> {
     let mut sources = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(suffix));
-        if let Some(name) = name {
-            sources.push(Source { name: name.to_owned(), path: path.clone() });
+    for entry in fs::read_dir(shell::root().join(folder))? {
+        let file = entry?.file_name();
+        if let Some(name) = file.to_str().and_then(|file| file.strip_suffix(suffix)) {
+            sources.push(Source { name: name.to_owned(), path: Path::new(folder).join(&file) });
         }
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
@@ -132,12 +188,13 @@ fn sources(folder: &Path, suffix: &str) -> Outcome<Vec<Source>> {
 }
 
 fn join_units(tools: &Tools, source: &Source, byte_order: &str, scratch: &Path) -> Outcome<Vec<u8>> {
-    let text = fs::read_to_string(&source.path)?;
+    let text = fs::read_to_string(shell::root().join(&source.path))?;
     let units = (1..).take_while(|unit| text.contains(&format!("#if UNIT == {unit}\n"))).count();
     let mut joined = Btf::default();
     for unit in 1..=units {
         let object = scratch.join(format!("{}.{unit}.{byte_order}.o", source.name));
-        tools.compile(&source.path, byte_order, &[format!("-DUNIT={unit}")], &object)?;
+        let flags = [format!("-DUNIT={unit}")];
+        tools.compile(&shell::root(), &source.path, byte_order, &flags, &object)?;
         let object = ObjectFile::parse(&fs::read(object)?)?;
         joined.append(&Btf::parse(&object.btf)?);
     }
