@@ -203,6 +203,33 @@ impl<R: BufRead> Read for Lz4Legacy<R> {
     }
 }
 
+/// What a package's compressed part holds: a reader that fails beyond `limit` bytes, so that a bomb ends.
+pub(crate) fn unpacked<'a, R: Read + 'a>(mut packed: R, limit: u64) -> io::Result<Box<dyn Read + 'a>> {
+    let mut head = [0; 16];
+    let len = read_up_to(&mut packed, &mut head)?;
+    let whole = io::Cursor::new(head).take(len as u64).chain(packed);
+    let plain: Box<dyn Read + 'a> = match Codec::sniff(head.get(..len).unwrap_or_default()) {
+        Some(codec) => codec.decoder(whole)?,
+        None => Box::new(whole),
+    };
+    Ok(Box::new(Bounded { inner: plain, left: limit }))
+}
+
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = self.inner.read(out)?;
+        self.left = self.left.checked_sub(len as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::FileTooLarge, "it unpacks to more than any kernel package")
+        })?;
+        Ok(len)
+    }
+}
+
 /// Reads until `buf` is full or the stream ends; returns how much was read.
 pub(crate) fn read_up_to(reader: &mut (impl Read + ?Sized), buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -257,6 +284,16 @@ mod tests {
             let mut got = Vec::new();
             let result = codec.decoder(half).and_then(|mut decoder| decoder.read_to_end(&mut got));
             assert!(result.is_err(), "{codec}");
+        }
+    }
+
+    #[test]
+    fn bombs_end() {
+        let text = filler(100_000);
+        for packed in [compress(Codec::Gzip, &text), text.clone()] {
+            let read = |limit| unpacked(packed.as_slice(), limit).unwrap().read_to_end(&mut Vec::new());
+            assert_eq!(read(100_000).unwrap(), 100_000);
+            assert_eq!(read(99_999).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         }
     }
 

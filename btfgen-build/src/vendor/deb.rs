@@ -5,8 +5,8 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::VendorError;
-use super::codec::{Codec, read_up_to};
-use super::package::{Entry, Metadata, Visit};
+use super::codec::{read_up_to, unpacked};
+use super::package::{Entry, Metadata, PACKAGE_LIMIT, Visit};
 
 /// What every `ar` archive starts with.
 pub(crate) const MAGIC: &[u8] = b"!<arch>\n";
@@ -102,16 +102,7 @@ fn each_file(
     tar: &mut dyn Read,
     visit: &mut dyn FnMut(Entry<'_>) -> Result<ControlFlow<()>, VendorError>,
 ) -> Result<(), VendorError> {
-    let mut head = [0; 64];
-    let len = read_up_to(tar, &mut head).map_err(VendorError::read("the package"))?;
-    let head = head.get(..len).unwrap_or_default();
-    let whole = head.chain(tar);
-    let plain: Box<dyn Read + '_> = match Codec::sniff(head) {
-        Some(codec) => {
-            codec.decoder(whole).map_err(|source| VendorError::Decompress { codec, offset: 0, source })?
-        }
-        None => Box::new(whole),
-    };
+    let plain = unpacked(tar, PACKAGE_LIMIT).map_err(VendorError::read("the tar in the package"))?;
     let mut archive = tar::Archive::new(plain);
     let broken = |e: std::io::Error| VendorError::Read { what: "the tar in the package".into(), source: e };
     let mut long_name: Option<String> = None;

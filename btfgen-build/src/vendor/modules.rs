@@ -13,6 +13,9 @@ use super::package::{self, Entry};
 /// Most bytes of one module, unpacked.
 const MODULE_LIMIT: u64 = 256 << 20;
 
+/// Most bytes of BTF of all modules; those of a distribution's kernel have about 20 MB.
+const TOTAL_LIMIT: u64 = 512 << 20;
+
 /// A module's BTF, whose type ids continue those of the kernel's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
@@ -30,10 +33,15 @@ pub struct Module {
 /// When the package or a module in it is damaged.
 pub fn read_modules<R: Read>(package: R) -> Result<Vec<Module>, VendorError> {
     let mut modules = Vec::new();
+    let mut total = 0;
     package::walk(package, &mut |_, Entry { path, content, .. }| {
         if let Some(name) = module_name(path)
             && let Some(btf) = module_btf(&read_module(path, content)?)?
         {
+            total += btf.len() as u64;
+            if total > TOTAL_LIMIT {
+                return Err(VendorError::TooLarge { what: "the modules' BTF".into(), limit: TOTAL_LIMIT });
+            }
             modules.push(Module { name, btf });
         }
         Ok(ControlFlow::Continue(()))

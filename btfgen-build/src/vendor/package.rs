@@ -9,6 +9,9 @@ use super::codec::read_up_to;
 use super::image::{self, IMAGE_LIMIT};
 use super::{VendorError, deb, rpm};
 
+/// Most bytes that a package unpacks to; debug packages with all modules have about 6 GB.
+pub(crate) const PACKAGE_LIMIT: u64 = 16 << 30;
+
 /// What a package's metadata says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {

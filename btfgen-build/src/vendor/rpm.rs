@@ -3,8 +3,8 @@
 use std::io::Read;
 
 use super::VendorError;
-use super::codec::{Codec, read_up_to};
-use super::package::{Entry, Metadata, Visit};
+use super::codec::unpacked;
+use super::package::{Entry, Metadata, PACKAGE_LIMIT, Visit};
 
 /// What the lead of every RPM package starts with.
 pub(crate) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
@@ -51,16 +51,7 @@ pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Met
             .collect::<Vec<_>>()
             .join("; "),
     };
-    let mut head = [0; 64];
-    let len = read_up_to(&mut package, &mut head).map_err(VendorError::read("the package"))?;
-    let head = head.get(..len).unwrap_or_default();
-    let whole = head.chain(package);
-    let cpio: Box<dyn Read + '_> = match Codec::sniff(head) {
-        Some(codec) => {
-            codec.decoder(whole).map_err(|source| VendorError::Decompress { codec, offset: 0, source })?
-        }
-        None => Box::new(whole),
-    };
+    let cpio = unpacked(package, PACKAGE_LIMIT).map_err(VendorError::read("the cpio archive"))?;
     each_file(cpio, &metadata, visit)?;
     Ok(metadata)
 }

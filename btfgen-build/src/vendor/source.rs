@@ -21,6 +21,9 @@ use crate::hub;
 /// Where the running kernel shows its BTF and that of its modules.
 const SYS_KERNEL_BTF: &str = "/sys/kernel/btf";
 
+/// Most bytes of a debug `vmlinux`; a distribution's has about 1 GB.
+const VMLINUX_LIMIT: u64 = 4 << 30;
+
 /// A source of kernels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -172,6 +175,9 @@ fn packaged_btf(file: KernelFile<'_>) -> Result<Vec<u8>, VendorError> {
     let failed = |error: io::Error| VendorError::Read { what: file.path.to_owned(), source: error };
     let mut content = file.content.take(file.size);
     if file.path.ends_with("/vmlinux") || file.path.contains("/debug/") {
+        if file.size > VMLINUX_LIMIT {
+            return Err(VendorError::TooLarge { what: file.path.to_owned(), limit: VMLINUX_LIMIT });
+        }
         let folder = TempFolder::new().map_err(VendorError::read("a temporary folder"))?;
         let vmlinux = folder.path().join("vmlinux");
         let copied = File::create(&vmlinux).and_then(|mut out| io::copy(&mut content, &mut out));
