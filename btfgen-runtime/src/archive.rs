@@ -162,12 +162,14 @@ impl std::fmt::Debug for Archive<'_> {
 }
 
 /// Takes a length that may not exceed `max`.
+#[inline(never)]
 fn take_len(rest: &mut &[u8], max: usize) -> Option<usize> {
     let len = usize::try_from(wire::take_varint(rest)?).ok()?;
     (len <= max).then_some(len)
 }
 
 /// Takes a count of things that each take at least one of the bytes that follow, so that it bounds memory.
+#[inline(never)]
 fn take_count(rest: &mut &[u8]) -> Option<usize> {
     let count = usize::try_from(wire::take_varint(rest)?).ok()?;
     (count <= rest.len()).then_some(count)

@@ -1,5 +1,7 @@
 //! Banner: what `/proc/version` says of a kernel: who built it where, with which compiler, and `uname -v`.
 
+use crate::text::{cut, find};
+
 /// The parts of `Linux version <release> (<user>@<host>) (<compiler>) <uname -v> [(<signature>)]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Banner<'a> {
@@ -13,16 +15,18 @@ pub(crate) struct Banner<'a> {
 
 impl<'a> Banner<'a> {
     /// Takes a banner apart (format: `linux_banner` in the kernel's `init/version.c`); `None` when it is another text.
+    #[inline(never)]
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let (release, rest) = text.trim().strip_prefix("Linux version ")?.split_once(' ')?;
+        let (release, rest) = cut(text.trim().strip_prefix("Linux version ")?, " ")?;
         let (builder, rest) = parenthesized(rest)?;
-        let (user, host) = builder.split_once('@')?;
+        let (user, host) = cut(builder, "@")?;
         let (compiler, rest) = parenthesized(rest).unwrap_or(("", rest));
-        Some(Self { release, user, host, compiler, version: rest.get(rest.find('#')?..)?.trim() })
+        Some(Self { release, user, host, compiler, version: rest.get(find(rest, "#")?..)?.trim() })
     }
 }
 
 /// The text in the parentheses at the front, which may hold others, and what follows.
+#[inline(never)]
 fn parenthesized(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start().strip_prefix('(')?;
     let mut depth = 1;

@@ -1,11 +1,11 @@
 //! ELF: just enough of it to take a `.BTF` section out of a kernel image, and to wrap a BTF into one.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 
 /// Largest BTF that is read, in bytes; a distribution's whole kernel has about 6 MB.
-pub(crate) const MAX_BTF: u64 = 64 << 20;
+pub(crate) const MAX_BTF: usize = 64 << 20;
 /// Most bytes of section headers or names that are read; a kernel image has a few kilobytes of either.
-const MAX_TABLE: u64 = 4 << 20;
+const MAX_TABLE: usize = 4 << 20;
 
 const SHT_STRTAB: u32 = 3;
 const SHT_PROGBITS: u32 = 1;
@@ -27,74 +27,89 @@ pub(crate) fn is_btf(bytes: &[u8]) -> bool {
     within(8, 12).is_some() && within(16, 20).is_some()
 }
 
-/// The `.BTF` section of an ELF file of either class and byte order; `None` when it has none.
+/// Fills a buffer from an offset of a file.
+pub(crate) type ReadAt<'f> = &'f dyn Fn(&mut [u8], u64) -> io::Result<()>;
+
+/// The `.BTF` section of an ELF file of either class and byte order.
 ///
 /// # Errors
-/// When the file cannot be read, is no ELF file, or is damaged.
-pub(crate) fn btf_section(file: &mut (impl Read + Seek)) -> io::Result<Option<Vec<u8>>> {
-    let damaged = || io::Error::other("damaged elf file");
-    let mut header = [0u8; 64];
-    file.seek(SeekFrom::Start(0))?;
-    let got = file.take(64).read(&mut header)?;
-    let (wide, big) = match header.get(..6) {
-        Some([0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2)]) if got > 51 => {
-            (*class == 2, *order == 2)
-        }
-        _ => return Err(io::Error::other("neither btf nor elf")),
+/// When the file cannot be read, is no ELF file, is damaged, or has no such section.
+#[inline(never)]
+pub(crate) fn btf_section(file: ReadAt<'_>) -> io::Result<Vec<u8>> {
+    let mut start = [0u8; 6];
+    file(&mut start, 0)?;
+    let (wide, big) = match start {
+        [0x7f, b'E', b'L', b'F', class @ (1 | 2), order @ (1 | 2)] => (class == 2, order == 2),
+        _ => return Err(io::ErrorKind::InvalidData.into()),
     };
-    let field = |bytes: &[u8], narrow: (usize, usize), wider: (usize, usize)| {
-        let (at, size) = if wide { wider } else { narrow };
-        number(bytes, at, size, big).ok_or_else(damaged)
-    };
-    let table = field(&header, (0x20, 4), (0x28, 8))?;
-    let size = field(&header, (0x2e, 2), (0x3a, 2))?;
-    let mut count = field(&header, (0x30, 2), (0x3c, 2))?;
-    let mut names = field(&header, (0x32, 2), (0x3e, 2))?;
-    if table == 0 {
-        return Ok(None);
-    }
-    if size < if wide { 64 } else { 40 } {
-        return Err(damaged());
-    }
-    if count == 0 || names == 0xffff {
-        // More than the header's fields can hold: the first section header has the numbers, elf(5).
-        let first = read_at(file, table, size)?;
-        count = if count == 0 { field(&first, (0x14, 4), (0x20, 8))? } else { count };
-        names = if names == 0xffff { field(&first, (0x18, 4), (0x28, 4))? } else { names };
-    }
-    let len = size.checked_mul(count).filter(|len| *len <= MAX_TABLE).ok_or_else(damaged)?;
-    let headers = read_at(file, table, len)?;
-    let section = |index: u64| {
-        let start = usize::try_from(index.checked_mul(size)?).ok()?;
-        headers.get(start..start.checked_add(usize::try_from(size).ok()?)?)
-    };
-    let place = |header: &[u8]| {
-        Ok::<_, io::Error>((field(header, (0x10, 4), (0x18, 8))?, field(header, (0x14, 4), (0x20, 8))?))
-    };
-    let (offset, len) = place(section(names).ok_or_else(damaged)?)?;
-    let strings = read_at(file, offset, Some(len).filter(|len| *len <= MAX_TABLE).ok_or_else(damaged)?)?;
-    for header in (0..count).filter_map(section) {
-        let name = usize::try_from(field(header, (0, 4), (0, 4))?).ok().and_then(|at| strings.get(at..));
-        if name.is_none_or(|name| !name.starts_with(b".BTF\0")) {
-            continue;
-        }
-        let flags = field(header, (0x08, 4), (0x08, 8))?;
-        let (offset, len) = place(header)?;
-        if flags & SHF_COMPRESSED != 0 || len > MAX_BTF {
-            return Err(io::Error::other("compressed or huge .BTF section"));
-        }
-        return read_at(file, offset, len).map(Some);
-    }
-    Ok(None)
+    let elf = Elf { file, wide, big };
+    let section = elf.btf_section()?.ok_or(io::ErrorKind::NotFound)?;
+    elf.take(section, MAX_BTF)
 }
 
-fn read_at(file: &mut (impl Read + Seek), offset: u64, len: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(len).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == len { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+/// An ELF file's bytes, with its class and byte order.
+struct Elf<'f> {
+    file: ReadAt<'f>,
+    wide: bool,
+    big: bool,
 }
 
+/// Offset and length in the file, in bytes.
+type Place = (u64, u64);
+
+impl Elf<'_> {
+    /// A field of a header by its place and size in either class.
+    #[inline(never)]
+    fn field(&self, header: &[u8], narrow: (usize, usize), wide: (usize, usize)) -> io::Result<u64> {
+        let (at, size) = if self.wide { wide } else { narrow };
+        number(header, at, size, self.big).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    #[inline(never)]
+    fn take(&self, (offset, len): Place, max: usize) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(len).ok().filter(|len| *len <= max).ok_or(io::ErrorKind::InvalidData)?;
+        let mut bytes = vec![0; len];
+        (self.file)(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn place(&self, section: &[u8]) -> io::Result<Place> {
+        Ok((self.field(section, (0x10, 4), (0x18, 8))?, self.field(section, (0x14, 4), (0x20, 8))?))
+    }
+
+    fn btf_section(&self) -> io::Result<Option<Place>> {
+        let header = self.take((0, if self.wide { 64 } else { 52 }), 64)?;
+        let table = self.field(&header, (0x20, 4), (0x28, 8))?;
+        let size = self.field(&header, (0x2e, 2), (0x3a, 2))?;
+        let mut count = self.field(&header, (0x30, 2), (0x3c, 2))?;
+        let mut names = self.field(&header, (0x32, 2), (0x3e, 2))?;
+        if table == 0 || size < 40 {
+            return Ok(None);
+        }
+        if count == 0 || names == 0xffff {
+            // More than the header's fields can hold: the first section header has the numbers, elf(5).
+            let first = self.take((table, size), MAX_TABLE)?;
+            count = if count == 0 { self.field(&first, (0x14, 4), (0x20, 8))? } else { count };
+            names = if names == 0xffff { self.field(&first, (0x18, 4), (0x28, 4))? } else { names };
+        }
+        let headers = self.take((table, size.saturating_mul(count)), MAX_TABLE)?;
+        let mut sections = headers.chunks_exact(size as usize);
+        let Some(strings) = usize::try_from(names).ok().and_then(|at| sections.clone().nth(at)) else {
+            return Ok(None);
+        };
+        let strings = self.take(self.place(strings)?, MAX_TABLE)?;
+        let named = |section: &&[u8]| {
+            let name = number(section, 0, 4, self.big).and_then(|at| strings.get(at as usize..));
+            name.is_some_and(|name| name.starts_with(b".BTF\0"))
+        };
+        let Some(section) = sections.find(named) else { return Ok(None) };
+        // Compressed sections are as good as none, to libbpf too.
+        let flags = self.field(section, (0x08, 4), (0x08, 8))?;
+        if flags & SHF_COMPRESSED == 0 { self.place(section).map(Some) } else { Ok(None) }
+    }
+}
+
+#[inline(never)]
 fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(size)?)?;
     let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
@@ -169,7 +184,15 @@ pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Cursor;
+
+    fn section_of(elf: &[u8]) -> io::Result<Vec<u8>> {
+        btf_section(&|buffer, offset| {
+            let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+            let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+            buffer.copy_from_slice(elf.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })
+    }
 
     fn tiny_btf(big: bool) -> Vec<u8> {
         let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
@@ -195,16 +218,16 @@ mod tests {
         for big in [false, true] {
             let btf = tiny_btf(big);
             let elf = wrap(&btf);
-            assert_eq!(btf_section(&mut Cursor::new(&elf)).unwrap(), Some(btf));
+            assert_eq!(section_of(&elf).unwrap(), btf);
             for len in 0..elf.len() {
-                assert!(btf_section(&mut Cursor::new(&elf[..len])).is_err(), "{len}");
+                assert!(section_of(&elf[..len]).is_err(), "{len}");
             }
             for at in 0..elf.len() {
                 for mask in [1, 0x80, 0xff] {
                     let mut damaged = elf.clone();
                     damaged[at] ^= mask;
                     // Any result will do, as long as there is one.
-                    let _ = btf_section(&mut Cursor::new(&damaged));
+                    let _ = section_of(&damaged);
                 }
             }
         }
@@ -212,7 +235,7 @@ mod tests {
 
     #[test]
     fn this_very_program_has_no_btf() {
-        let mut program = std::fs::File::open("/proc/self/exe").unwrap();
-        assert_eq!(btf_section(&mut program).unwrap(), None);
+        let program = std::fs::read("/proc/self/exe").unwrap();
+        assert_eq!(section_of(&program).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

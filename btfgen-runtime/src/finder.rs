@@ -1,14 +1,16 @@
 //! Finder: the sources of a BTF in their order, each skippable, each leaving a line of explanation.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{Catalog, Folder};
 use crate::error::{Error, NotFound};
+use crate::fs::below;
 use crate::handle::Handle;
 use crate::host::{self, Host};
 use crate::loader::{Content, HostBtf, Source, Step};
-use crate::select::{How, Selection, select};
-use crate::{Archive, privilege, search};
+use crate::select::{How, Infer, Selection, select_or};
+use crate::{Archive, nearest, privilege, search};
 
 /// Names a BTF file that is taken before all else; ignored with raised privileges.
 const OVERRIDE_VARIABLE: &str = "BTFGEN_BTF";
@@ -28,15 +30,18 @@ pub struct Finder<'a> {
     archive: Option<&'a [u8]>,
     #[cfg(feature = "include-dir")]
     tree: Option<&'a include_dir::Dir<'a>>,
-    folder: Option<PathBuf>,
+    folder: Option<(PathBuf, AskFolder)>,
     override_file: Option<PathBuf>,
     host: Option<Host>,
     host_root: Option<PathBuf>,
     root: Option<PathBuf>,
     skipped: Vec<Source>,
-    infer_nearest: bool,
+    infer: Option<Infer>,
     bytes_only: bool,
 }
+
+/// A pointer, so that programs that name no folder do not contain what reads one.
+type AskFolder = fn(&mut Chain<'_>, &Path) -> Option<Found>;
 
 impl<'a> Finder<'a> {
     /// Asks the machine's own sources only.
@@ -65,7 +70,7 @@ impl<'a> Finder<'a> {
 
     /// Asks a folder on disk in the hub's layout, `<folder>/<distro>/<version>/<arch>/<release>.btf`.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.folder = Some(folder.into());
+        self.folder = Some((folder.into(), ask_folder));
         self
     }
 
@@ -101,7 +106,7 @@ impl<'a> Finder<'a> {
 
     /// Also takes the BTF of a kernel that has none, when it lies between two of its series with equal BTFs.
     pub fn infer_nearest(mut self, yes: bool) -> Self {
-        self.infer_nearest = yes;
+        self.infer = yes.then_some(nearest::between);
         self
     }
 
@@ -117,27 +122,33 @@ impl<'a> Finder<'a> {
     /// [`Error::NotFound`] when no source has a BTF that is known to be the host kernel's; another error when a named
     /// override file cannot be used, the archive is damaged, or no file can be made for libbpf.
     pub fn find(self) -> Result<HostBtf, Error> {
+        self.ask_in_order()
+    }
+
+    #[inline(never)]
+    fn ask_in_order(&self) -> Result<HostBtf, Error> {
         let root = self.root.as_deref().unwrap_or(Path::new("/"));
+        let read;
         let host = match &self.host {
-            Some(host) => host.clone(),
-            None => Host::read(root, self.host_root.as_deref()),
+            Some(host) => host,
+            None => {
+                read = Host::read(root, self.host_root.as_deref());
+                &read
+            }
         };
-        let mut chain = Chain { finder: &self, root, host: &host, steps: Vec::new(), refusal: None };
+        let mut chain = Chain { finder: self, root, host, steps: Vec::new(), refusal: None };
         match chain.ask_all()? {
-            Some(found) => Ok(HostBtf {
-                source: found.source,
-                kernel: found.selection.as_ref().map(|s| s.kernel.clone()).or_else(|| {
-                    matches!(found.source, Source::Sysfs | Source::KernelFile)
-                        .then(|| host.kernel_id())
-                        .flatten()
-                }),
-                how: found.selection.map_or(How::Exact, |s| s.how),
-                content: found.content,
-                steps: chain.steps,
-            }),
+            Some(found) => {
+                let (kernel, how) = match found.selection {
+                    Some(selection) => (Some(selection.kernel), selection.how),
+                    None if found.source == Source::Override => (None, How::Exact),
+                    None => (host.kernel_id(), How::Exact),
+                };
+                Ok(HostBtf { source: found.source, kernel, how, content: found.content, steps: chain.steps })
+            }
             None => {
                 let (steps, refusal) = (chain.steps, chain.refusal);
-                Err(Error::NotFound(Box::new(NotFound { host, steps, refusal })))
+                Err(Error::NotFound(Box::new(NotFound { host: host.clone(), steps, refusal })))
             }
         }
     }
@@ -163,8 +174,11 @@ impl Chain<'_> {
         if let Some(found) = self.ask_override()? {
             return Ok(Some(found));
         }
-        if let Some(found) =
-            self.ask_sysfs().or_else(|| self.ask_kernel_files()).or_else(|| self.ask_folder())
+        if let Some(found) = self.ask_sysfs().or_else(|| self.ask_kernel_files()) {
+            return Ok(Some(found));
+        }
+        if let Some((folder, ask)) = &self.finder.folder
+            && let Some(found) = ask(self, folder)
         {
             return Ok(Some(found));
         }
@@ -175,6 +189,7 @@ impl Chain<'_> {
         self.ask_archive()
     }
 
+    #[inline(never)]
     fn skips(&mut self, source: Source) -> bool {
         let skips = self.finder.skipped.contains(&source);
         if skips {
@@ -183,95 +198,80 @@ impl Chain<'_> {
         skips
     }
 
-    fn note(&mut self, source: Source, outcome: impl Into<String>) {
-        self.steps.push(Step { source, outcome: outcome.into() });
+    #[inline(never)]
+    fn note(&mut self, source: Source, outcome: &str) {
+        self.steps.push(Step { source, outcome: outcome.to_owned() });
     }
 
+    /// Notes a file, and what is wrong with it.
+    #[inline(never)]
+    fn note_file(&mut self, source: Source, path: &Path, error: Option<&io::Error>) {
+        let mut outcome = path.to_string_lossy().into_owned();
+        if let Some(error) = error {
+            outcome.push_str(": ");
+            outcome.push_str(&error.to_string());
+        }
+        self.steps.push(Step { source, outcome });
+    }
+
+    #[inline(never)]
     fn ask_override(&mut self) -> Result<Option<Found>, Error> {
         let source = Source::Override;
         if self.skips(source) {
             return Ok(None);
         }
-        let path = match &self.finder.override_file {
-            Some(path) => path.clone(),
-            None => match (privilege::variable(OVERRIDE_VARIABLE), std::env::var_os(OVERRIDE_VARIABLE)) {
-                (Some(path), _) => PathBuf::from(path),
-                (None, Some(path)) if !path.is_empty() => {
-                    self.note(source, "BTFGEN_BTF is ignored, since the process has raised privileges");
-                    return Ok(None);
-                }
-                _ => {
-                    self.note(source, "none named");
-                    return Ok(None);
-                }
-            },
+        let named = match &self.finder.override_file {
+            Some(path) => Some(path.clone()),
+            None => privilege::variable(OVERRIDE_VARIABLE).map(PathBuf::from),
         };
-        // Who names a file means it: another one in its place would be silently wrong.
-        let btf =
-            search::read_btf(&path).map_err(|error| Error::Override { path: path.clone(), source: error })?;
-        self.note(source, path.to_string_lossy());
-        Ok(Some(Found { source, selection: None, content: Content::File { path, btf } }))
+        let Some(path) = named else {
+            let ignored = std::env::var_os(OVERRIDE_VARIABLE).is_some_and(|path| !path.is_empty());
+            self.note(source, if ignored { "BTFGEN_BTF ignored: raised privileges" } else { "none named" });
+            return Ok(None);
+        };
+        match search::read_btf(&path) {
+            Ok(btf) => Ok(Some(self.file(source, None, path, btf))),
+            // Who names a file means it: another one in its place would be silently wrong.
+            Err(error) => Err(Error::Override { path, source: error }),
+        }
     }
 
+    #[inline(never)]
     fn ask_sysfs(&mut self) -> Option<Found> {
         let source = Source::Sysfs;
         if self.skips(source) {
             return None;
         }
-        let path = self.root.join(search::SYSFS);
-        match search::begins_like_btf(&path) {
-            Ok(true) => {
-                self.note(source, path.to_string_lossy());
-                return Some(Found { source, selection: None, content: Content::Sysfs });
-            }
-            Ok(false) => self.note(source, format!("{} is no btf", path.display())),
-            Err(error) => self.note(source, format!("{}: {error}", path.display())),
-        }
-        None
+        let path = below(self.root, search::SYSFS);
+        let begins = search::begins_like_btf(&path);
+        self.note_file(source, &path, begins.as_ref().err());
+        begins.ok().map(|()| Found { source, selection: None, content: Content::Sysfs })
     }
 
+    #[inline(never)]
     fn ask_kernel_files(&mut self) -> Option<Found> {
         let source = Source::KernelFile;
         if self.skips(source) {
             return None;
         }
-        let mut files = search::kernel_files(self.root, &self.host.release);
-        if let Some(mount) = host::named_root(self.finder.host_root.as_deref()) {
-            files.extend(search::kernel_files(&mount, &self.host.release));
-        }
-        let mut outcome = String::new();
-        for path in files {
-            match search::read_btf(&path) {
-                Ok(btf) => {
-                    self.note(source, path.to_string_lossy());
-                    return Some(Found { source, selection: None, content: Content::File { path, btf } });
+        let mount = host::named_root(self.finder.host_root.as_deref());
+        for root in [Some(self.root), mount.as_deref()].into_iter().flatten() {
+            for path in search::kernel_files(root, &self.host.release) {
+                match search::read_btf(&path) {
+                    Ok(btf) => return Some(self.file(source, None, path, btf)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => self.note_file(source, &path, Some(&error)),
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => outcome.push_str(&format!("{}: {error}; ", path.display())),
             }
         }
-        outcome.push_str("none with btf where libbpf looks");
-        self.note(source, outcome);
+        self.note(source, "none with btf where libbpf looks");
         None
     }
 
-    fn ask_folder(&mut self) -> Option<Found> {
-        let source = Source::Folder;
-        let folder = Folder { root: self.finder.folder.as_deref()? };
-        if self.skips(source) {
-            return None;
-        }
-        let selection = self.select(source, &folder)?;
-        let path = folder.path(&selection.kernel);
-        match search::read_btf(&path) {
-            Ok(btf) => {
-                Some(Found { source, selection: Some(selection), content: Content::File { path, btf } })
-            }
-            Err(error) => {
-                self.note(source, format!("{}: {error}", path.display()));
-                None
-            }
-        }
+    #[inline(never)]
+    fn file(&mut self, source: Source, selection: Option<Selection>, path: PathBuf, btf: Vec<u8>) -> Found {
+        self.note_file(source, &path, None);
+        Found { source, selection, content: Content::File { path, btf } }
     }
 
     #[cfg(feature = "include-dir")]
@@ -287,6 +287,7 @@ impl Chain<'_> {
         self.unpacked(source, selection, btf).map(Some)
     }
 
+    #[inline(never)]
     fn ask_archive(&mut self) -> Result<Option<Found>, Error> {
         let source = Source::Archive;
         let Some(bytes) = self.finder.archive else { return Ok(None) };
@@ -299,23 +300,42 @@ impl Chain<'_> {
         self.unpacked(source, selection, btf).map(Some)
     }
 
+    #[inline(never)]
     fn unpacked(&mut self, source: Source, selection: Selection, btf: Vec<u8>) -> Result<Found, Error> {
         let handle =
             if self.finder.bytes_only { None } else { Some(Handle::new(&btf).map_err(Error::HandOver)?) };
         Ok(Found { source, selection: Some(selection), content: Content::Unpacked { handle, btf } })
     }
 
+    #[inline(never)]
     fn select(&mut self, source: Source, catalog: &dyn Catalog) -> Option<Selection> {
-        match select(self.host, catalog, self.finder.infer_nearest) {
+        match select_or(self.host, catalog, self.finder.infer) {
             Ok(selection) => {
-                self.note(source, selection.reasons.join("; "));
+                self.note(source, &selection.reasons.join("; "));
                 Some(selection)
             }
             Err(refusal) => {
-                self.note(source, refusal.to_string());
+                self.note(source, &refusal.to_string());
                 self.refusal = Some(refusal);
                 None
             }
+        }
+    }
+}
+
+fn ask_folder(chain: &mut Chain<'_>, root: &Path) -> Option<Found> {
+    let source = Source::Folder;
+    let folder = Folder { root };
+    if chain.skips(source) {
+        return None;
+    }
+    let selection = chain.select(source, &folder)?;
+    let path = folder.path(&selection.kernel);
+    match search::read_btf(&path) {
+        Ok(btf) => Some(chain.file(source, Some(selection), path, btf)),
+        Err(error) => {
+            chain.note_file(source, &path, Some(&error));
+            None
         }
     }
 }

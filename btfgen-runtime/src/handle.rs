@@ -1,5 +1,6 @@
 //! Handle: a path under which bytes can be opened for as long as the handle lives, and by nobody else if possible.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,6 +12,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
 use crate::privilege;
+use crate::text::{begins, join};
 
 /// Bytes with a path; they are gone when it is dropped or, but for [`Keep::Folder`], when the process ends.
 #[derive(Debug)]
@@ -51,11 +53,12 @@ impl Handle {
     }
 
     /// Gives bytes a path by one way.
+    #[inline(never)]
     pub(crate) fn by(way: Way, bytes: &[u8]) -> io::Result<Self> {
         match way {
-            Way::Memfd => open_file(memfd(bytes)?, bytes),
-            Way::Unnamed => open_file(in_folders(|folder| unnamed(folder, bytes))?, bytes),
-            Way::Private => in_folders(|folder| private(folder, bytes)),
+            Way::Memfd => memfd(bytes).and_then(|file| open_file(file, bytes)),
+            Way::Unnamed => in_folders(unnamed, bytes),
+            Way::Private => in_folders(private, bytes),
         }
     }
 
@@ -66,7 +69,7 @@ impl Handle {
 
 /// The path of an open file, if /proc is there to give it one.
 fn open_file(file: File, bytes: &[u8]) -> io::Result<Handle> {
-    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let path = PathBuf::from(join(&["/proc/self/fd/", &file.as_raw_fd().to_string()]));
     if path.metadata()?.len() != bytes.len() as u64 {
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -87,11 +90,11 @@ fn memfd(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<File> {
+fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<Handle> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let mut file = File::from(rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?);
     file.write_all(bytes)?;
-    Ok(file)
+    open_file(file, bytes)
 }
 
 /// A file of mode 0600 in a new folder of mode 0700, in which nobody else can replace it.
@@ -137,13 +140,15 @@ impl Drop for PrivateFolder {
 }
 
 /// Tries the folders for short-lived files; the environment's only when it may be trusted.
-fn in_folders<T>(attempt: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+fn in_folders(attempt: fn(&Path, &[u8]) -> io::Result<Handle>, bytes: &[u8]) -> io::Result<Handle> {
     let mut result = Err(io::ErrorKind::NotFound.into());
-    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(privilege::variable).map(PathBuf::from);
-    for folder in named.chain(["/run", "/dev/shm", "/tmp", "/var/tmp"].map(PathBuf::from)) {
-        result = attempt(&folder);
-        if result.is_ok() {
-            break;
+    for name in ["XDG_RUNTIME_DIR", "TMPDIR", "/run", "/dev/shm", "/tmp", "/var/tmp"] {
+        let folder = if begins(name, "/") { Some(OsString::from(name)) } else { privilege::variable(name) };
+        if let Some(folder) = folder {
+            result = attempt(Path::new(&folder), bytes);
+            if result.is_ok() {
+                break;
+            }
         }
     }
     result

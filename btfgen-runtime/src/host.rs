@@ -1,12 +1,12 @@
 //! Host: the machine at run time, as plain values that a test or a command may also make up.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::fs::{self, below};
 use crate::os_release::{self, OsRelease};
 use crate::privilege;
+use crate::text::join;
 
 /// Names the host's root file system for a process in a container; ignored with raised privileges.
 pub(crate) const HOST_ROOT_VARIABLE: &str = "BTFGEN_HOST_ROOT";
@@ -14,7 +14,6 @@ pub(crate) const HOST_ROOT_VARIABLE: &str = "BTFGEN_HOST_ROOT";
 pub(crate) const OS_RELEASE_VARIABLE: &str = "BTFGEN_OS_RELEASE";
 /// Where containers usually see the host's root.
 const HOST_MOUNTS: [&str; 4] = ["host", "hostfs", "rootfs", "host/root"];
-const OS_RELEASE_FILES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
 
 /// What identifies a machine's kernel: its own words, and os-release for what they leave open.
 ///
@@ -59,71 +58,92 @@ impl Host {
     }
 
     /// Reads the machine with `root` for `/`.
+    #[inline(never)]
     pub(crate) fn read(root: &Path, host_root: Option<&Path>) -> Self {
         let uname = rustix::system::uname();
-        let release = uname.release().to_string_lossy().into_owned();
-        let local = OS_RELEASE_FILES.iter().find_map(|file| read_os_release(&root.join(file)));
-        let installed_here = local.is_some() && installed_from(root, &release);
-        let mut host = Self {
-            os_release: host_os_release(root, host_root, &release),
-            local_os_release: local,
-            version: uname.version().to_string_lossy().into_owned(),
-            machine: uname.machine().to_string_lossy().into_owned(),
-            proc_version: read_text(&root.join("proc/version")),
-            version_signature: read_text(&root.join("proc/version_signature")),
-            release,
-        };
-        if host.os_release.is_none() && installed_here {
-            host.os_release.clone_from(&host.local_os_release);
+        let release = text(uname.release().to_bytes());
+        let local = read_os_release(root);
+        let mut os_release = host_os_release(root, host_root, &release);
+        if os_release.is_none() && installed_from(root, &release) {
+            os_release.clone_from(&local);
         }
-        host
+        Self {
+            os_release,
+            local_os_release: local,
+            version: text(uname.version().to_bytes()),
+            machine: text(uname.machine().to_bytes()),
+            proc_version: read_text(&below(root, "proc/version")),
+            version_signature: read_text(&below(root, "proc/version_signature")),
+            release,
+        }
     }
 }
 
 /// The host's root as named by the app or the environment.
 pub(crate) fn named_root(host_root: Option<&Path>) -> Option<PathBuf> {
-    host_root.map(Path::to_owned).or_else(|| privilege::variable(HOST_ROOT_VARIABLE).map(PathBuf::from))
+    match host_root {
+        Some(root) => Some(root.to_owned()),
+        None => privilege::variable(HOST_ROOT_VARIABLE).map(PathBuf::from),
+    }
 }
 
 /// The host's os-release: named by the app, by the environment, or at a mount that looks like the host's root.
+#[inline(never)]
 fn host_os_release(root: &Path, host_root: Option<&Path>, release: &str) -> Option<OsRelease> {
     if let Some(file) = privilege::variable(OS_RELEASE_VARIABLE) {
-        return read_os_release(Path::new(&file));
+        return parse_os_release(Path::new(&file));
     }
     if let Some(mount) = named_root(host_root) {
-        return OS_RELEASE_FILES.iter().find_map(|file| read_os_release(&mount.join(file)));
+        return read_os_release(&mount);
     }
     let contained = in_container(root);
-    HOST_MOUNTS.iter().map(|mount| root.join(mount)).find_map(|mount| {
-        let files = || OS_RELEASE_FILES.iter().find_map(|file| read_os_release(&mount.join(file)));
-        if contained || installed_from(&mount, release) { files() } else { None }
-    })
+    for mount in HOST_MOUNTS {
+        let mount = below(root, mount);
+        if (contained || installed_from(&mount, release))
+            && let Some(os) = read_os_release(&mount)
+        {
+            return Some(os);
+        }
+    }
+    None
 }
 
 fn in_container(root: &Path) -> bool {
-    root.join(".dockerenv").exists()
-        || root.join("run/.containerenv").exists()
+    ["run/.containerenv", ".dockerenv"].iter().any(|file| device(root, file).is_some())
         || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 /// Whether a root file system holds the running kernel's modules itself: they lie on the device that its os-release
 /// lies on. A container that is lent the host's `/lib/modules` has them on another one.
+#[inline(never)]
 fn installed_from(root: &Path, release: &str) -> bool {
-    let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
-    let os_release = OS_RELEASE_FILES.iter().find_map(|file| device(&root.join(file)));
-    let modules = ["lib/modules", "usr/lib/modules"]
-        .iter()
-        .find_map(|folder| device(&root.join(folder).join(release).join("modules.dep")));
+    let os_release = device(root, "etc/os-release");
+    let modules = device(root, &join(&["lib/modules/", release, "/modules.dep"]));
     os_release.is_some() && os_release == modules
 }
 
-fn read_os_release(path: &Path) -> Option<OsRelease> {
+#[inline(never)]
+fn device(root: &Path, file: &str) -> Option<u64> {
+    below(root, file).metadata().ok().map(|metadata| metadata.dev())
+}
+
+#[inline(never)]
+fn read_os_release(root: &Path) -> Option<OsRelease> {
+    parse_os_release(&below(root, "etc/os-release"))
+        .or_else(|| parse_os_release(&below(root, "usr/lib/os-release")))
+}
+
+#[inline(never)]
+fn parse_os_release(path: &Path) -> Option<OsRelease> {
     read_text(path).map(|text| OsRelease::parse(&text))
 }
 
 /// The beginning of a file, with other bytes than UTF-8's replaced.
+#[inline(never)]
 fn read_text(path: &Path) -> Option<String> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(os_release::MAX_LEN as u64).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    fs::read(path, os_release::MAX_LEN).ok().map(|bytes| text(&bytes))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

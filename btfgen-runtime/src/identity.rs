@@ -1,6 +1,7 @@
 //! Identity: which of the hub's folders a host's kernel belongs to, by its own words first, os-release after them.
 
 use crate::banner::Banner;
+use crate::text::{among, by_name, cut, has, join, until};
 use crate::vendor::{self, Certainty, Reading, Words};
 use crate::{Host, KernelId, OsRelease};
 
@@ -14,7 +15,7 @@ const CUSTOM: &str = "custom";
 #[derive(Debug)]
 pub(crate) struct Identity<'h> {
     host: &'h Host,
-    pub(crate) reading: Reading,
+    reading: Reading<'h>,
     /// What was found, a line each.
     pub(crate) reasons: Vec<String>,
 }
@@ -32,23 +33,37 @@ pub(crate) enum Verdict {
 
 impl<'h> Identity<'h> {
     /// Identifies a host's kernel.
+    #[inline(never)]
     pub(crate) fn of(host: &'h Host) -> Self {
-        let mut reading = vendor::read(&words(host));
-        let mut reasons = vec![describe(&reading)];
-        let trusted = host.os_release.as_ref().map(|os| (os, true));
-        let local = host.local_os_release.as_ref().map(|os| (os, false));
-        if !matches!(reading.certainty, Certainty::Sure | Certainty::None) {
-            for (os, trusted) in [trusted, local].into_iter().flatten() {
-                let whose = if trusted { "the host's os-release" } else { "this root's os-release" };
-                let Some((distro, version)) = folder_of(os) else { continue };
-                if settle(&mut reading, &distro, &version, trusted) {
-                    reasons.push(format!("{whose} agrees: {distro}/{version}"));
-                    break;
-                }
-                reasons.push(format!("{whose} says {distro}/{version}, which does not settle it"));
+        let mut identity = Self { host, reading: vendor::read(&words(host)), reasons: Vec::new() };
+        identity.reasons.push(describe(&identity.reading));
+        identity.consult(&host.os_release, true);
+        identity.consult(&host.local_os_release, false);
+        identity
+    }
+
+    /// Lets an os-release settle what the kernel's words leave open.
+    #[inline(never)]
+    fn consult(&mut self, os: &'h Option<OsRelease>, trusted: bool) {
+        let enough = match self.reading.certainty {
+            Certainty::Open | Certainty::VersionOpen => trusted,
+            Certainty::Likely => true,
+            Certainty::Sure | Certainty::None => return,
+        };
+        let Some((distro, version)) = os.as_ref().and_then(folder_of) else { return };
+        let whose = if trusted { "the host's os-release" } else { "this root's os-release" };
+        let plain = plain_version(distro, version);
+        let known = self.reading.distros.iter().position(|known| *known == distro);
+        let settles = match known {
+            Some(at) if enough && self.reading.version.is_none_or(|read| read == plain) => {
+                self.reading.distros = self.reading.distros.get(at..=at).unwrap_or_default();
+                self.reading.version = Some(plain);
+                self.reading.certainty = Certainty::Sure;
+                ""
             }
-        }
-        Self { host, reading, reasons }
+            _ => ", which does not settle it",
+        };
+        self.reasons.push(join(&[whose, " says ", distro, " ", version, settles]));
     }
 
     /// Whether an entry of the host's release and architecture, in the folder `distro`/`version`, is the host's.
@@ -60,10 +75,8 @@ impl<'h> Identity<'h> {
         if !KNOWN.contains(&distro) {
             return self.judge_by_os_release(distro, version);
         }
-        let Reading { distros, version: read, certainty, .. } = &self.reading;
-        if !distros.contains(&distro)
-            || read.as_ref().is_some_and(|read| *read != plain_version(distro, version))
-        {
+        let Reading { distros, version: read, certainty, .. } = self.reading;
+        if !distros.contains(&distro) || read.is_some_and(|read| read != plain_version(distro, version)) {
             return Verdict::No;
         }
         match certainty {
@@ -75,32 +88,33 @@ impl<'h> Identity<'h> {
 
     /// A folder of a distribution unknown here is the host's when os-release names it, which a container's does only
     /// when the kernel's own words name the distribution too.
+    #[inline(never)]
     fn judge_by_os_release(&self, distro: &str, version: &str) -> Verdict {
-        let named = |os: &OsRelease| {
-            let full = os.get("VERSION_ID").unwrap_or_default();
-            os.get("ID").is_some_and(|id| id.eq_ignore_ascii_case(distro))
-                && (version == full || Some(version) == full.split('.').next())
-        };
         let host = self.host;
-        let kernel = || {
-            let words = [Some(&host.release), Some(&host.version), host.proc_version.as_ref()];
-            let distro = distro.to_ascii_lowercase();
-            words.into_iter().flatten().any(|words| words.to_ascii_lowercase().contains(&distro))
-        };
-        let proven = match &host.os_release {
-            Some(os) => named(os),
-            None => host.local_os_release.as_ref().is_some_and(named) && kernel(),
+        let proven = match (&host.os_release, &host.local_os_release) {
+            (Some(os), _) => names(os, distro, version),
+            (None, Some(os)) if names(os, distro, version) => {
+                let words = [&host.release, &host.version, host.proc_version.as_deref().unwrap_or_default()];
+                has(&join(&words).to_ascii_lowercase(), &distro.to_ascii_lowercase())
+            }
+            _ => false,
         };
         if proven { Verdict::Yes } else { Verdict::No }
     }
 
-    /// Whether the local os-release names this very folder version: the tie-breaker between folders that both fit.
+    /// Whether os-release names this very folder: the tie-breaker between folders that both fit.
     pub(crate) fn preferred(&self, distro: &str, version: &str) -> bool {
         let os = self.host.os_release.as_ref().or(self.host.local_os_release.as_ref());
-        let Some(os) = os else { return false };
-        let full = os.get("VERSION_ID").unwrap_or_default();
-        os.get("ID") == Some(distro) && (version == full || Some(version) == full.split('.').next())
+        os.is_some_and(|os| names(os, distro, version))
     }
+}
+
+/// Whether an os-release names a folder, by its whole version or its major one.
+#[inline(never)]
+fn names(os: &OsRelease, distro: &str, version: &str) -> bool {
+    let full = os.get("VERSION_ID").unwrap_or_default();
+    os.get("ID").is_some_and(|id| id.eq_ignore_ascii_case(distro))
+        && (version == full || version == until(full, b'.'))
 }
 
 impl Host {
@@ -112,13 +126,16 @@ impl Host {
     /// The id under which the hub files this kernel; a kernel that no known distribution made is
     /// `custom/<hash of uname -v>/<arch>/<release>`. `None` when the host's words leave it open.
     pub fn kernel_id(&self) -> Option<KernelId> {
-        let reading = Identity::of(self).reading;
-        let (distro, version) = match (reading.certainty, reading.distros) {
-            (Certainty::Sure, [distro, ..]) => (*distro, folder_version(distro, reading.version?)),
-            (Certainty::None, _) if !self.version.is_empty() => (CUSTOM, build_hash(&self.version)),
+        let Reading { distros, version, certainty, .. } = Identity::of(self).reading;
+        let folder = match (certainty, distros) {
+            (Certainty::Sure, ["amzn", ..]) if version == Some("1") => "amzn/2018".to_owned(),
+            (Certainty::Sure, [distro, ..]) => join(&[distro, "/", version?]),
+            (Certainty::None, _) if !self.version.is_empty() => {
+                join(&[CUSTOM, "/", &build_hash(&self.version)])
+            }
             _ => return None,
         };
-        KernelId::new(distro, &version, self.arch(), &self.release).ok()
+        join(&[&folder, "/", self.arch(), "/", &self.release]).parse().ok()
     }
 }
 
@@ -126,7 +143,7 @@ fn words(host: &Host) -> Words<'_> {
     let banner = host.proc_version.as_deref().and_then(Banner::parse);
     let in_banner = banner.map(|b| b.version).unwrap_or_default();
     // The banner in the kernel's log ends with the signature, /proc/version does not.
-    let (in_banner, signature) = match in_banner.split_once(" (Ubuntu ") {
+    let (in_banner, signature) = match cut(in_banner, " (Ubuntu ") {
         Some((version, _)) => (version, in_banner.get(version.len() + 2..in_banner.len() - 1)),
         None => (in_banner, None),
     };
@@ -138,109 +155,65 @@ fn words(host: &Host) -> Words<'_> {
     }
 }
 
-fn describe(reading: &Reading) -> String {
-    let version = reading.version.as_deref().unwrap_or("?");
-    match reading.certainty {
-        Certainty::None => format!("the kernel is of no known distribution: {}", reading.mark),
-        Certainty::Sure => {
-            format!("the kernel is {} {version}: {}", reading.distros.join(" or "), reading.mark)
-        }
-        _ => format!("the kernel may be {} {version}: {}", reading.distros.join(" or "), reading.mark),
-    }
-}
-
-/// Lets os-release settle what the kernel's words leave open; whether it did.
-fn settle(reading: &mut Reading, distro: &str, version: &str, trusted: bool) -> bool {
-    let Some(known) = reading.distros.iter().position(|d| *d == distro) else { return false };
-    let version = plain_version(distro, version);
-    let agrees = reading.version.as_ref().is_none_or(|read| *read == version);
-    let enough = match reading.certainty {
-        Certainty::Open | Certainty::VersionOpen => trusted,
-        Certainty::Likely => true,
-        Certainty::Sure | Certainty::None => false,
+fn describe(reading: &Reading<'_>) -> String {
+    let (one, two) = match reading.distros {
+        [one] => (*one, ""),
+        [one, ..] => (*one, " or another of its form"),
+        [] => ("of no known distribution", ""),
     };
-    if !agrees || !enough {
-        return false;
-    }
-    reading.distros = reading.distros.get(known..=known).unwrap_or_default();
-    reading.version = Some(version);
-    reading.certainty = Certainty::Sure;
-    true
+    let sure = matches!(reading.certainty, Certainty::Sure | Certainty::None);
+    let verb = if sure { "the kernel is " } else { "the kernel may be " };
+    let (space, version) = reading.version.map_or(("", ""), |version| (" ", version));
+    join(&[verb, one, two, space, version, ": ", reading.mark])
 }
 
 /// The hub's folder for an os-release; derivatives only where they use the vendor's kernels (Ubuntu's).
-fn folder_of(os: &OsRelease) -> Option<(String, String)> {
-    let id = os.get("ID")?.to_ascii_lowercase();
-    let version = os.get("VERSION_ID").unwrap_or_default();
-    let major = version.split('.').next().unwrap_or_default();
-    let (distro, version) = match id.as_str() {
-        "ubuntu" => {
-            ("ubuntu", if version.is_empty() { codename(os.get("VERSION_CODENAME")?)? } else { version })
-        }
-        "debian" => {
-            ("debian", if version.is_empty() { codename(os.get("VERSION_CODENAME")?)? } else { major })
-        }
-        "centos" | "rhel" | "ol" | "amzn" | "fedora" => (id.as_str(), major),
-        "rhcos" => {
-            let platform = os.get("PLATFORM_ID").and_then(|p| p.strip_prefix("platform:el"));
-            ("rhel", os.get("RHEL_VERSION").and_then(|v| v.split('.').next()).or(platform)?)
-        }
-        "sles" | "sled" | "sles_sap" => ("sles", version),
-        "opensuse-leap" => ("opensuse-leap", version),
-        _ if os.get("ID_LIKE")?.split_whitespace().any(|like| like == "ubuntu") => {
-            ("ubuntu", codename(os.get("UBUNTU_CODENAME")?)?)
-        }
-        _ => return None,
+fn folder_of(os: &OsRelease) -> Option<(&str, &str)> {
+    let id = os.get("ID")?;
+    let version = os.get("VERSION_ID").or_else(|| codename(os.get("VERSION_CODENAME")?)).unwrap_or_default();
+    let (distro, version) = match KNOWN.into_iter().find(|known| id.eq_ignore_ascii_case(known)) {
+        Some(known) => (known, version),
+        None => match id {
+            "rhcos" => {
+                let platform = || os.get("PLATFORM_ID").and_then(|p| p.strip_prefix("platform:el"));
+                ("rhel", os.get("RHEL_VERSION").or_else(platform)?)
+            }
+            "sled" | "sles_sap" => ("sles", version),
+            _ if among(os.get("ID_LIKE")?, "ubuntu") => ("ubuntu", codename(os.get("UBUNTU_CODENAME")?)?),
+            _ => return None,
+        },
     };
-    (!version.is_empty()).then(|| (distro.to_owned(), version.to_owned()))
+    (!version.is_empty()).then_some((distro, version))
 }
 
 /// The version that a release name stands for.
 fn codename(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "trusty" => "14.04",
-        "xenial" => "16.04",
-        "bionic" => "18.04",
-        "focal" => "20.04",
-        "jammy" => "22.04",
-        "noble" => "24.04",
-        "jessie" => "8",
-        "stretch" => "9",
-        "buster" => "10",
-        "bullseye" => "11",
-        "bookworm" => "12",
-        "trixie" => "13",
-        _ => return None,
-    })
+    by_name(
+        "trusty=14.04 xenial=16.04 bionic=18.04 focal=20.04 jammy=22.04 noble=24.04 \
+         jessie=8 stretch=9 buster=10 bullseye=11 bookworm=12 trixie=13",
+        name,
+    )
 }
 
 /// One form for a folder's version: `bullseye` is `11`, `7.9` of CentOS is `7`, Amazon's `2018` is `1`.
-pub(crate) fn plain_version(distro: &str, version: &str) -> String {
+pub(crate) fn plain_version<'v>(distro: &str, version: &'v str) -> &'v str {
     let version = codename(version).unwrap_or(version);
-    let major = version.split('.').next().unwrap_or_default();
-    let plain = match distro {
-        "amzn" if matches!(major, "2016" | "2017" | "2018") => "1",
-        "debian" | "rhel" | "centos" | "ol" | "amzn" | "fedora" => major,
-        _ => version,
-    };
-    plain.to_owned()
-}
-
-/// The folder that the hub uses for a version in [`plain_version`]'s form.
-fn folder_version(distro: &str, version: String) -> String {
-    if distro == "amzn" && version == "1" { "2018".to_owned() } else { version }
+    let major = until(version, b'.');
+    match distro {
+        "amzn" if among("2016 2017 2018", major) => "1",
+        _ if among("ubuntu sles opensuse-leap", distro) => version,
+        _ => major,
+    }
 }
 
 /// The hub's name of an architecture by any of its names.
 pub(crate) fn hub_arch(name: &str) -> &str {
-    match name {
-        "amd64" | "x64" => "x86_64",
-        "aarch64" => "arm64",
-        "ppc64el" | "powerpc64le" => "ppc64le",
-        "i386" | "i486" | "i586" | "i686" => "x86",
-        "armv6l" | "armv7l" | "armv8l" | "armhf" => "arm",
-        other => other,
-    }
+    by_name(
+        "amd64=x86_64 x64=x86_64 aarch64=arm64 ppc64el=ppc64le powerpc64le=ppc64le i386=x86 i586=x86 i686=x86 \
+         armv6l=arm armv7l=arm armv8l=arm armhf=arm",
+        name,
+    )
+    .unwrap_or(name)
 }
 
 /// FNV-1a of `uname -v`, which names one build of a kernel.
@@ -248,5 +221,8 @@ fn build_hash(version: &str) -> String {
     let hash = version.trim().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    format!("{hash:016x}")
+    (0..16)
+        .rev()
+        .map(|nibble| char::from(b"0123456789abcdef"[(hash >> (4 * nibble)) as usize & 15]))
+        .collect()
 }

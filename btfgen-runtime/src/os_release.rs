@@ -23,12 +23,14 @@ impl OsRelease {
     }
 
     /// The value of a name; `None` when it is missing or empty.
+    #[inline(never)]
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.assignments.iter().rev().find(|(key, _)| key == name)?;
         (!value.is_empty()).then_some(value)
     }
 }
 
+#[inline(never)]
 fn assignment(line: &str) -> Option<(String, String)> {
     let (name, value) = line.trim().split_once('=')?;
     let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');

@@ -2,22 +2,27 @@
 //! must not choose what it loads into the kernel.
 
 use std::ffi::OsString;
+use std::path::Path;
+
+use crate::fs;
 
 /// Entry of the auxiliary vector that the kernel sets for setuid, setgid and file capabilities, getauxval(3).
 const AT_SECURE: usize = 23;
 
 /// An environment variable, unless it is empty or the process runs with raised privileges.
+#[inline(never)]
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty() && !raised())
 }
 
 /// Whether the process runs with raised privileges; also when that cannot be found out.
+#[inline(never)]
 pub(crate) fn raised() -> bool {
     use rustix::process::{getegid, geteuid, getgid, getuid};
     if geteuid() != getuid() || getegid() != getgid() {
         return true;
     }
-    std::fs::read("/proc/self/auxv").map_or(true, |auxv| secure(&auxv))
+    fs::read(Path::new("/proc/self/auxv"), 4096).map_or(true, |auxv| secure(&auxv))
 }
 
 /// Whether an auxiliary vector, pairs of words, says `AT_SECURE`; also when it says nothing of it.

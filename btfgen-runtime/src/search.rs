@@ -1,31 +1,44 @@
 //! Search: the files in which a loader looks for a kernel's own BTF, in libbpf's order.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::elf;
+use crate::fs::{self, below};
+use crate::text::has;
 
 /// Where a kernel built with `CONFIG_DEBUG_INFO_BTF` shows its BTF, below the root.
 pub(crate) const SYSFS: &str = "sys/kernel/btf/vmlinux";
 
-/// The other places of libbpf's `btf__load_vmlinux_btf`, below the root, in its order.
-pub(crate) fn kernel_files(root: &Path, release: &str) -> Vec<PathBuf> {
-    if release.is_empty() || release.contains('/') || release == ".." {
-        return Vec::new();
+/// The other places of libbpf's `btf__load_vmlinux_btf`, below the root, in its order: `R` is the release.
+const KERNEL_FILES: [[&str; 2]; 7] = [
+    ["boot/vmlinux-R", ""],
+    ["lib/modules/R", "/vmlinux-R"],
+    ["lib/modules/R", "/build/vmlinux"],
+    ["usr/lib/modules/R", "/kernel/vmlinux"],
+    ["usr/lib/debug/boot/vmlinux-R", ""],
+    ["usr/lib/debug/boot/vmlinux-R", ".debug"],
+    ["usr/lib/debug/lib/modules/R", "/vmlinux"],
+];
+
+/// The kernel images that may hold the BTF of a release; none for a release that would leave the folders.
+pub(crate) fn kernel_files<'a>(root: &'a Path, release: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+    let count =
+        if release.is_empty() || release == ".." || has(release, "/") { 0 } else { KERNEL_FILES.len() };
+    KERNEL_FILES.iter().take(count).map(move |parts| kernel_file(root, release, parts))
+}
+
+#[inline(never)]
+fn kernel_file(root: &Path, release: &str, parts: &[&str; 2]) -> PathBuf {
+    let mut path = String::new();
+    for part in parts {
+        let bare = part.strip_suffix('R');
+        path.push_str(bare.unwrap_or(part));
+        path.push_str(if bare.is_some() { release } else { "" });
     }
-    [
-        ("boot/vmlinux-", "", ""),
-        ("lib/modules/", "/vmlinux-", release),
-        ("lib/modules/", "/build/vmlinux", ""),
-        ("usr/lib/modules/", "/kernel/vmlinux", ""),
-        ("usr/lib/debug/boot/vmlinux-", "", ""),
-        ("usr/lib/debug/boot/vmlinux-", ".debug", ""),
-        ("usr/lib/debug/lib/modules/", "/vmlinux", ""),
-    ]
-    .into_iter()
-    .map(|(head, middle, tail)| root.join([head, release, middle, tail].concat()))
-    .collect()
+    below(root, &path)
 }
 
 /// Reads a BTF file, raw or the `.BTF` section of an ELF file, as libbpf's `btf__parse` tells them apart.
@@ -34,26 +47,29 @@ pub(crate) fn kernel_files(root: &Path, release: &str) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When the file cannot be read or holds no BTF.
+#[inline(never)]
 pub(crate) fn read_btf(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let mut magic = [0u8; 2];
-    file.read_exact(&mut magic)?;
-    let btf = if matches!(magic, [0x9f, 0xeb] | [0xeb, 0x9f]) {
-        file.seek(SeekFrom::Start(0))?;
-        let mut bytes = Vec::new();
-        file.take(elf::MAX_BTF).read_to_end(&mut bytes)?;
-        bytes
-    } else {
-        elf::btf_section(&mut file)?.ok_or_else(|| io::Error::other("elf file without .BTF section"))?
+    let btf = match begins_like_btf(path) {
+        Ok(()) => fs::read(path, elf::MAX_BTF)?,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let file = File::open(path)?;
+            elf::btf_section(&|buffer, offset| file.read_exact_at(buffer, offset))?
+        }
+        Err(error) => return Err(error),
     };
-    if elf::is_btf(&btf) { Ok(btf) } else { Err(io::Error::other("damaged btf header")) }
+    if elf::is_btf(&btf) { Ok(btf) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// Whether a file begins like a BTF; sysfs' file is 5 MB and the loader reads it anyway.
-pub(crate) fn begins_like_btf(path: &Path) -> io::Result<bool> {
+/// Whether a file begins like a BTF: sysfs' file is 5 MB, and the loader reads it anyway.
+///
+/// # Errors
+/// When the file cannot be read; [`io::ErrorKind::InvalidData`] when it begins otherwise.
+#[inline(never)]
+pub(crate) fn begins_like_btf(path: &Path) -> io::Result<()> {
     let mut magic = [0u8; 3];
-    File::open(path)?.read_exact(&mut magic)?;
-    Ok(matches!(magic, [0x9f, 0xeb, 1] | [0xeb, 0x9f, 1]))
+    File::open(path)?.read_exact_at(&mut magic, 0)?;
+    let begins = matches!(magic, [0x9f, 0xeb, 1] | [0xeb, 0x9f, 1]);
+    if begins { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 #[cfg(test)]
@@ -62,17 +78,17 @@ mod tests {
 
     #[test]
     fn places_are_libbpfs_in_its_order() {
-        let files = kernel_files(Path::new("/"), "R");
+        let files: Vec<PathBuf> = kernel_files(Path::new("/"), "6.1.0-R").collect();
         let expect = [
-            "/boot/vmlinux-R",
-            "/lib/modules/R/vmlinux-R",
-            "/lib/modules/R/build/vmlinux",
-            "/usr/lib/modules/R/kernel/vmlinux",
-            "/usr/lib/debug/boot/vmlinux-R",
-            "/usr/lib/debug/boot/vmlinux-R.debug",
-            "/usr/lib/debug/lib/modules/R/vmlinux",
+            "/boot/vmlinux-6.1.0-R",
+            "/lib/modules/6.1.0-R/vmlinux-6.1.0-R",
+            "/lib/modules/6.1.0-R/build/vmlinux",
+            "/usr/lib/modules/6.1.0-R/kernel/vmlinux",
+            "/usr/lib/debug/boot/vmlinux-6.1.0-R",
+            "/usr/lib/debug/boot/vmlinux-6.1.0-R.debug",
+            "/usr/lib/debug/lib/modules/6.1.0-R/vmlinux",
         ];
         assert_eq!(files, expect.map(PathBuf::from));
-        assert!(kernel_files(Path::new("/"), "../etc").is_empty());
+        assert!(kernel_files(Path::new("/"), "../etc").next().is_none());
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::catalog::Catalog;
 use crate::identity::{Identity, Verdict, hub_arch};
 use crate::nearest;
+use crate::text::{ends, join};
 use crate::{Host, KernelId};
 
 /// The entry that a host's kernel has in a catalog.
@@ -86,61 +87,103 @@ pub enum RefusalKind {
 /// assert_eq!(selection.kernel.version(), "20.04");
 /// ```
 pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result<Selection, Refusal> {
+    select_or(host, catalog, infer_nearest.then_some(nearest::between))
+}
+
+/// The inference of [`How::Nearest`]; a pointer, so that programs that do not opt in do not contain it.
+pub(crate) type Infer = fn(&Host, &Identity<'_>, &dyn Catalog) -> Option<(KernelId, KernelId)>;
+
+/// [`select`], with the inference to fall back on.
+#[inline(never)]
+pub(crate) fn select_or(
+    host: &Host,
+    catalog: &dyn Catalog,
+    infer: Option<Infer>,
+) -> Result<Selection, Refusal> {
     let identity = Identity::of(host);
-    let mut candidates = with_release(host, catalog);
-    candidates.sort();
-    let judge = |id: &KernelId| identity.judge(id.distro(), id.version());
-    let of = |verdict| candidates.iter().filter(move |id| judge(id) == verdict).collect::<Vec<_>>();
-    let (yes, open) = (of(Verdict::Yes), of(Verdict::Open));
+    let candidates = with_release(host, catalog);
+    let (yes, open) = (
+        Fitting::of(Verdict::Yes, &candidates, &identity),
+        Fitting::of(Verdict::Open, &candidates, &identity),
+    );
     let mut reasons = identity.reasons.clone();
-
-    let preferred = yes.iter().find(|id| identity.preferred(id.distro(), id.version()));
-    let chosen = match yes.as_slice() {
-        [first, rest @ ..] if rest.iter().all(|id| catalog.same(first, id)) => {
-            Some((*preferred.unwrap_or(first), How::Exact))
-        }
-        [_, ..] => preferred.map(|id| (*id, How::Exact)),
-        // One entry alone may be of a vendor whose release the host's has reused.
-        [] => match open.as_slice() {
-            [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|id| catalog.same(first, id)) => {
-                Some((*first, How::SameBtf))
-            }
-            _ => None,
-        },
-    };
-    if let Some((kernel, how)) = chosen {
-        reasons.push(match how {
-            How::SameBtf => format!("the {} entries of this release have one btf", open.len()),
-            _ => format!("{kernel} is this kernel"),
+    let kind = if let Some(first) = yes.first {
+        let preferred = candidates.iter().find(|id| {
+            identity.judge(id.distro(), id.version()) == Verdict::Yes
+                && identity.preferred(id.distro(), id.version())
         });
-        return Ok(Selection { kernel: kernel.clone(), how, reasons });
-    }
-
-    let kind = if candidates.is_empty() {
-        RefusalKind::NoSuchRelease
-    } else if yes.is_empty() && open.is_empty() {
-        RefusalKind::OtherVendor
-    } else {
-        RefusalKind::Ambiguous
-    };
-    if infer_nearest && kind == RefusalKind::NoSuchRelease {
-        if let Some((below, above)) = nearest::between(host, &identity, catalog) {
-            reasons.push(format!("inferred: between {below} and {above}, which have one btf"));
-            return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
+        if let Some(kernel) = preferred.or(yes.one_btf(&candidates, &identity, catalog).then_some(first)) {
+            reasons.push(join(&[kernel.as_str(), " is this kernel"]));
+            return Ok(Selection { kernel: kernel.clone(), how: How::Exact, reasons });
         }
-        reasons.push("not between two kernels of its series with one btf".to_owned());
-    }
+        RefusalKind::Ambiguous
+    } else if let Some(first) = open.first {
+        // One entry alone may be of a vendor whose release the host's has reused.
+        if open.count > 1 && open.one_btf(&candidates, &identity, catalog) {
+            reasons.push("all entries of this release that it may be have one btf".to_owned());
+            return Ok(Selection { kernel: first.clone(), how: How::SameBtf, reasons });
+        }
+        RefusalKind::Ambiguous
+    } else if candidates.is_empty() {
+        if let Some(infer) = infer {
+            if let Some((below, above)) = infer(host, &identity, catalog) {
+                reasons.push(join(&[
+                    "inferred: between ",
+                    below.as_str(),
+                    " and ",
+                    above.as_str(),
+                    ", which have one btf",
+                ]));
+                return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
+            }
+            reasons.push("not between two kernels of its series with one btf".to_owned());
+        }
+        RefusalKind::NoSuchRelease
+    } else {
+        RefusalKind::OtherVendor
+    };
     Err(Refusal { kind, candidates, reasons, nearest: nearest::near(host, &identity, catalog) })
 }
 
-/// The entries with the host's release and architecture, whatever their distribution.
+/// The candidates of one verdict.
+struct Fitting<'c> {
+    verdict: Verdict,
+    first: Option<&'c KernelId>,
+    count: usize,
+}
+
+impl<'c> Fitting<'c> {
+    fn of(verdict: Verdict, candidates: &'c [KernelId], identity: &Identity<'_>) -> Self {
+        let mut fitting = Self { verdict, first: None, count: 0 };
+        for id in candidates {
+            if identity.judge(id.distro(), id.version()) == verdict {
+                fitting.first = fitting.first.or(Some(id));
+                fitting.count += 1;
+            }
+        }
+        fitting
+    }
+
+    fn one_btf(&self, candidates: &[KernelId], identity: &Identity<'_>, catalog: &dyn Catalog) -> bool {
+        candidates.iter().all(|id| {
+            identity.judge(id.distro(), id.version()) != self.verdict
+                || self.first.is_some_and(|first| first == id || catalog.same(first, id))
+        })
+    }
+}
+
+/// The entries with the host's release and architecture, whatever their distribution, sorted.
 fn with_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
-    let mut found = Vec::new();
+    let mut found: Vec<KernelId> = Vec::new();
     catalog.visit(&mut |id| {
-        let matching = id.strip_suffix(host.release.as_str()).and_then(|head| head.strip_suffix('/'));
-        let arch = matching.and_then(|head| head.rsplit('/').next());
-        if arch.is_some_and(|arch| hub_arch(arch) == host.arch()) {
-            found.extend(id.parse::<KernelId>().ok().filter(|id| id.release() == host.release));
+        if !ends(id, &host.release) {
+            return;
+        }
+        let Ok(id) = id.parse::<KernelId>() else { return };
+        if id.release() == host.release && hub_arch(id.arch()) == host.arch() {
+            // A handful at most: the standard sort would be larger than the rest of this file.
+            let at = found.iter().position(|other| *other > id).unwrap_or(found.len());
+            found.insert(at, id);
         }
     });
     found

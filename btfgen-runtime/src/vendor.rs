@@ -4,14 +4,15 @@
 //! release. Clones reuse another's release or sources, but not all its marks: whatever lacks one is not taken for it.
 
 use crate::banner::Banner;
+use crate::text::{after, among, begins, by_head, cut, digits, ends, has, number_after, until};
 
 /// What a kernel's words say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reading {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading<'w> {
     /// The distributions, as the hub names them, that the kernel may be of; none: of no vendor known here.
     pub(crate) distros: &'static [&'static str],
     /// The distribution's version, in [`crate::identity::plain_version`]'s form.
-    pub(crate) version: Option<String>,
+    pub(crate) version: Option<&'w str>,
     pub(crate) certainty: Certainty,
     /// The mark that decided.
     pub(crate) mark: &'static str,
@@ -34,359 +35,302 @@ pub(crate) enum Certainty {
 
 /// The words of a kernel.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words<'a> {
-    pub(crate) release: &'a str,
+pub(crate) struct Words<'w> {
+    pub(crate) release: &'w str,
     /// `uname -v`, empty when unknown.
-    pub(crate) version: &'a str,
-    pub(crate) banner: Option<Banner<'a>>,
-    pub(crate) signature: Option<&'a str>,
+    pub(crate) version: &'w str,
+    pub(crate) banner: Option<Banner<'w>>,
+    pub(crate) signature: Option<&'w str>,
 }
 
 /// Reads who built a kernel.
-pub(crate) fn read(words: &Words<'_>) -> Reading {
+pub(crate) fn read<'w>(words: &Words<'w>) -> Reading<'w> {
     if let Some(banner) = words.banner {
         if banner.release != words.release {
             return none("/proc/version names another release than uname");
         }
-        if !words.version.is_empty() && !banner.version.starts_with(words.version.trim()) {
+        if !begins(banner.version, words.version) {
             return none("/proc/version names another build than uname");
         }
     }
     let silent = words.version.is_empty() && words.banner.is_none() && words.signature.is_none();
-    if words.version.contains("Ubuntu") || words.signature.is_some_and(|s| s.starts_with("Ubuntu ")) {
+    if has(words.version, "Ubuntu") || words.signature.is_some_and(|s| begins(s, "Ubuntu ")) {
         ubuntu(words)
-    } else if words.version.contains(" Debian ") {
+    } else if has(words.version, " Debian ") {
         debian(words)
-    } else if words.release.contains(".amzn") {
+    } else if has(words.release, ".amzn") {
         amazon(words)
-    } else if segment(words.release, "fc").is_some() {
-        fedora(words)
-    } else if segment(words.release, "el").is_some() || segment(words.release, "aa").is_some() {
-        enterprise(words)
+    } else if let Some(version) = number_after(words.release, ".fc") {
+        fedora(words, version)
+    } else if let Some(version) = number_after(words.release, ".el").or(number_after(words.release, ".aa")) {
+        enterprise(words, version)
     } else if suse_form(words.release) || words.banner.is_some_and(|b| b.host == "buildhost") {
-        suse(words, silent)
+        suse(words)
     } else if silent {
-        silent_reading(words)
+        by_form(words)
     } else {
         none("no known vendor's marks")
     }
 }
 
-fn none(mark: &'static str) -> Reading {
+fn none(mark: &'static str) -> Reading<'static> {
     Reading { distros: &[], version: None, certainty: Certainty::None, mark }
 }
 
-fn reading(
-    distros: &'static [&'static str],
-    version: Option<String>,
-    certainty: Certainty,
-    mark: &'static str,
-) -> Reading {
-    Reading { distros, version, certainty, mark }
-}
-
 /// A release alone: Debian's and Ubuntu's forms; others have their own marks in it.
-fn silent_reading(words: &Words<'_>) -> Reading {
-    let flavour = words.release.rsplit('-').next().unwrap_or_default();
-    match flavour {
-        "amd64" | "arm64" | "686" | "armmp" | "powerpc64le" | "s390x" => {
-            reading(&["debian"], debian_by_base(words.release), Certainty::Open, "release of debian's form")
-        }
-        _ if words.release.split('-').count() == 3 && flavour.bytes().all(|b| b.is_ascii_lowercase()) => {
-            reading(&["ubuntu"], None, Certainty::Open, "release of ubuntu's form")
-        }
-        _ => none("uname -v and /proc/version are unknown"),
+fn by_form<'w>(words: &Words<'w>) -> Reading<'w> {
+    let (certainty, release) = (Certainty::Open, words.release);
+    let flavour = release.rsplit('-').next().unwrap_or_default();
+    if among("amd64 arm64 686 armmp powerpc64le s390x", flavour) {
+        let version = debian_by_release(release);
+        return Reading { distros: &["debian"], version, certainty, mark: "release of debian's form" };
     }
+    let dashes = release.bytes().filter(|byte| *byte == b'-').count();
+    if dashes == 2 && flavour.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Reading { distros: &["ubuntu"], version: None, certainty, mark: "release of ubuntu's form" };
+    }
+    none("uname -v and /proc/version are unknown")
 }
 
 /// `#94~18.04.1-Ubuntu SMP ...`: a rebuild or derivative puts other things between `#` and `-Ubuntu`.
-fn ubuntu(words: &Words<'_>) -> Reading {
-    let tag = words.version.strip_prefix('#').and_then(|v| v.split_once("-Ubuntu"));
-    let tilde = match tag {
-        Some((tag, rest)) if rest.is_empty() || rest.starts_with(' ') => {
-            let (number, tilde) = tag.split_once('~').map_or((tag, None), |(n, t)| (n, Some(t)));
-            if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-                return none("uname -v is not of ubuntu's form");
+fn ubuntu<'w>(words: &Words<'w>) -> Reading<'w> {
+    let mut versions = [None; 3];
+    if !words.version.is_empty() {
+        let tag = words.version.get(1..).unwrap_or_default();
+        let rest = tag.get(digits(tag).len()..).unwrap_or_default();
+        let tail = match rest.strip_prefix('~') {
+            Some(tilde) => {
+                versions[0] = series(tilde);
+                after(tilde, "-")
             }
-            match tilde.map(series) {
-                Some(None) => return none("uname -v is not of ubuntu's form"),
-                Some(series) => series,
-                None => None,
-            }
+            None => rest.strip_prefix('-'),
+        };
+        let named = tail.is_some_and(|tail| tail == "Ubuntu" || begins(tail, "Ubuntu "));
+        if digits(tag).is_empty() || !named || versions[0].is_none() == begins(rest, "~") {
+            return none("uname -v is not of ubuntu's form");
         }
-        _ if words.version.is_empty() => None,
-        _ => return none("uname -v is not of ubuntu's form"),
-    };
+    }
     if words.banner.is_some_and(|banner| banner.user != "buildd") {
         return none("ubuntu's uname -v, but not built by ubuntu's build service");
     }
-    let signed = match words.signature.map(|signature| signed_series(signature, words.release)) {
-        Some(None) => return none("/proc/version_signature is of another kernel"),
-        Some(Some(series)) => series,
-        None => None,
-    };
+    if let Some(signature) = words.signature {
+        let Some(series) = signed_series(signature, words.release) else {
+            return none("/proc/version_signature is of another kernel");
+        };
+        versions[1] = series;
+    }
     let compiler = words.banner.map(|banner| banner.compiler).unwrap_or_default();
-    let built =
-        compiler.split_once("ubuntu").and_then(|(_, tail)| tail.split_once('~')).and_then(|(_, t)| series(t));
-    let mut found = [tilde, signed, built].into_iter().flatten();
-    let version = match (found.next(), found.next(), found.next()) {
-        (Some(a), b, c) if b.is_some_and(|b| b != a) || c.is_some_and(|c| c != a) => {
+    versions[2] = after(compiler, "ubuntu").and_then(|tail| after(tail, "~")).and_then(series);
+    let mut version = None;
+    for found in versions.into_iter().flatten() {
+        if version.is_some_and(|version| version != found) {
             return none("uname -v, signature and compiler name different ubuntu versions");
         }
-        (Some(a), ..) => Some(a),
-        (None, ..) => ubuntu_by_compiler(compiler).or_else(|| {
-            // Without a version in it, `uname -v` is of the kernel that the version was released with.
-            if compiler.is_empty() { ubuntu_by_base(words.release) } else { None }
-        }),
-    };
+        version = Some(found);
+    }
+    let version = version.or_else(|| match compiler {
+        // Without a version in it, `uname -v` is of the kernel that the version was released with.
+        "" => by_head("4.4.=16.04 4.15.=18.04 5.4.=20.04 5.15.=22.04 6.8.=24.04", words.release),
+        _ => {
+            // `gcc version 7.3.0 (Ubuntu 7.3.0-16ubuntu3)`, `gcc (Ubuntu 9.3.0-...)`, `(Ubuntu/Linaro 5.4.0-...)`.
+            let gcc = after(compiler, "Ubuntu").and_then(|tail| after(tail, " "))?;
+            by_head("5.3.=16.04 5.4.=16.04 7.3.=18.04 7.4.=18.04 7.5.=18.04 9.3.=20.04 9.4.=20.04 11.=22.04 13.=24.04", gcc)
+        }
+    });
     let certainty = if version.is_some() { Certainty::Sure } else { Certainty::VersionOpen };
-    reading(&["ubuntu"], version.map(str::to_owned), certainty, "ubuntu's uname -v")
+    Reading { distros: &["ubuntu"], version, certainty, mark: "ubuntu's uname -v" }
 }
 
-/// The version at the front of `18.04.1-...` or `18.04)`: two digits, dot, two digits, then no digit.
+/// The version at the front of `18.04.1-...` or `18.04)`: two digits, dot, two digits, perhaps a point release.
+#[inline(never)]
 fn series(text: &str) -> Option<&str> {
-    let version = text.get(..5)?;
-    let shape =
-        version.bytes().enumerate().all(|(at, b)| if at == 2 { b == b'.' } else { b.is_ascii_digit() });
-    let tail = text.get(5..)?;
-    let rest = tail.strip_prefix('.').unwrap_or(tail).trim_start_matches(|c: char| c.is_ascii_digit());
-    let ended = !tail.starts_with(|c: char| c.is_ascii_digit())
-        && (rest.is_empty() || rest.starts_with([')', '-', ' ', ',']));
-    (shape && ended).then_some(version)
+    let year = digits(text);
+    let month = digits(text.get(3..)?);
+    let rest = text.get(5..)?;
+    let point =
+        rest.strip_prefix('.').map_or(rest, |point| point.get(digits(point).len()..).unwrap_or_default());
+    let ended = matches!(point.bytes().next(), None | Some(b')' | b'-' | b' ' | b','));
+    (year.len() == 2 && text.as_bytes().get(2) == Some(&b'.') && month.len() == 2 && ended)
+        .then(|| text.get(..5))?
 }
 
 /// `Ubuntu 5.4.0-84.94~18.04.1-generic 5.4.133`: its version when it names one; `None` when of another release.
-fn signed_series<'a>(signature: &'a str, release: &str) -> Option<Option<&'a str>> {
-    let full = signature.strip_prefix("Ubuntu ")?.split_whitespace().next()?;
-    let (head, flavour) = full.rsplit_once('-')?;
-    let (abi, upload) = head.rsplit_once('-').and_then(|(_, t)| t.split_once('.'))?;
-    let base = head.split('-').next()?;
-    let same =
-        release.strip_prefix(base)?.strip_prefix('-')?.strip_prefix(abi)?.strip_prefix('-')? == flavour;
-    same.then_some(upload.split_once('~').and_then(|(_, tilde)| series(tilde)))
-}
-
-fn ubuntu_by_compiler(compiler: &str) -> Option<&'static str> {
-    if !compiler.contains("Ubuntu") {
-        return None;
-    }
-    let major_minor = |version: &str| compiler.contains(version);
-    let known = [
-        ("gcc version 5.3.", "16.04"),
-        ("gcc version 5.4.", "16.04"),
-        ("gcc version 7.3.", "18.04"),
-        ("gcc version 7.4.", "18.04"),
-        ("gcc version 7.5.", "18.04"),
-        ("Ubuntu 9.3.", "20.04"),
-        ("Ubuntu 9.4.", "20.04"),
-        ("Ubuntu 11.", "22.04"),
-        ("Ubuntu 13.", "24.04"),
-    ];
-    known.into_iter().find(|(version, _)| major_minor(version)).map(|(_, series)| series)
-}
-
-fn ubuntu_by_base(release: &str) -> Option<&'static str> {
-    let bases =
-        [("4.4.", "16.04"), ("4.15.", "18.04"), ("5.4.", "20.04"), ("5.15.", "22.04"), ("6.8.", "24.04")];
-    bases.into_iter().find(|(base, _)| release.starts_with(base)).map(|(_, series)| series)
+fn signed_series<'w>(signature: &'w str, release: &str) -> Option<Option<&'w str>> {
+    let full = until(signature.get("Ubuntu ".len()..)?, b' ');
+    let (base, rest) = cut(full, "-")?;
+    let (abi, upload) = cut(rest, ".")?;
+    let flavour = upload.rsplit('-').next()?;
+    let same = [base, "-", abi, "-", flavour].concat() == release;
+    same.then(|| after(upload, "~").and_then(series))
 }
 
 /// `#1 SMP Debian 4.19.232-1~deb9u1 (2022-03-07)`, built by the kernel team; derivatives' versions hold other words.
-fn debian(words: &Words<'_>) -> Reading {
-    const WORDS: [&str; 7] = ["deb", "u", "bpo", "b", "ckt", "rc", "exp"];
-    let Some(version) = words.version.split_once(" Debian ").and_then(|(_, v)| v.split_whitespace().next())
-    else {
-        return none("uname -v is not of debian's form");
-    };
-    let own = version.split(|c: char| !c.is_ascii_alphabetic()).all(|w| w.is_empty() || WORDS.contains(&w));
-    if !own || version.contains(':') {
+fn debian<'w>(words: &Words<'w>) -> Reading<'w> {
+    let version = until(after(words.version, " Debian ").unwrap_or_default(), b' ');
+    let own = |word| among("deb u bpo b ckt rc exp ", word);
+    if version.is_empty() || has(version, ":") || !version.split(|c: char| !c.is_ascii_alphabetic()).all(own)
+    {
         return none("a derivative's version in debian's uname -v");
     }
-    let built_there = |b: Banner<'_>| b.user == "debian-kernel" && b.host == "lists.debian.org";
-    if words.banner.is_some_and(|banner| !built_there(banner)) {
+    if words.banner.is_some_and(|b| b.user != "debian-kernel" || b.host != "lists.debian.org") {
         return none("debian's uname -v, but not built by debian's kernel team");
     }
     let version = number_after(version, "~bpo")
-        .or_else(|| number_after(version, "~deb"))
-        .or_else(|| number_after(words.release, "+deb"))
-        .or_else(|| number_after(words.release, ".deb"))
-        .or_else(|| number_after(version, "+deb"))
-        .or_else(|| debian_by_base(words.release));
-    reading(&["debian"], version, Certainty::Sure, "debian's uname -v")
+        .or(number_after(version, "~deb"))
+        .or(debian_suffix(words.release))
+        .or(number_after(version, "+deb"))
+        .or(debian_by_release(words.release));
+    Reading { distros: &["debian"], version, certainty: Certainty::Sure, mark: "debian's uname -v" }
 }
 
-fn debian_by_base(release: &str) -> Option<String> {
-    if let Some(number) = number_after(release, "+deb").or_else(|| number_after(release, ".deb")) {
-        return Some(number);
-    }
-    if release.contains("bpo") {
-        return None;
-    }
-    let bases =
-        [("3.16.", "8"), ("4.9.", "9"), ("4.19.", "10"), ("5.10.", "11"), ("6.1.", "12"), ("6.12.", "13")];
-    bases.into_iter().find(|(base, _)| release.starts_with(base)).map(|(_, version)| version.to_owned())
+/// `6.12.43+deb12-amd64`, `5.10.0-0.deb10.30-amd64`.
+fn debian_suffix(release: &str) -> Option<&str> {
+    number_after(release, "+deb").or(number_after(release, ".deb"))
+}
+
+fn debian_by_release(release: &str) -> Option<&str> {
+    let bases = "3.16.=8 4.9.=9 4.19.=10 5.10.=11 6.1.=12 6.12.=13";
+    debian_suffix(release).or_else(|| if has(release, "bpo") { None } else { by_head(bases, release) })
 }
 
 /// `.amzn1.`, `.amzn2.`, `.amzn2023.` in the release.
-fn amazon(words: &Words<'_>) -> Reading {
-    let version = segment(words.release, "amzn");
-    let foreign = words.banner.is_some_and(|b| b.host.contains('.') && !b.host.ends_with(".amazon.com"));
-    if version.is_none() || foreign {
+fn amazon<'w>(words: &Words<'w>) -> Reading<'w> {
+    let version = number_after(words.release, ".amzn");
+    if version.is_none() || words.banner.is_some_and(|b| has(b.host, ".") && !ends(b.host, ".amazon.com")) {
         return none("amazon's release, but not built there");
     }
-    reading(&["amzn"], version, Certainty::Sure, "amazon's release")
+    Reading { distros: &["amzn"], version, certainty: Certainty::Sure, mark: "amazon's release" }
 }
 
 /// `.fc31.` in the release, built on Fedora's hosts, which since Fedora 38 may have no domain.
-fn fedora(words: &Words<'_>) -> Reading {
-    let foreign = |b: Banner<'_>| {
-        b.user != "mockbuild" || (b.host.contains('.') && !b.host.ends_with(".fedoraproject.org"))
-    };
-    if !plain_segments(words.release) || words.banner.is_some_and(foreign) {
+fn fedora<'w>(words: &Words<'w>, version: &'w str) -> Reading<'w> {
+    let named = words.banner.is_some_and(|b| ends(b.host, ".fedoraproject.org"));
+    if !plain_segments(words.release)
+        || words.banner.is_some_and(|b| b.user != "mockbuild" || (has(b.host, ".") && !named))
+    {
         return none("fedora's release, but not built there");
     }
-    let named = words.banner.is_some_and(|b| b.host.contains('.'));
     let certainty = if named { Certainty::Sure } else { Certainty::Likely };
-    reading(&["fedora"], segment(words.release, "fc"), certainty, "fedora's release")
+    Reading { distros: &["fedora"], version: Some(version), certainty, mark: "fedora's release" }
 }
 
 /// `.el7`, `.el8_1`, `.el7a`, `.el7uek`: Red Hat's releases, which CentOS, Oracle and others share.
-fn enterprise(words: &Words<'_>) -> Reading {
-    let oracle = words.release.contains("uek.");
-    let centos = words.release.contains(".centos.") || segment(words.release, "aa").is_some();
-    let version = segment(words.release, "el").or_else(|| segment(words.release, "aa"));
-    if !plain_segments(words.release) || version.is_none() {
+fn enterprise<'w>(words: &Words<'w>, version: &'w str) -> Reading<'w> {
+    const ALL: &[&str] = &["rhel", "centos", "ol"];
+    const RHEL: &[&str] = &["rhel"];
+    const CENTOS: &[&str] = &["centos"];
+    const OL: &[&str] = &["ol"];
+    if !plain_segments(words.release) {
         return none("a derivative's mark in red hat's form of release");
     }
-    let named = |distro, mark| reading(distro, version.clone(), Certainty::Sure, mark);
-    let Some(Banner { user, host, compiler, .. }) = words.banner else {
-        let (distros, certainty): (&'static [&'static str], _) = match (oracle, centos) {
-            (true, _) => (&["ol"], Certainty::Sure),
-            (_, true) => (&["centos"], Certainty::Open),
-            _ => (&["rhel", "centos", "ol"], Certainty::Open),
-        };
-        return reading(distros, version, certainty, "red hat's form of release, /proc/version unknown");
+    let uek = has(words.release, "uek.");
+    let centos = has(words.release, ".centos.") || number_after(words.release, ".aa").is_some();
+    let own = if uek {
+        OL
+    } else if centos {
+        CENTOS
+    } else {
+        ALL
     };
-    if user != "mockbuild" && user != "builder" {
-        return none("red hat's form of release, built by somebody else");
+    let (distros, certainty, mark) = match words.banner {
+        None if uek => (OL, Certainty::Sure, "oracle's form of release"),
+        None => (own, Certainty::Open, "red hat's form of release, /proc/version unknown"),
+        Some(Banner { user, .. }) if user != "mockbuild" && user != "builder" => {
+            return none("red hat's form of release, built by somebody else");
+        }
+        Some(Banner { host, .. }) if ends(host, ".centos.org") || has(host, ".stream.") => {
+            (CENTOS, Certainty::Sure, "centos's build host")
+        }
+        Some(Banner { host, .. }) if ends(host, ".redhat.com") => {
+            (RHEL, Certainty::Sure, "red hat's build host")
+        }
+        Some(Banner { host, .. }) if has(host, ".") && !ends(host, ".oracle.com") => {
+            return none("red hat's form of release, built on another vendor's host");
+        }
+        Some(Banner { host, compiler, .. })
+            if uek
+                || begins(host, "jenkins-")
+                || has(host, "-ol")
+                || has(host, ".")
+                || oracle_compiler(compiler) =>
+        {
+            (OL, Certainty::Sure, "oracle's release, build host or compiler")
+        }
+        Some(_) => (OL, Certainty::Likely, "red hat's form of release, a build host without a domain"),
+    };
+    if distros.len() == 1 && !own.contains(&distros[0]) {
+        return none("one vendor's form of release, another's build host");
     }
-    if host.ends_with(".centos.org") || (host.ends_with(".redhat.com") && host.contains(".stream.")) {
-        return if oracle {
-            none("oracle's release built by centos")
-        } else {
-            named(&["centos"], "centos's build host")
-        };
-    }
-    if host.ends_with(".redhat.com") {
-        let foreign = oracle || centos;
-        return if foreign { none("built by red hat") } else { named(&["rhel"], "red hat's build host") };
-    }
-    if (host.contains('.') && !host.ends_with(".oracle.com")) || centos {
-        return none("red hat's form of release, built on another vendor's host");
-    }
-    if oracle
-        || host.starts_with("jenkins-")
-        || host.contains("-ol")
-        || host.contains('.')
-        || oracle_compiler(compiler)
-    {
-        return named(&["ol"], "oracle's release, build host or compiler");
-    }
-    reading(&["ol"], version, Certainty::Likely, "red hat's form of release, a build host without a domain")
+    Reading { distros, version: Some(version), certainty, mark }
 }
 
 /// Oracle numbers its rebuilds of Red Hat's gcc with two parts more: `(Red Hat 4.8.5-44.0.3)`.
 fn oracle_compiler(compiler: &str) -> bool {
-    let revision = compiler.split_once("(Red Hat ").and_then(|(_, tail)| tail.split_once('-'));
-    let Some((_, revision)) = revision else { return false };
-    let end = revision.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(revision.len());
-    let mut parts = revision.get(..end).unwrap_or_default().split('.').skip(1);
-    parts.next() == Some("0") && parts.next().is_some()
+    let revision = after(compiler, "(Red Hat ").and_then(|tail| after(tail, "-")).unwrap_or_default();
+    let rest = revision.get(digits(revision).len()..).unwrap_or_default();
+    begins(rest, ".0.") && !digits(rest.get(3..).unwrap_or_default()).is_empty()
 }
 
 /// `5.3.18-59.5-default`, `4.4.138-4.7-azure`; Ubuntu's azure releases have no dot after the first dash.
 fn suse_form(release: &str) -> bool {
-    let mut parts = release.rsplit('-');
-    let (flavour, number) = (parts.next(), parts.next().unwrap_or_default());
-    flavour == Some("default") || (matches!(flavour, Some("azure" | "rt")) && number.contains('.'))
+    let azure = ends(release, "-azure") || ends(release, "-rt");
+    ends(release, "-default") || (azure && after(release, "-").is_some_and(|tail| has(tail, ".")))
 }
 
 /// Built by `geeko@buildhost` with `(SUSE Linux)`'s gcc; SLES and, from 15.3 on, openSUSE Leap share kernels.
-fn suse(words: &Words<'_>, silent: bool) -> Reading {
-    let built_there = words
-        .banner
-        .is_some_and(|b| b.user == "geeko" && b.host == "buildhost" && b.compiler.contains("SUSE Linux"));
-    if !built_there && !silent && words.banner.is_some() {
-        return none("not built by suse's build service");
-    }
-    let (version, leap) = suse_version(words.release);
-    let distros: &'static [&'static str] = match (leap, version) {
-        (true, _) => &["opensuse-leap"],
-        (false, Some("15.3" | "15.4" | "15.5" | "15.6")) => &["sles", "opensuse-leap"],
+fn suse<'w>(words: &Words<'w>) -> Reading<'w> {
+    let certainty = match words.banner {
+        None => Certainty::Open,
+        Some(b) if b.user == "geeko" && b.host == "buildhost" && has(b.compiler, "SUSE Linux") => {
+            Certainty::Sure
+        }
+        Some(_) => return none("not built by suse's build service"),
+    };
+    let leap = has(words.release, "-lp");
+    let version = by_head(SERVICE_PACKS, words.release);
+    let distros: &'static [&'static str] = match version {
+        _ if leap => &["opensuse-leap"],
+        Some("15.3" | "15.4" | "15.5" | "15.6") => &["sles", "opensuse-leap"],
         _ => &["sles"],
     };
-    let certainty = if built_there { Certainty::Sure } else { Certainty::Open };
-    reading(distros, version.map(str::to_owned), certainty, "suse's release and build host")
+    Reading { distros, version, certainty, mark: "suse's form of release" }
 }
 
-/// The service pack that a release belongs to, and whether it is openSUSE Leap's own.
-fn suse_version(release: &str) -> (Option<&'static str>, bool) {
-    const LEAPS: [(&str, &str); 3] = [("lp150", "15.0"), ("lp151", "15.1"), ("lp152", "15.2")];
-    const PACKS: [(&str, &[&str], &str); 12] = [
-        ("4.4.", &["69", "81", "84", "90", "92"], "12.2"),
-        ("4.4.", &["5", "6", "94"], "12.3"),
-        ("4.12.14", &["94", "95"], "12.4"),
-        ("4.12.14", &["120", "122"], "12.5"),
-        ("4.12.14", &["23", "25", "150"], "15"),
-        ("4.12.14", &["195", "197"], "15.1"),
-        ("5.3.18", &["18", "22", "24", "150200"], "15.2"),
-        ("5.3.18", &["57", "59", "150300"], "15.3"),
-        ("5.14.21", &["150400"], "15.4"),
-        ("5.14.21", &["150500"], "15.5"),
-        ("6.4.0", &["150600"], "15.6"),
-        ("6.4.0", &["150700"], "15.7"),
-    ];
-    let Some((base, rest)) = release.split_once('-') else { return (None, false) };
-    if let Some((_, version)) = LEAPS.iter().find(|(mark, _)| rest.starts_with(mark)) {
-        return (Some(version), true);
-    }
-    let first = rest.split(['.', '-']).next().unwrap_or_default();
-    let pack = PACKS.iter().find(|(kernel, numbers, _)| base.starts_with(kernel) && numbers.contains(&first));
-    (pack.map(|(.., version)| *version), rest.starts_with("lp"))
-}
-
-/// The digits right after the last `mark`.
-fn number_after(text: &str, mark: &str) -> Option<String> {
-    let (_, tail) = text.rsplit_once(mark)?;
-    let digits: String = tail.chars().take_while(char::is_ascii_digit).collect();
-    (!digits.is_empty()).then_some(digits)
-}
-
-/// The number of the dot-separated part of a release that is `mark` and a number.
-fn segment(release: &str, mark: &str) -> Option<String> {
-    release.split('.').find_map(|part| {
-        let tail = part.strip_prefix(mark)?;
-        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
-        (digits > 0).then(|| tail.get(..digits).unwrap_or_default().to_owned())
-    })
-}
+/// The beginnings of releases, and the service pack or Leap that they belong to.
+const SERVICE_PACKS: &str = "4.12.14-lp150.=15.0 4.12.14-lp151.=15.1 5.3.18-lp152.=15.2 4.12.14-94.=12.4 4.12.14-95.=12.4 \
+    4.12.14-120=12.5 4.12.14-122=12.5 4.12.14-23=15 4.12.14-25=15 4.12.14-150=15 4.12.14-195=15.1 4.12.14-197=15.1 \
+    5.3.18-22=15.2 5.3.18-24=15.2 5.3.18-150200=15.2 5.3.18-57=15.3 5.3.18-59=15.3 5.3.18-150300=15.3 \
+    5.14.21-150400=15.4 5.14.21-150500=15.5 6.4.0-150600=15.6 6.4.0-150700=15.7";
 
 /// Whether every dot-separated part of a release after the first dash is a number or a mark that Red Hat, CentOS,
 /// Oracle or Fedora use; `lve`, `vz7`, `elrepo`, `fsync` and the like are derivatives'.
 fn plain_segments(release: &str) -> bool {
-    const MARKS: [&str; 12] =
-        ["el", "fc", "aa", "rc", "git", "rt", "x", "aarch", "ppc", "s", "centos", "plus"];
-    const TAILS: [&str; 7] = ["", "a", "uek", "_", "le", "x", "+debug"];
-    let Some((_, rest)) = release.split_once('-') else { return false };
-    rest.split('.').all(|part| {
-        let word: &str = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        if word.is_empty() || (word.len() == 1 && part.len() > 1) {
-            return true;
+    let Some(mut rest) = after(release, "-") else { return false };
+    loop {
+        let part = until(rest, b'.');
+        if !plain_segment(part) {
+            return false;
         }
-        let (mark, tail) = word.split_at(word.find(|c: char| c.is_ascii_digit()).unwrap_or(word.len()));
-        let tail = tail.trim_matches(|c: char| c.is_ascii_digit());
-        part.len() == word.len()
-            && MARKS.contains(&mark)
-            && (TAILS.contains(&tail) || word == "x86_64" || word == "x86_64+debug")
-    })
+        match rest.get(part.len() + 1..) {
+            Some(tail) => rest = tail,
+            None => return true,
+        }
+    }
+}
+
+/// A number, perhaps with a letter, or a mark with a number and its tail: `1160`, `1850a`, `el8_1`, `el7uek`, `x86_64`.
+fn plain_segment(part: &str) -> bool {
+    let number = digits(part).len();
+    if number > 0 {
+        return number == part.len() || number + 1 == part.len();
+    }
+    let mark = part.bytes().position(|byte| byte.is_ascii_digit()).unwrap_or(part.len());
+    let (mark, tail) = part.split_at(mark);
+    let tail = tail.get(digits(tail).len()..).unwrap_or_default();
+    let after_mark = match tail.strip_prefix('_') {
+        Some(minor) if digits(minor).len() == minor.len() => "_",
+        _ => tail,
+    };
+    among("el fc aa rc git rt x aarch ppc s centos plus", mark)
+        && among("a uek _ le x _64+debug +debug ", after_mark)
 }

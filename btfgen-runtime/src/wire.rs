@@ -51,6 +51,7 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u32) {
 }
 
 /// Takes a varint off the front; `None` when it is cut short, too large or not in its shortest form.
+#[inline(never)]
 pub fn take_varint(input: &mut &[u8]) -> Option<u32> {
     let mut value = 0u32;
     for (at, &byte) in input.iter().enumerate().take(5) {
@@ -105,6 +106,7 @@ pub fn split(id: &str, template: &mut Vec<u8>, numbers: &mut Vec<u32>) {
 }
 
 /// Appends a number in decimal, as it stands in a kernel id.
+#[inline(never)]
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u32) {
     let mut digits = [0u8; 10];
     let mut at = digits.len();

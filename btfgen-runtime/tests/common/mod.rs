@@ -24,14 +24,14 @@ impl Catalog for Ids {
 }
 
 pub(crate) fn id(text: &str) -> KernelId {
-    text.parse().unwrap()
+    text.parse().expect("a kernel id")
 }
 
 /// Every kernel of the BTFHub archive's sampled index.
 pub(crate) fn hub() -> Vec<KernelId> {
     include_str!("../data/btfhub-paths.txt")
         .lines()
-        .map(|line| id(line.strip_suffix(".btf.tar.xz").unwrap()))
+        .map(|line| id(line.strip_suffix(".btf.tar.xz").expect("a path of the hub")))
         .collect()
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn kernel_host(kernel: &KernelId) -> Host {
             ("buildd@lcy01-amd64-007", compiler.to_owned(), format!("#94{tilde}-Ubuntu SMP {date}"))
         }
         ("debian", series) => {
-            let base = release.split('-').next().unwrap().trim_end_matches(".0");
+            let base = release.split('-').next().unwrap_or_default().trim_end_matches(".0");
             let backport = release.contains("bpo") || release.contains(".deb");
             let suffix = if backport { format!("~deb{series}u1") } else { String::new() };
             let builder = "debian-kernel@lists.debian.org";

@@ -1,0 +1,142 @@
+//! Text: the few searches that reading a kernel's words takes, each compiled once: the standard library's patterns
+//! are generic, and a few dozen uses of them outweigh the rest of this crate.
+
+/// Where `part` begins in `text`.
+#[inline(never)]
+pub(crate) fn find(text: &str, part: &str) -> Option<usize> {
+    text.as_bytes().windows(part.len().max(1)).position(|window| window == part.as_bytes())
+}
+
+/// Whether `part` stands in `text`.
+pub(crate) fn has(text: &str, part: &str) -> bool {
+    find(text, part).is_some()
+}
+
+/// What stands before and after the first `mark`.
+#[inline(never)]
+pub(crate) fn cut<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str)> {
+    let at = find(text, mark)?;
+    Some((text.get(..at)?, text.get(at + mark.len()..)?))
+}
+
+/// What stands after the first `mark`.
+#[inline(never)]
+pub(crate) fn after<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
+    text.get(find(text, mark)? + mark.len()..)
+}
+
+/// What stands before the first of a byte's occurrences; all of it when there is none.
+#[inline(never)]
+pub(crate) fn until(text: &str, end: u8) -> &str {
+    let len = text.bytes().position(|byte| byte == end).unwrap_or(text.len());
+    text.get(..len).unwrap_or_default()
+}
+
+/// The digits at the front.
+#[inline(never)]
+pub(crate) fn digits(text: &str) -> &str {
+    let len = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    text.get(..len).unwrap_or_default()
+}
+
+/// The digits right after the first `mark` that has any.
+#[inline(never)]
+pub(crate) fn number_after<'t>(text: &'t str, mark: &str) -> Option<&'t str> {
+    let mut rest = text;
+    loop {
+        rest = after(rest, mark)?;
+        let number = digits(rest);
+        if !number.is_empty() {
+            return Some(number);
+        }
+    }
+}
+
+/// Whether `text` begins with `head`.
+#[inline(never)]
+pub(crate) fn begins(text: &str, head: &str) -> bool {
+    text.as_bytes().get(..head.len()) == Some(head.as_bytes())
+}
+
+/// Whether `text` ends with `tail`.
+#[inline(never)]
+pub(crate) fn ends(text: &str, tail: &str) -> bool {
+    text.len().checked_sub(tail.len()).and_then(|at| text.as_bytes().get(at..)) == Some(tail.as_bytes())
+}
+
+/// The value of the first pair whose head begins `text`; a table is `head=value` words, as one string is far smaller
+/// in a position-independent program than an array of strings is.
+#[inline(never)]
+pub(crate) fn by_head(table: &'static str, text: &str) -> Option<&'static str> {
+    let mut rest = table;
+    while !rest.is_empty() {
+        let pair = until(rest, b' ');
+        let head = until(pair, b'=');
+        if begins(text, head) {
+            return pair.get(head.len() + 1..);
+        }
+        rest = rest.get(pair.len() + 1..).unwrap_or_default();
+    }
+    None
+}
+
+/// The value of the first pair whose head is `text`.
+#[inline(never)]
+pub(crate) fn by_name(table: &'static str, text: &str) -> Option<&'static str> {
+    let mut rest = table;
+    while !rest.is_empty() {
+        let pair = until(rest, b' ');
+        let head = until(pair, b'=');
+        if text == head {
+            return pair.get(head.len() + 1..);
+        }
+        rest = rest.get(pair.len() + 1..).unwrap_or_default();
+    }
+    None
+}
+
+/// Whether `word` is one of the words.
+#[inline(never)]
+pub(crate) fn among(words: &str, word: &str) -> bool {
+    let mut rest = Some(words);
+    while let Some(words) = rest {
+        let first = until(words, b' ');
+        if first == word {
+            return true;
+        }
+        rest = words.get(first.len() + 1..);
+    }
+    false
+}
+
+/// The texts, one after the other.
+#[inline(never)]
+pub(crate) fn join(parts: &[&str]) -> String {
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn searches() {
+        assert_eq!((find("abcabc", "ca"), find("abc", "abcd"), find("", "a")), (Some(2), None, None));
+        assert_eq!(
+            (cut("a~b~c", "~"), after("a~b~c", "~"), cut("abc", "~")),
+            (Some(("a", "b~c")), Some("b~c"), None)
+        );
+        assert_eq!(
+            (until("7.9", b'.'), until("7", b'.'), digits("12ab"), digits("ab")),
+            ("7", "7", "12", "")
+        );
+        assert_eq!(number_after("0.80.aa7a.aarch64", ".aa"), Some("7"));
+        assert_eq!(number_after("1.aarch64", ".aa"), None);
+        assert_eq!(
+            (by_head("a=1 ab=2", "abc"), by_name("a=1 ab=2", "ab"), by_name("a=1", "b")),
+            (Some("1"), Some("2"), None)
+        );
+        assert!(among("a bc d", "bc") && among("a bc d", "d") && among("a  b", "") && !among("a bc", "b"));
+        assert!(begins("abc", "ab") && !begins("a", "ab") && ends("abc", "bc") && !ends("c", "bc"));
+    }
+}
