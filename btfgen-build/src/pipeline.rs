@@ -66,7 +66,10 @@ pub fn pack(
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
     let results =
         on_all_cores(kernels.len(), || Worker::new(objects, &roots), |worker, at| worker.kernel(kernels[at]));
-    collect(objects, &roots, results, on_failure)
+    let mut packed = collect(objects, &roots, results, on_failure)?;
+    packed.report.idle_excludes = selection.idle;
+    packed.report.hub_notes = listing.notes.iter().map(ToString::to_string).collect();
+    Ok(packed)
 }
 
 /// Minimizes one raw BTF for a set of objects: the job of `bpftool gen min_core_btf`.

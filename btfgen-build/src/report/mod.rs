@@ -24,6 +24,10 @@ pub struct Report {
     pub blob_bytes: usize,
     /// Size of the archive in bytes; 0 if none was written.
     pub archive_bytes: usize,
+    /// Exclude globs that match no kernel.
+    pub idle_excludes: Vec<String>,
+    /// What the hub holds beside kernels: files that are none, links, kernels in a second form.
+    pub hub_notes: Vec<String>,
 }
 
 /// What an object asks for.
@@ -116,6 +120,9 @@ impl Report {
     /// Warnings for a person, one a paragraph.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        for glob in &self.idle_excludes {
+            warnings.push(format!("exclude {glob:?} matches no kernel"));
+        }
         for object in &self.objects {
             if object.relocations == 0 {
                 warnings.push(format!("{}: no CO-RE relocations, so it needs no BTF embedded", object.name));

@@ -90,6 +90,21 @@ fn warns_on_standard_error() {
 }
 
 #[test]
+fn tells_what_it_leaves_aside() {
+    let folder = Folder::new();
+    let object = object("opensnoop").display().to_string();
+    for name in ["d/1/x86_64/k.btf.tar.xz", "d/1/x86_64/k.sha256", "d/1/x86_64/k.btf.xz"] {
+        folder.file(&format!("hub/{name}"), std::fs::read(kernel(KERNELS[1])).unwrap());
+    }
+    // The form read first is the wrong one: the kernel fails, and it is the only one.
+    folder.fails(&format!("pack --hub hub -o a.archive {object}"), 1, "none of 1 kernels can be served");
+    std::fs::remove_file(folder.file("hub/d/1/x86_64/k.btf.xz", "")).unwrap();
+    let text = folder.done(&format!("report --hub hub --exclude e/** {object}"));
+    assert!(text.contains("\nexclude \"e/**\" matches no kernel\n"), "{text}");
+    assert!(text.contains("\nin the hub: not a kernel: d/1/x86_64/k.sha256: "), "{text}");
+}
+
+#[test]
 fn an_empty_hub_is_refused() {
     let folder = Folder::new();
     folder.file("hub/README.md", "");

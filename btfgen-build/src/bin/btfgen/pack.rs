@@ -67,6 +67,8 @@ fn text(report: &Report) -> String {
         lines.push(format!("{problem}"));
         lines.extend(kernels.into_iter().map(|id: &KernelId| format!("  {id}")));
     }
+    lines.extend(report.idle_excludes.iter().map(|glob| format!("exclude {glob:?} matches no kernel")));
+    lines.extend(report.hub_notes.iter().map(|note| format!("in the hub: {note}")));
     lines.push(report.to_string());
     lines.join("\n") + "\n"
 }
