@@ -132,7 +132,7 @@ impl Footprint {
     }
 
     fn long_is_read(&self, types: &Types) -> bool {
-        self.reads.iter().any(|(ty, reads)| reads.pointer_size && matches!(types.get(ty), Type::Ptr { .. }))
+        self.reads.iter().any(|(ty, reads)| reads.size && matches!(types.get(ty), Type::Ptr { .. }))
     }
 
     /// Definitions that will stand in the minimized BTF under their names.

@@ -96,6 +96,7 @@ impl Reducer<'_> {
                         ..*member
                     })
                     .collect();
+                let size = if reads.size { size } else { 0 };
                 self.types.add_composite(kind, name, size, &members)
             }
             Type::Enum { size, signed, wide, .. } => {

@@ -94,7 +94,10 @@ pub(super) fn match_fields(
         }
         spec.raw_len += 1;
         spec.last = Accessor { ty, index: accessor.index, name: Name::EMPTY };
-        let size = types.read_size(reads, ty, model).ok_or(MatchFailure::Size)?;
+        // Of the first element only that it has a size counts.
+        let size =
+            if accessor.index == 0 { types.size_of(ty, model) } else { types.read_size(reads, ty, model) };
+        let size = size.ok_or(MatchFailure::Size)?;
         let offset = accessor.index.wrapping_mul(size).wrapping_mul(8);
         spec.bit_offset = spec.bit_offset.wrapping_add(offset);
     }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::types::TypeRef;
 
-/// What was read of one definition, besides its kind, its size and the types it consists of.
+/// What was read of one definition, besides its kind, a scalar's size and the types it consists of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeReads {
     /// The name.
     pub name: bool,
     /// What a pointer points at, or a function prototype's result and parameters.
     pub contents: bool,
-    /// A pointer's size.
-    pub pointer_size: bool,
+    /// The size of a struct, union or pointer.
+    pub size: bool,
     /// Members or enumerators, by index, sorted.
     pub entries: Vec<u32>,
     /// Number of members or enumerators that must be there at least.
@@ -52,9 +52,9 @@ impl Reads {
         self.node(ty).contents = true;
     }
 
-    /// A pointer's size was read.
-    pub fn pointer_size(&mut self, ty: TypeRef) {
-        self.node(ty).pointer_size = true;
+    /// The size of a struct, union or pointer was read.
+    pub fn size(&mut self, ty: TypeRef) {
+        self.node(ty).size = true;
     }
 
     /// A member or enumerator was read.
@@ -86,7 +86,7 @@ impl Reads {
             let node = self.node(ty);
             node.name |= reads.name;
             node.contents |= reads.contents;
-            node.pointer_size |= reads.pointer_size;
+            node.size |= reads.size;
             node.at_least = node.at_least.max(reads.at_least);
             node.last |= reads.last;
         }

@@ -55,11 +55,11 @@ impl Types {
         }
     }
 
-    /// As [`Types::size_of`], and records a pointer's size as read.
+    /// As [`Types::size_of`], and records as read what the size comes from.
     pub(super) fn read_size(&self, reads: &mut Reads, ty: TypeRef, model: DataModel) -> Option<u32> {
         let innermost = self.innermost_element(self.skip_typedef(ty));
-        if matches!(self.get(innermost), Type::Ptr { .. }) {
-            reads.pointer_size(innermost);
+        if matches!(self.get(innermost), Type::Ptr { .. } | Type::Composite { .. }) {
+            reads.size(innermost);
         }
         self.size_of(ty, model)
     }
