@@ -37,27 +37,31 @@ pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
         _ => return Err(USAGE.into()),
     };
     let started = Instant::now();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let mirrors = Mirrors::find(&mirror::apt_sources(Path::new("/etc/apt"))?)
+        .ok_or("the apt sources of this machine name no Debian mirror")?;
+    let tally = fill(&agent(), &mirrors, &tree).map_err(|error| -> Box<dyn Error> { error })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let Tally { offered, read, bare, gone, failed } = tally;
+    eprintln!("{offered} kernels are offered: {read} read now, {} before, {bare} without BTF,", tally.kept());
+    eprintln!("{gone} gone from the mirror, {failed} failed, in {seconds:.0} s");
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} packages could not be read").into()) }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_recv_body(Some(Duration::from_secs(900)))
         .build()
-        .into();
-    let mirrors = Mirrors::find(&mirror::apt_sources(Path::new("/etc/apt"))?)
-        .ok_or("the apt sources of this machine name no Debian mirror")?;
-    let plan = plan(&agent, &mirrors).map_err(|error| -> Box<dyn Error> { error })?;
-    let todo: VecDeque<_> = plan.iter().filter(|(id, _)| !file(&tree, id).exists()).collect();
+        .into()
+}
+
+/// Reads every kernel that the mirrors offer and the tree does not have.
+fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
+    let plan = plan(agent, mirrors)?;
+    let todo: VecDeque<_> = plan.iter().filter(|(id, _)| !file(tree, id).exists()).collect();
     eprintln!("{} kernels are offered, {} of them to be read", plan.len(), todo.len());
-    let tally = collect(&agent, &tree, todo);
-    eprintln!(
-        "{} kernels read in {:.0} s, {} without BTF, {} gone from the mirror, {} failed",
-        tally.read,
-        started.elapsed().as_secs_f64(),
-        tally.bare,
-        tally.gone,
-        tally.failed
-    );
-    if tally.failed == 0 { Ok(()) } else { Err(format!("{} kernels yielded no BTF", tally.failed).into()) }
+    Ok(Tally { offered: plan.len(), ..collect(agent, tree, todo) })
 }
 
 /// Every kernel that the mirrors offer, with the URLs of the packages that hold it, the best first.
@@ -68,7 +72,7 @@ fn plan(agent: &ureq::Agent, mirrors: &Mirrors) -> Outcome<Plan> {
     for suite in mirrors.suites() {
         for arch in ARCHES {
             let url = format!("{}/dists/{}/main/binary-{arch}/Packages.xz", suite.mirror, suite.name);
-            let Some(index) = retry(|| index(agent, &url))? else { continue };
+            let Some(index) = retry(&url, || index(agent, &url))? else { continue };
             let Some(archive_arch) = package::arch(arch) else { continue };
             for offer in mirror::offers(&index) {
                 let id = KernelId::new("debian", suite.version, archive_arch, &offer.release)?;
@@ -92,18 +96,27 @@ fn get(agent: &ureq::Agent, url: &str) -> Outcome<Option<impl Read + use<>>> {
     match agent.get(url).call() {
         Ok(response) => Ok(Some(response.into_body().into_reader())),
         Err(ureq::Error::StatusCode(404)) => Ok(None),
-        Err(error) => Err(format!("{url}: {error}").into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-#[derive(Default)]
+/// What became of the kernels offered.
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
+    offered: usize,
     read: usize,
     /// Built without BTF.
     bare: usize,
     /// In an index whose packages have been deleted.
     gone: usize,
     failed: usize,
+}
+
+impl Tally {
+    /// Those that were in the tree before.
+    fn kept(&self) -> usize {
+        self.offered - self.read - self.bare - self.gone - self.failed
+    }
 }
 
 /// Reads one package a kernel, several at once.
@@ -117,7 +130,7 @@ fn collect(agent: &ureq::Agent, tree: &Path, todo: VecDeque<(&KernelId, &Vec<Str
             scope.spawn(|| {
                 while let Some((id, urls)) = next() {
                     let started = Instant::now();
-                    let done = first(urls, |url| retry(|| kernel(agent, tree, id, url)));
+                    let done = first(urls, |url| retry(url, || kernel(agent, tree, id, url)));
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     let message = match done {
                         Ok(Some(Done::Written { btf, read })) => {
@@ -172,7 +185,7 @@ enum Done {
 fn kernel(agent: &ureq::Agent, tree: &Path, id: &KernelId, url: &str) -> Outcome<Option<Done>> {
     let Some(body) = get(agent, url)? else { return Ok(None) };
     let mut body = Counted { inner: body, read: 0 };
-    let kernel = package::read_kernel(&mut body).map_err(|error| format!("{url}: {error}"))?;
+    let kernel = package::read_kernel(&mut body)?;
     let read = body.read;
     // Nobody wants the rest.
     drop(body);
@@ -202,18 +215,31 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, path)
 }
 
-/// Tries again after a growing pause.
-fn retry<T>(mut attempt: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+/// Tries again after a growing pause; the errors name the URL.
+fn retry<T>(url: &str, mut attempt: impl FnMut() -> Outcome<T>) -> Outcome<T> {
     let mut pause = Duration::from_secs(1);
-    for _ in 1..TRIES {
+    let mut left = TRIES;
+    loop {
+        left -= 1;
         match attempt() {
             Ok(done) => return Ok(done),
-            Err(error) => eprintln!("{error}; trying again"),
+            Err(error) if left == 0 => return Err(format!("{url}: {}", chain(&*error)).into()),
+            Err(error) => eprintln!("{url}: {}; trying again", chain(&*error)),
         }
         thread::sleep(pause);
         pause *= 3;
     }
-    attempt()
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// Counts what is read.
@@ -229,3 +255,6 @@ impl<R: Read> Read for Counted<R> {
         Ok(len)
     }
 }
+
+#[cfg(test)]
+mod tests;

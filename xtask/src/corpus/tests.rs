@@ -1,0 +1,144 @@
+//! Tests against a mirror of our own, on a port of this machine.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+
+use super::*;
+
+/// A mirror that serves `files` by path; the first request for a path that `breaks` is cut in the middle.
+struct Mirror {
+    url: String,
+    /// Path and bytes sent of each answer, in the order of the requests.
+    log: Arc<Mutex<Vec<(String, usize)>>>,
+}
+
+impl Mirror {
+    fn new(files: BTreeMap<String, Vec<u8>>, breaks: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/debian", listener.local_addr().unwrap());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&log);
+        let files = Arc::new(files);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (files, log) = (Arc::clone(&files), Arc::clone(&shared));
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    while let Some(path) = request(&stream) {
+                        let first = !log.lock().unwrap().iter().any(|(known, _)| *known == path);
+                        let cut = first && path.ends_with(breaks);
+                        let sent = answer(&mut stream, files.get(&path), cut);
+                        log.lock().unwrap().push((path, sent));
+                        if cut {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, log }
+    }
+
+    fn sent(&self, name: &str) -> Vec<usize> {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|(path, _)| path.ends_with(name)).map(|(_, sent)| *sent).collect()
+    }
+}
+
+/// The path that a client asks for.
+fn request(stream: &TcpStream) -> Option<String> {
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next()?.ok()?;
+    lines.find(|line| line.as_ref().is_ok_and(String::is_empty))?.ok()?;
+    Some(first.split(' ').nth(1)?.trim_start_matches("/debian/").to_owned())
+}
+
+/// Sends as much as the client takes; returns how much that was.
+fn answer(stream: &mut TcpStream, body: Option<&Vec<u8>>, cut: bool) -> usize {
+    let Some(body) = body else {
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+        return 0;
+    };
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    let body = if cut { &body[..body.len() / 2] } else { body };
+    let mut sent = 0;
+    for chunk in body.chunks(64 << 10) {
+        if stream.write_all(chunk).is_err() {
+            break;
+        }
+        sent += chunk.len();
+    }
+    sent
+}
+
+/// A BTF of one int, found as the image itself.
+fn btf() -> Vec<u8> {
+    let mut out = vec![0x9f, 0xeb, 1, 0];
+    let words = [24, 0, 16, 16, 5, 1, 1 << 24, 4, 32];
+    out.extend(words.iter().flat_map(|word: &u32| word.to_le_bytes()));
+    out.extend(b"\0int\0");
+    out
+}
+
+/// A package with an image and 40 MB after it.
+fn deb(release: &str, image: &[u8]) -> Vec<u8> {
+    let tar = |files: &[(&str, &[u8])]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, data) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(data.len() as u64);
+            builder.append_data(&mut header, path, *data).unwrap();
+        }
+        builder.into_inner().unwrap()
+    };
+    let control = tar(&[("control", b"Package: linux\nVersion: 6.1.1-1\nArchitecture: amd64\n")]);
+    let rest = vec![0; 40_000_000];
+    let data = tar(&[(&format!("boot/vmlinuz-{release}"), image), ("lib/rest", &rest)]);
+    let mut out = b"!<arch>\n".to_vec();
+    for (name, data) in [("control.tar", control), ("data.tar", data)] {
+        out.extend(format!("{name:<16}{:<32}{:<10}`\n", 0, data.len()).bytes());
+        out.extend(data);
+    }
+    out
+}
+
+#[test]
+fn fills_a_tree_from_a_mirror() {
+    let mut index = String::new();
+    let mut files = BTreeMap::new();
+    for (release, image) in [
+        ("6.1.0-1-amd64", Some(btf())),
+        ("6.1.0-2-amd64", None),
+        ("6.1.0-3-amd64", Some(vec![7; 1000])),
+        ("6.1.0-4-amd64", Some(btf())),
+    ] {
+        let path = format!("pool/linux-image-{release}.deb");
+        index += &format!("Package: linux-image-{release}\nSize: 40000000\nFilename: {path}\n\n");
+        if let Some(image) = image {
+            files.insert(path, deb(release, &image));
+        }
+    }
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    xz.write_all(index.as_bytes()).unwrap();
+    files.insert("dists/bookworm/main/binary-amd64/Packages.xz".to_owned(), xz.finish().unwrap());
+    // The connection is lost in the middle of the index.
+    let mirror = Mirror::new(files, "bookworm/main/binary-amd64/Packages.xz");
+    let mirrors = Mirrors { main: mirror.url.clone(), security: None };
+
+    let tree = tempfile::tempdir().unwrap();
+    let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
+    assert_eq!(tally, Tally { offered: 4, read: 2, bare: 1, gone: 1, failed: 0 });
+    assert_eq!(mirror.sent("bookworm/main/binary-amd64/Packages.xz").len(), 2);
+    for release in ["6.1.0-1-amd64", "6.1.0-4-amd64"] {
+        let packed = fs::read(tree.path().join(format!("debian/12/x86_64/{release}.btf.zst"))).unwrap();
+        assert_eq!(zstd::bulk::decompress(&packed, 1000).unwrap(), btf());
+        let sent = mirror.sent(&format!("{release}.deb"));
+        assert!(sent.len() == 1 && sent[0] < 20_000_000, "{sent:?}");
+    }
+    assert_eq!(fs::read_dir(tree.path().join("debian/12/x86_64")).unwrap().count(), 2);
+
+    let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
+    assert_eq!(tally, Tally { offered: 4, read: 0, bare: 1, gone: 1, failed: 0 });
+    assert_eq!(mirror.sent("6.1.0-1-amd64.deb").len(), 1);
+}
