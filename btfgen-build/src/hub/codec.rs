@@ -178,21 +178,25 @@ pub fn read_btf(path: &Path) -> Result<Bytes, HubError> {
     Ok(bytes)
 }
 
-/// Maps a file; what is no regular file, or empty, is read.
+/// Maps a file; what cannot be mapped, such as a pipe, an empty file or one in sysfs on most kernels, is read.
 fn map(path: &Path) -> Result<Bytes, FsError> {
     let on = |action| FsError::on(action, path);
     let file = File::open(path).map_err(on("open file"))?;
     let meta = file.metadata().map_err(on("read file"))?;
-    if !meta.is_file() || meta.len() == 0 {
-        let mut bytes = Vec::new();
-        file.take(MAX_BTF_LEN).read_to_end(&mut bytes).map_err(on("read file"))?;
-        return Ok(bytes.into());
+    if meta.is_file() && meta.len() > 0 {
+        // SAFETY: a map is undefined behaviour when the file is written to under it. BTFs are inputs of a build,
+        // like its sources: who replaces one does so by renaming, which leaves the mapped file as it was, or races
+        // with the build in any case. Mapping takes half the time of reading over a tree of raw BTFs.
+        if let Ok(map) = unsafe { memmap2::Mmap::map(&file) } {
+            return Ok(Bytes { range: 0..map.len(), repr: Repr::Mapped(map) });
+        }
     }
-    // SAFETY: a map is undefined behaviour when the file is written to under it. BTFs are inputs of a build, like
-    // its sources: who replaces one does so by renaming, which leaves the mapped file as it was, or races with
-    // the build in any case. Mapping takes half the time of reading over a tree of raw BTFs.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(on("map file"))?;
-    Ok(Bytes { range: 0..map.len(), repr: Repr::Mapped(map) })
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_BTF_LEN + 1).read_to_end(&mut bytes).map_err(on("read file"))?;
+    if read as u64 > MAX_BTF_LEN {
+        return Err(on("read file")(io::Error::other(format!("it is longer than {MAX_BTF_LEN} bytes"))));
+    }
+    Ok(bytes.into())
 }
 
 /// Unpacks a BTF kept in one form.

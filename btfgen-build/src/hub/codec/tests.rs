@@ -220,3 +220,18 @@ fn reads_files_and_names_them() {
     let error = read_btf(&dir.path().join("none.btf")).unwrap_err();
     assert!(words(&error).contains("/none.btf: "), "{}", words(&error));
 }
+
+#[test]
+fn reads_what_cannot_be_mapped() {
+    // A kernel file system: the files of sysfs and proc have no pages to map.
+    let path = Path::new("/proc/self/status");
+    if path.exists() {
+        assert!(read_btf(path).unwrap().starts_with(b"Name:"));
+    }
+    let own = Path::new("/sys/kernel/btf/vmlinux");
+    if own.exists() {
+        assert_eq!(*read_btf(own).unwrap(), *std::fs::read(own).unwrap());
+    }
+    let error = read_btf(Path::new("/dev/zero")).unwrap_err();
+    assert!(words(&error).contains("longer than"), "{}", words(&error));
+}
