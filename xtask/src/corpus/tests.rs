@@ -10,14 +10,17 @@ use super::*;
 struct Mirror {
     url: String,
     /// Path and bytes sent of each answer, in the order of the requests.
-    log: Arc<Mutex<Vec<(String, usize)>>>,
+    log: Log,
 }
+
+/// With none for an answer that is being sent.
+type Log = Arc<Mutex<Vec<(String, Option<usize>)>>>;
 
 impl Mirror {
     fn new(files: BTreeMap<String, Vec<u8>>, breaks: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/debian", listener.local_addr().unwrap());
-        let log = Arc::new(Mutex::new(Vec::new()));
+        let log = Log::default();
         let shared = Arc::clone(&log);
         let files = Arc::new(files);
         thread::spawn(move || {
@@ -26,10 +29,15 @@ impl Mirror {
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     while let Some(path) = request(&stream) {
-                        let first = !log.lock().unwrap().iter().any(|(known, _)| *known == path);
+                        let (at, first) = {
+                            let mut log = log.lock().unwrap();
+                            let first = !log.iter().any(|(known, _)| *known == path);
+                            log.push((path.clone(), None));
+                            (log.len() - 1, first)
+                        };
                         let cut = first && path.ends_with(breaks);
                         let sent = answer(&mut stream, files.get(&path), cut);
-                        log.lock().unwrap().push((path, sent));
+                        log.lock().unwrap()[at].1 = Some(sent);
                         if cut {
                             break;
                         }
@@ -40,9 +48,17 @@ impl Mirror {
         Self { url, log }
     }
 
+    /// Bytes sent of each answer for a path, once all of them have ended.
     fn sent(&self, name: &str) -> Vec<usize> {
-        let log = self.log.lock().unwrap();
-        log.iter().filter(|(path, _)| path.ends_with(name)).map(|(_, sent)| *sent).collect()
+        loop {
+            let log = self.log.lock().unwrap();
+            let sent = log.iter().filter(|(path, _)| path.ends_with(name)).map(|(_, sent)| *sent);
+            if let Some(sent) = sent.collect() {
+                return sent;
+            }
+            drop(log);
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -56,11 +72,14 @@ fn request(stream: &TcpStream) -> Option<String> {
 
 /// Sends as much as the client takes; returns how much that was.
 fn answer(stream: &mut TcpStream, body: Option<&Vec<u8>>, cut: bool) -> usize {
-    let Some(body) = body else {
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
-        return 0;
+    let (status, body) = match body {
+        Some(body) => ("200 OK", body.as_slice()),
+        None => ("404 Not Found", [].as_slice()),
     };
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+    if stream.write_all(head.as_bytes()).is_err() {
+        return 0;
+    }
     let body = if cut { &body[..body.len() / 2] } else { body };
     let mut sent = 0;
     for chunk in body.chunks(64 << 10) {
