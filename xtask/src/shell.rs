@@ -71,8 +71,13 @@ fn not_started(command: &Command, error: &io::Error) -> String {
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(OsStr::new("")).display().to_string()];
-    words.extend(command.get_args().map(|arg| arg.display().to_string()));
+    words.extend(command.get_args().map(|arg| quoted(&arg.display().to_string())));
     words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./,:=+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
 }
 
 /// What a build left behind.
@@ -106,4 +111,16 @@ pub(crate) fn build(command: &mut Command) -> Outcome<Built> {
         built.out_dirs.extend(message["out_dir"].as_str().map(PathBuf::from));
     }
     Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_shown_as_typed() {
+        let mut command = Command::new("/usr/bin/env");
+        command.args(["cargo", "build", "--features", "", "two words"]);
+        assert_eq!(line(&command), "env cargo build --features '' 'two words'");
+    }
 }

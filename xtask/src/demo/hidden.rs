@@ -35,12 +35,26 @@ pub(super) fn command(
     program: impl AsRef<OsStr>,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
-    let mut command = Command::new("unshare");
+    let mut command = in_namespace(HIDE);
+    command.arg("sh").arg(program).args(args);
     command
-        .args(["--mount", "--propagation", "private", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=4k none /sys/kernel/btf && exec \"$@\"")
-        .arg("sh")
-        .arg(program)
-        .args(args);
+}
+
+/// The same under another os-release, as in a container of another distribution.
+pub(super) fn command_under(
+    os_release: &Path,
+    program: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> Command {
+    let mut command = in_namespace(&format!("mount --bind \"$0\" /etc/os-release && {HIDE}"));
+    command.arg(os_release).arg(program).args(args);
+    command
+}
+
+const HIDE: &str = "mount -t tmpfs -o size=4k none /sys/kernel/btf && exec \"$@\"";
+
+fn in_namespace(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
     command
 }

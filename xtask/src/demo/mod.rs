@@ -37,7 +37,7 @@ pub(crate) fn run(_args: &[String]) -> Outcome {
 
     match hidden::obstacle() {
         None => {
-            with_btf_hidden(execwatch)?;
+            with_btf_hidden(execwatch, &scratch)?;
             heading("5. What it said there is true");
             tests_with_btf_hidden(&hub)?;
         }
@@ -51,7 +51,7 @@ pub(crate) fn run(_args: &[String]) -> Outcome {
     hosts::show()
 }
 
-fn with_btf_hidden(execwatch: &Path) -> Outcome {
+fn with_btf_hidden(execwatch: &Path, scratch: &Path) -> Outcome {
     heading("2. Hide the kernel's BTF: libbpf alone cannot load the programs");
     let args = ["--plain", "--once", "1", "--timeout", "10"];
     println!("$ execwatch {}", args.join(" "));
@@ -67,6 +67,11 @@ fn with_btf_hidden(execwatch: &Path) -> Outcome {
     let args = ["--explain"];
     println!("$ execwatch {}", args.join(" "));
     print!("{}", indented(&shell::read(&mut hidden::command(execwatch, args))?));
+
+    println!("the same with the os-release of an Alpine container:");
+    let os_release = scratch.join("os-release");
+    fs::write(&os_release, "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n")?;
+    print!("{}", indented(&shell::read(&mut hidden::command_under(&os_release, execwatch, args))?));
 
     heading("4. The same programs on the embedded BTF, loaded by libbpf and by aya");
     for loader in ["libbpf", "aya"] {
