@@ -60,12 +60,31 @@ pub fn pack(
     filter: &KernelFilter,
     on_failure: OnFailure,
 ) -> Result<Packed, Error> {
+    pack_with(objects, hub, filter, on_failure, &|_, _| {})
+}
+
+/// As [`pack`]; `progress` is told after each kernel how many are done, and of how many, from several threads.
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_with(
+    objects: &[Object],
+    hub: &Path,
+    filter: &KernelFilter,
+    on_failure: OnFailure,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Packed, Error> {
     let listing = hub::list(hub)?;
     let selection = filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
     let kernels: Vec<&TreeEntry> = selection.kept.iter().map(|&at| &listing.kernels[at]).collect();
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let results =
-        on_all_cores(kernels.len(), || Worker::new(objects, &roots), |worker, at| worker.kernel(kernels[at]));
+    let done = AtomicUsize::new(0);
+    let task = |worker: &mut Worker<'_>, at: usize| {
+        let result = worker.kernel(kernels[at]);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, kernels.len());
+        result
+    };
+    let results = on_all_cores(kernels.len(), || Worker::new(objects, &roots), task);
     let mut packed = collect(objects, &roots, results, on_failure)?;
     packed.report.idle_excludes = selection.idle;
     packed.report.hub_notes = listing.notes.iter().map(ToString::to_string).collect();

@@ -1,11 +1,9 @@
 //! `btfgen pack` and `btfgen report`: all kernels of a hub, into an archive or into a report.
 
-use std::time::Duration;
-
 use btfgen_build::hub::KernelFilter;
 use btfgen_build::pipeline::{self, Packed};
 use btfgen_build::{KernelId, OnFailure, Report, archive};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{self, Job};
 use crate::output::{self, print, print_json};
@@ -44,11 +42,19 @@ fn run(job: &Job, on_failure: OnFailure) -> Result<Packed> {
     let filter = KernelFilter::new(&job.include, &job.exclude, &job.arch)?;
     let objects = pipeline::read_objects(&job.objects)?;
     // Shown on a terminal only.
-    let spinner = ProgressBar::new_spinner().with_message("minimizing");
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    let packed = pipeline::pack(&objects, &job.hub, &filter, on_failure);
-    spinner.finish_and_clear();
+    let bar = ProgressBar::new(0).with_style(style());
+    let progress = |done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    };
+    let packed = pipeline::pack_with(&objects, &job.hub, &filter, on_failure, &progress);
+    bar.finish_and_clear();
     Ok(packed.map_err(|error| error.context(format!("while reading hub {}", job.hub.display())))?)
+}
+
+fn style() -> ProgressStyle {
+    let template = ProgressStyle::with_template("minimizing {bar:40} {pos}/{len} kernels, {eta} left");
+    template.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// The report for a person: each object, each problem with every kernel it befalls, and the sums.
