@@ -35,7 +35,8 @@ pub(super) fn command(
     program: impl AsRef<OsStr>,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
-    let mut command = in_namespace(HIDE);
+    // Only /sys is made private, since in a chroot there may be no mount at / to do it to.
+    let mut command = in_namespace("unchanged", HIDE);
     command.arg("sh").arg(program).args(args);
     command
 }
@@ -46,15 +47,17 @@ pub(super) fn command_under(
     program: impl AsRef<OsStr>,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
-    let mut command = in_namespace(&format!("mount --bind \"$0\" /etc/os-release && {HIDE}"));
+    let mut command = in_namespace("private", &format!("mount --bind \"$0\" /etc/os-release && {HIDE}"));
     command.arg(os_release).arg(program).args(args);
     command
 }
 
-const HIDE: &str = "mount -t tmpfs -o size=4k none /sys/kernel/btf && exec \"$@\"";
+/// Nothing of it reaches other namespaces: /sys is a mount of this one alone before anything is mounted below it.
+const HIDE: &str =
+    "mount --make-rprivate /sys && mount -t tmpfs -o size=4k none /sys/kernel/btf && exec \"$@\"";
 
-fn in_namespace(script: &str) -> Command {
+fn in_namespace(propagation: &str, script: &str) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
+    command.args(["--mount", "--propagation", propagation, "sh", "-c", script]);
     command
 }
