@@ -81,7 +81,7 @@ impl fmt::Display for NotFound {
         write!(f, "no btf for kernel {release} ({version}, {machine})")?;
         match &self.refusal {
             Some(refusal) => write!(f, ": {refusal}"),
-            None => f.write_str(": no folder, tree or archive to choose from"),
+            None => f.write_str(": nothing to choose from"),
         }
     }
 }

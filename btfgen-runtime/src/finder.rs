@@ -230,7 +230,7 @@ impl Chain<'_> {
             return Ok(None);
         };
         match search::read_btf(&path) {
-            Ok(btf) => Ok(Some(self.file(source, None, path, btf))),
+            Ok(btf) => Ok(Some(self.file(source, path, btf))),
             // Who names a file means it: another one in its place would be silently wrong.
             Err(error) => Err(Error::Override { path, source: error }),
         }
@@ -258,7 +258,7 @@ impl Chain<'_> {
         for root in [Some(self.root), mount.as_deref()].into_iter().flatten() {
             for path in search::kernel_files(root, &self.host.release) {
                 match search::read_btf(&path) {
-                    Ok(btf) => return Some(self.file(source, None, path, btf)),
+                    Ok(btf) => return Some(self.file(source, path, btf)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => self.note_file(source, &path, Some(&error)),
                 }
@@ -269,9 +269,9 @@ impl Chain<'_> {
     }
 
     #[inline(never)]
-    fn file(&mut self, source: Source, selection: Option<Selection>, path: PathBuf, btf: Vec<u8>) -> Found {
+    fn file(&mut self, source: Source, path: PathBuf, btf: Vec<u8>) -> Found {
         self.note_file(source, &path, None);
-        Found { source, selection, content: Content::File { path, btf } }
+        Found { source, selection: None, content: Content::File { path, btf } }
     }
 
     #[cfg(feature = "include-dir")]
@@ -332,7 +332,7 @@ fn ask_folder(chain: &mut Chain<'_>, root: &Path) -> Option<Found> {
     let selection = chain.select(source, &folder)?;
     let path = folder.path(&selection.kernel);
     match search::read_btf(&path) {
-        Ok(btf) => Some(chain.file(source, Some(selection), path, btf)),
+        Ok(btf) => Some(Found { source, selection: Some(selection), content: Content::File { path, btf } }),
         Err(error) => {
             chain.note_file(source, &path, Some(&error));
             None

@@ -118,3 +118,21 @@ fn tree_writes_what_changed_and_removes_what_is_gone() {
     assert!(file.exists() && !dir.join("ubuntu").exists() && dir.join("notes.txt").exists());
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// The archive that btfgen-runtime's tests read, so that a change of the layout is noticed there.
+#[test]
+fn writes_the_sample_of_the_runtime_s_tests() {
+    let btf = |mark: u8| {
+        let words = [24u32, 0, 0, 0, 4].into_iter().flat_map(u32::to_le_bytes);
+        let bytes: Vec<u8> = [0x9f, 0xeb, 1, 0].into_iter().chain(words).chain([0, b'k', mark, 0]).collect();
+        bytes
+    };
+    let entries = [(10, 0), (12, 0), (13, 1)]
+        .map(|(number, blob)| (id(&format!("debian/12/x86_64/6.1.0-{number}-amd64")), blob));
+    let bytes = write(&entries, &[btf(b'A'), btf(b'B')], [0; 16], 19).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../btfgen-runtime/tests/data/sample.archive");
+    if std::env::var_os("BTFGEN_BLESS").is_some() {
+        std::fs::write(path, &bytes).unwrap();
+    }
+    assert_eq!(std::fs::read(path).unwrap(), bytes);
+}

@@ -1,0 +1,130 @@
+//! Hostile: whatever bytes and words come in, there is a result, and it is a right one.
+
+mod common;
+
+use btfgen_runtime::{Archive, Host, KernelId, OsRelease, select, wire};
+use common::{Ids, hub, id, kernel_host};
+use proptest::prelude::*;
+
+const ARCHIVE: &[u8] = include_bytes!("data/sample.archive");
+
+fn sample() -> Vec<(KernelId, Vec<u8>)> {
+    let archive = Archive::open(ARCHIVE).expect("the sample archive");
+    let blob = |kernel: &KernelId| archive.get(kernel).expect("a sound archive").expect("an entry");
+    archive.kernels().map(|kernel| (kernel.clone(), blob(&kernel))).collect()
+}
+
+#[test]
+fn every_cut_and_every_flip_of_an_archive_is_an_error_or_harmless() {
+    let sample = sample();
+    assert_eq!(sample.len(), 3);
+    for len in 0..ARCHIVE.len() {
+        assert!(Archive::open(&ARCHIVE[..len]).is_err(), "cut to {len}");
+    }
+    for at in 0..ARCHIVE.len() {
+        for mask in 1..=255u8 {
+            let mut damaged = ARCHIVE.to_vec();
+            damaged[at] ^= mask;
+            let Ok(archive) = Archive::open(&damaged) else { continue };
+            for (kernel, blob) in &sample {
+                match archive.get(kernel) {
+                    Ok(got) => assert_eq!(got.as_ref(), Some(blob), "byte {at} ^ {mask:#x}"),
+                    Err(error) => assert!(error.to_string().starts_with("archive of minimized btfs: ")),
+                }
+            }
+        }
+    }
+}
+
+/// An archive of one raw index: well-formed frames around whatever the index says.
+fn with_index(index: &[u8], groups: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::bulk::Compressor::new(3).expect("an encoder");
+    encoder.include_checksum(true).expect("a parameter");
+    encoder.include_contentsize(false).expect("a parameter");
+    let frame = encoder.compress(index).expect("a frame");
+    let mut out = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
+    wire::push_varint(&mut out, index.len() as u32);
+    wire::push_varint(&mut out, frame.len() as u32 - 4);
+    out.extend_from_slice(&frame[4..]);
+    out.extend_from_slice(groups);
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn any_bytes_are_an_archive_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Archive::open(&bytes);
+        let mut headed = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
+        headed.extend_from_slice(&bytes);
+        let _ = Archive::open(&headed);
+    }
+
+    /// The index's checksum is right, its content is anything.
+    #[test]
+    fn any_index_is_an_archive_or_an_error(
+        index in proptest::collection::vec(prop_oneof![0u8..6, any::<u8>()], 16..300),
+        groups in proptest::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let bytes = with_index(&index, &groups);
+        if let Ok(archive) = Archive::open(&bytes) {
+            let _ = archive.verify();
+            for kernel in archive.kernels() {
+                let _ = archive.get(&kernel);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_come_back_from_template_and_numbers(text in "[a-z0-9.]{1,6}(/[a-z0-9._~+-]{1,20}){3}") {
+        let (mut template, mut numbers) = (Vec::new(), Vec::new());
+        wire::split(&text, &mut template, &mut numbers);
+        let mut numbers = numbers.into_iter();
+        let mut back = String::new();
+        for byte in template {
+            match byte {
+                wire::NUMBER => back.push_str(&numbers.next().expect("a number").to_string()),
+                other => back.push(char::from(other)),
+            }
+        }
+        prop_assert_eq!(back, text);
+    }
+
+    #[test]
+    fn any_os_release_parses(text in "\\PC{0,200}|([A-Z_]{1,8}=[\"'\\\\$`a-z0-9 #\n]{0,20}\n){0,8}") {
+        let os = OsRelease::parse(&text);
+        let _ = (os.get("ID"), os.get("VERSION_ID"));
+    }
+
+    /// Words at random, and words of a real kernel that were cut or spliced: an answer is an entry of that release.
+    #[test]
+    fn any_words_give_an_entry_of_the_release_or_none(
+        release in "\\PC{0,40}|[0-9.]{3,8}-[0-9.]{1,6}[a-z0-9._+-]{0,20}",
+        version in "\\PC{0,60}|#[0-9]{1,3}(~[0-9.]{3,8})?-Ubuntu.{0,5}|#1 SMP Debian [0-9a-z.~+:-]{0,20}",
+        banner in "\\PC{0,100}|Linux version .{0,30}[(].{0,40}[)] [(].{0,40}[)] #.{0,20}",
+        signature in "\\PC{0,40}|Ubuntu [0-9.~a-z-]{0,40}",
+        os in "(ID=[a-z]{0,8}\n)?(VERSION_ID=[0-9.]{0,6}\n)?",
+        at in 0usize..1806,
+        cut in 0usize..200,
+    ) {
+        let ids = Ids { ids: hub().into_iter().skip(at).take(40).chain([id("debian/10/x86_64/4.19.0-17-amd64")]).collect(), one_btf: false };
+        let os = Some(OsRelease::parse(&os));
+        let made_up = Host {
+            release, version, machine: "x86_64".into(),
+            proc_version: Some(banner), version_signature: Some(signature),
+            os_release: os.clone(), local_os_release: os,
+        };
+        let mut spliced = kernel_host(&ids.ids[0]);
+        let banner = spliced.proc_version.clone().unwrap_or_default();
+        spliced.proc_version = Some(banner.chars().take(cut).chain(made_up.version.chars()).collect());
+        for host in [made_up, spliced] {
+            let _ = host.kernel_id();
+            for infer in [false, true] {
+                if let Ok(selection) = select(&host, &ids, infer) {
+                    prop_assert!(infer || selection.kernel.release() == host.release);
+                }
+            }
+        }
+    }
+}
