@@ -2,6 +2,7 @@
 
 mod codec;
 mod elf;
+pub mod file;
 mod filter;
 mod tree;
 

@@ -7,7 +7,7 @@ use crate::btf::{BtfError, DataModel, Kind, VOID, Writer};
 use crate::types::{Composite, Name, Type, TypeRef, Types};
 
 /// Writes the definitions: sorted, each once, roots whose ids count as often as needed.
-pub(super) fn emit(reduced: &Reduced, model: DataModel) -> Result<Vec<u8>, BtfError> {
+pub(crate) fn emit(reduced: &Reduced, model: DataModel) -> Result<Vec<u8>, BtfError> {
     let types = &reduced.types;
     let defined = defined_names(types);
     let mut ids: HashMap<TypeRef, u32> = HashMap::from([(TypeRef::VOID, VOID)]);

@@ -19,7 +19,9 @@ use crate::roots::Roots;
 use crate::types::{TypeRef, Types};
 
 pub use answers::{Answers, Evaluation};
+pub(crate) use emit::emit;
 pub use footprint::Footprint;
+pub(crate) use reduce::Reduced;
 pub use verify::{Difference, Verifier};
 
 /// Why a kernel has no minimized BTF.
@@ -75,7 +77,7 @@ impl<'r> Minimizer<'r> {
         }
         let footprint = Footprint::new(self.roots, &mut self.answers, types, kernel, &key.kept);
         let reduced = reduce::reduce(types, &footprint);
-        let bytes = emit::emit(&reduced, kernel.model)?;
+        let bytes = emit(&reduced, kernel.model)?;
         self.verifier
             .verify(&mut self.answers, types, kernel, &bytes)?
             .map_err(|difference| MinimizeError::Difference(Box::new(difference)))?;

@@ -7,13 +7,13 @@ use crate::resolve::NodeReads;
 use crate::types::{Enumerator, Member, Name, Type, TypeRef, Types};
 
 /// The definitions of a minimized BTF.
-pub(super) struct Reduced {
+pub(crate) struct Reduced {
     /// The definitions.
-    pub(super) types: Types,
+    pub(crate) types: Types,
     /// Roots, each with the number of copies needed.
-    pub(super) roots: HashMap<TypeRef, usize>,
+    pub(crate) roots: HashMap<TypeRef, usize>,
     /// Roots whose order of ids decides something, in that order.
-    pub(super) ordered: Vec<Vec<TypeRef>>,
+    pub(crate) ordered: Vec<Vec<TypeRef>>,
 }
 
 struct Reducer<'f> {

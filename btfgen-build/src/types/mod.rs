@@ -7,6 +7,7 @@
 //! - modifiers, type tags and the typedefs between a member and its type are gone, as `skip_mods_and_typedefs` skips them;
 //! - functions, variables, data sections and declaration tags are no relocation's target and have no definition.
 
+mod fixed;
 mod intern;
 mod names;
 mod order;
@@ -16,6 +17,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+pub use fixed::{Copier, CopyError, Fixed};
 pub use intern::Interner;
 pub use names::{Name, Names, essential_len};
 

@@ -13,8 +13,13 @@ impl Name {
     /// The name of what has none.
     pub const EMPTY: Self = Self(0);
 
-    pub(super) fn number(self) -> u32 {
+    pub(crate) fn number(self) -> u32 {
         self.0
+    }
+
+    /// The name at that place; nothing checks that there is one.
+    pub(crate) fn at(index: u32) -> Self {
+        Self(index)
     }
 
     /// Place in the order of adding.
@@ -45,6 +50,15 @@ impl Names {
         };
         names.add(b"");
         names
+    }
+
+    /// Names in the order they are given, of which the first must be empty; none can be found by its bytes, and each is
+    /// its own essential name.
+    ///
+    /// `ends` are the ends of each in `bytes`, ascending.
+    pub(crate) fn fixed(bytes: Vec<u8>, ends: Vec<u32>) -> Self {
+        let essential = (0..ends.len() as u32).map(Name).collect();
+        Self { bytes, ends, essential, table: HashTable::new(), hasher: FixedState::with_seed(1) }
     }
 
     /// Number of names.

@@ -1,0 +1,213 @@
+//! Definitions to columns: one column a field, kind after kind in canonical order.
+
+use super::HubFileError;
+use super::column::{Column, Columns};
+use super::entries::{Edit, Entry, EntryWriter, plain_cost};
+use crate::types::{Composite, Enumerator, Member, Name, Names, Type, TypeRef, Types};
+
+/// Number of kinds that have a column of counts; `void` has none.
+pub(super) const KINDS: usize = 13;
+/// Most definitions of one file.
+pub(super) const MAX_TYPES: u64 = 1 << 24;
+/// Most members and enumerators of one file, after copying.
+pub(super) const MAX_ALL_ENTRIES: usize = 1 << 24;
+/// How many definitions back a base may stand.
+pub(super) const MAX_BASE: usize = 24;
+/// How many earlier definitions are tried as a base for a named and an unnamed one.
+const BASES: [usize; 2] = [8, MAX_BASE];
+
+/// Place of a kind in the canonical order, from 0 for int.
+fn rank(ty: Type) -> usize {
+    match ty {
+        Type::Void | Type::Int { .. } => 0,
+        Type::Float { .. } => 1,
+        Type::Ptr { .. } => 2,
+        Type::Array { .. } => 3,
+        Type::Enum { .. } => 4,
+        Type::FuncProto { .. } => 5,
+        Type::Named { kind, .. } => 6 + kind as usize,
+        Type::Fwd { kind, .. } => 8 + kind as usize,
+        Type::Typedef { .. } => 10,
+        Type::Composite { kind, .. } => 11 + kind as usize,
+    }
+}
+
+/// Size in bits that a member of the type is expected to take; pointers are taken for 8 bytes.
+fn bit_size(types: &Types, ty: TypeRef) -> u64 {
+    let (mut ty, mut count) = (ty, 1u64);
+    for _ in 0..8 {
+        match types.get(ty) {
+            Type::Array { element, len } => {
+                count = count.saturating_mul(len.into());
+                ty = element;
+            }
+            Type::Int { size, .. }
+            | Type::Float { size, .. }
+            | Type::Enum { size, .. }
+            | Type::Composite { size, .. } => return count.saturating_mul(u64::from(size) * 8),
+            Type::Ptr { .. } => return count.saturating_mul(64),
+            _ => return 0,
+        }
+    }
+    0
+}
+
+/// Where the member after this one is expected.
+pub(super) fn next_offset(types: &Types, kind: Composite, ty: TypeRef, offset: u32, bits: u8) -> u32 {
+    match kind {
+        Composite::Union => 0,
+        Composite::Struct if bits != 0 => offset.wrapping_add(bits.into()),
+        Composite::Struct => offset.wrapping_add(bit_size(types, ty) as u32),
+    }
+}
+
+fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
+    match types.get(ty) {
+        Type::Composite { kind, .. } => {
+            let mut expected = 0;
+            let entry = |member: &Member| {
+                let gap = i64::from(member.bit_offset.wrapping_sub(expected).cast_signed());
+                expected = next_offset(types, kind, member.ty, member.bit_offset, member.bitfield_size);
+                Entry { name: member.name.number(), ty: member.ty.number(), gap, bits: member.bitfield_size }
+            };
+            types.members(ty).iter().map(entry).collect()
+        }
+        _ => {
+            let mut expected = 0u64;
+            let entry = |it: &Enumerator| {
+                let gap = it.value.wrapping_sub(expected).cast_signed();
+                expected = it.value.wrapping_add(1);
+                Entry { name: it.name.number(), gap, ..Entry::default() }
+            };
+            types.enumerators(ty).iter().map(entry).collect()
+        }
+    }
+}
+
+/// Writes names and definitions.
+pub(super) fn write(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
+    write_names(out, types.names());
+    let mut counts = [0u64; KINDS];
+    types.refs().skip(1).for_each(|ty| counts[rank(types.get(ty))] += 1);
+    counts.iter().for_each(|&count| out.uint(Column::Counts, count));
+    if types.len() as u64 > MAX_TYPES {
+        return Err(HubFileError::TooLarge { what: "definitions" });
+    }
+    write_fields(out, types);
+    write_entries(out, types)
+}
+
+fn write_names(out: &mut Columns, names: &Names) {
+    let mut last: &[u8] = b"";
+    for place in 1..names.len() as u32 {
+        let name = names.get(Name::at(place));
+        let shared = last.iter().zip(name).take_while(|(a, b)| a == b).count();
+        out.uint(Column::NameShared, shared as u64);
+        out.raw(Column::NameTail).extend_from_slice(&name[shared..]);
+        out.raw(Column::NameTail).push(0);
+        last = name;
+    }
+}
+
+fn write_fields(out: &mut Columns, types: &Types) {
+    let (mut last_kind, mut last_name, mut last_size, mut last_pointee, mut last_len) = (0, 0, 0, 0, 0);
+    for ty in types.refs().skip(1) {
+        let definition = types.get(ty);
+        let kind = rank(definition);
+        if kind != last_kind {
+            (last_kind, last_name, last_size, last_pointee, last_len) = (kind, 0, 0, 0, 0);
+        }
+        let name = types.name_of(ty).number();
+        if !matches!(definition, Type::Ptr { .. } | Type::Array { .. } | Type::FuncProto { .. }) {
+            out.uint(Column::TypeName, u64::from(name - last_name));
+        }
+        // Definitions of one name stand in the order of their sizes.
+        let mut put_size = |out: &mut Columns, size: u32| {
+            let before = if name == last_name { last_size } else { 0 };
+            out.uint(Column::Size, u64::from(size - before));
+            last_size = size;
+        };
+        match definition {
+            Type::Void | Type::Fwd { .. } | Type::Named { .. } => {}
+            Type::Int { size, encoding, offset, bits, .. } => {
+                put_size(out, size);
+                out.raw(Column::IntShape).extend_from_slice(&[encoding, offset, bits]);
+            }
+            Type::Float { size, .. } | Type::Composite { size, .. } => put_size(out, size),
+            Type::Enum { size, signed, wide, .. } => {
+                put_size(out, size);
+                out.raw(Column::EnumFlags).push(u8::from(signed) | u8::from(wide) << 1);
+            }
+            Type::Ptr { pointee } => {
+                out.uint(Column::Pointee, u64::from(pointee.number() - last_pointee));
+                last_pointee = pointee.number();
+            }
+            Type::Array { element, len } => {
+                out.uint(Column::ArrayLen, u64::from(len - last_len));
+                last_len = len;
+                out.uint(Column::Element, element.number().into());
+            }
+            Type::FuncProto { result } => {
+                let params = types.params(ty);
+                out.uint(Column::ParamCount, params.len() as u64);
+                out.uint(Column::Param, result.number().into());
+                params.iter().for_each(|param| out.uint(Column::Param, param.number().into()));
+            }
+            Type::Typedef { target, .. } => out.uint(Column::Target, target.number().into()),
+        }
+        last_name = name;
+    }
+}
+
+fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
+    let mut writer = EntryWriter::new(types.names().len());
+    // The last few definitions of the kind, newest last.
+    let mut window: Vec<(Name, Vec<Entry>)> = Vec::new();
+    let mut last_kind = 0;
+    let mut total = 0;
+    for ty in types.refs().skip(1) {
+        let definition = types.get(ty);
+        if !matches!(definition, Type::Enum { .. } | Type::Composite { .. }) {
+            continue;
+        }
+        let members = matches!(definition, Type::Composite { .. });
+        if rank(definition) != last_kind {
+            last_kind = rank(definition);
+            window.clear();
+        }
+        let name = types.name_of(ty);
+        let new = entries(types, ty);
+        total += new.len();
+        out.uint(Column::EntryCount, new.len() as u64);
+        let tried = BASES[usize::from(name == Name::EMPTY)];
+        let mut best: Option<(usize, Edit)> = None;
+        let mut cost = plain_cost(&new);
+        for (distance, (_, old)) in
+            window.iter().rev().take(tried).enumerate().take_while(|(_, (other, _))| *other == name)
+        {
+            let edit = Edit::new(old, &new);
+            if edit.cost < cost {
+                cost = edit.cost;
+                best = Some((distance, edit));
+            }
+        }
+        match best {
+            Some((distance, edit)) => {
+                out.uint(Column::Base, distance as u64 + 1);
+                let old = &window[window.len() - 1 - distance].1;
+                writer.edited(out, old, &new, &edit, members);
+            }
+            None => {
+                if !new.is_empty() {
+                    out.uint(Column::Base, 0);
+                }
+                writer.plain(out, &new, members);
+            }
+        }
+        if window.len() >= 2 * MAX_BASE {
+            window.drain(..MAX_BASE);
+        }
+        window.push((name, new));
+    }
+    if total > MAX_ALL_ENTRIES { Err(HubFileError::TooLarge { what: "members" }) } else { Ok(()) }
+}
