@@ -121,36 +121,27 @@ impl<'a> Finder<'a> {
     /// # Errors
     /// [`Error::NotFound`] when no source has a BTF that is known to be the host kernel's; another error when a named
     /// override file cannot be used, the archive is damaged, or no file can be made for libbpf.
-    pub fn find(self) -> Result<HostBtf, Error> {
-        self.ask_in_order()
+    pub fn find(mut self) -> Result<HostBtf, Error> {
+        let host = self.host.take();
+        self.ask_in_order(host)
     }
 
     #[inline(never)]
-    fn ask_in_order(&self) -> Result<HostBtf, Error> {
+    fn ask_in_order(&self, host: Option<Host>) -> Result<HostBtf, Error> {
         let root = self.root.as_deref().unwrap_or(Path::new("/"));
-        let read;
-        let host = match &self.host {
-            Some(host) => host,
-            None => {
-                read = Host::read(root, self.host_root.as_deref());
-                &read
-            }
+        let host = host.unwrap_or_else(|| Host::read(root, self.host_root.as_deref()));
+        let mut chain = Chain { finder: self, root, host: &host, steps: Vec::new(), refusal: None };
+        let found = chain.ask_all()?;
+        let (steps, refusal) = (chain.steps, chain.refusal);
+        let Some(found) = found else {
+            return Err(Error::NotFound(Box::new(NotFound { host, steps, refusal })));
         };
-        let mut chain = Chain { finder: self, root, host, steps: Vec::new(), refusal: None };
-        match chain.ask_all()? {
-            Some(found) => {
-                let (kernel, how) = match found.selection {
-                    Some(selection) => (Some(selection.kernel), selection.how),
-                    None if found.source == Source::Override => (None, How::Exact),
-                    None => (host.kernel_id(), How::Exact),
-                };
-                Ok(HostBtf { source: found.source, kernel, how, content: found.content, steps: chain.steps })
-            }
-            None => {
-                let (steps, refusal) = (chain.steps, chain.refusal);
-                Err(Error::NotFound(Box::new(NotFound { host: host.clone(), steps, refusal })))
-            }
-        }
+        let (kernel, how) = match found.selection {
+            Some(selection) => (Some(selection.kernel), selection.how),
+            None if found.source == Source::Override => (None, How::Exact),
+            None => (host.kernel_id(), How::Exact),
+        };
+        Ok(HostBtf { source: found.source, kernel, how, content: found.content, steps })
     }
 }
 
@@ -170,6 +161,7 @@ struct Chain<'f> {
 }
 
 impl Chain<'_> {
+    #[inline(never)]
     fn ask_all(&mut self) -> Result<Option<Found>, Error> {
         if let Some(found) = self.ask_override()? {
             return Ok(Some(found));

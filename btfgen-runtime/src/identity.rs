@@ -171,7 +171,7 @@ fn describe(reading: &Reading<'_>) -> String {
 fn folder_of(os: &OsRelease) -> Option<(&str, &str)> {
     let id = os.get("ID")?;
     let version = os.get("VERSION_ID").or_else(|| codename(os.get("VERSION_CODENAME")?)).unwrap_or_default();
-    let (distro, version) = match KNOWN.into_iter().find(|known| id.eq_ignore_ascii_case(known)) {
+    let (distro, version) = match KNOWN.into_iter().find(|known| *known == id) {
         Some(known) => (known, version),
         None => match id {
             "rhcos" => {

@@ -1,5 +1,7 @@
 //! os-release: the file that names a root file system's distribution, as os-release(5) quotes it.
 
+use crate::text::until;
+
 /// The assignments of an os-release file, the last of each name.
 ///
 /// ```
@@ -8,7 +10,8 @@
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OsRelease {
-    assignments: Vec<(String, String)>,
+    /// Lines of a name, `=` and the unquoted value.
+    assignments: String,
 }
 
 /// Longest file that is read, in bytes; the rest is ignored.
@@ -16,46 +19,73 @@ pub(crate) const MAX_LEN: usize = 64 << 10;
 
 impl OsRelease {
     /// Reads the assignments; a line that is none is skipped, as a shell's error in one line hides no other.
+    #[inline(never)]
     pub fn parse(text: &str) -> Self {
+        let mut assignments = Vec::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let text = text.get(..MAX_LEN).unwrap_or(text);
-        Self { assignments: text.lines().filter_map(assignment).collect() }
+        let mut rest = text.get(..MAX_LEN).unwrap_or(text);
+        while !rest.is_empty() {
+            let line = until(rest, b'\n');
+            rest = rest.get(line.len() + 1..).unwrap_or_default();
+            let kept = assignments.len();
+            if unquote(line.trim(), &mut assignments).is_none() {
+                assignments.truncate(kept);
+            }
+        }
+        Self { assignments: String::from_utf8(assignments).unwrap_or_default() }
     }
 
     /// The value of a name; `None` when it is missing or empty.
     #[inline(never)]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.assignments.iter().rev().find(|(key, _)| key == name)?;
-        (!value.is_empty()).then_some(value)
-    }
-}
-
-#[inline(never)]
-fn assignment(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.trim().split_once('=')?;
-    let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    named.then(|| Some((name.to_owned(), unquote(value)?))).flatten()
-}
-
-/// A shell word's value: quotes are removed, a backslash keeps the next character; `None` when a quote stays open.
-fn unquote(word: &str) -> Option<String> {
-    let mut value = String::with_capacity(word.len());
-    let mut quote = None;
-    let mut characters = word.chars();
-    while let Some(c) = characters.next() {
-        match (quote, c) {
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), _) if c == open => quote = None,
-            (None, ' ' | '\t' | '#') => break,
-            (None | Some('"'), '\\') => match characters.next()? {
-                escaped @ ('"' | '$' | '`' | '\\' | '\'') => value.push(escaped),
-                other if quote.is_none() => value.push(other),
-                other => value.extend(['\\', other]),
-            },
-            _ => value.push(c),
+        let mut found = None;
+        let mut rest = self.assignments.as_str();
+        while !rest.is_empty() {
+            let line = until(rest, b'\n');
+            rest = rest.get(line.len() + 1..).unwrap_or_default();
+            if until(line, b'=') == name {
+                found = line.get(name.len() + 1..);
+            }
         }
+        found.filter(|value| !value.is_empty())
     }
-    quote.is_none().then_some(value)
+}
+
+/// Appends an assignment, its value a shell word without its quotes: a backslash keeps the next character.
+///
+/// `None` when the line is no assignment or a quote stays open. Bytes are enough: all that matters is ASCII.
+fn unquote(line: &str, out: &mut Vec<u8>) -> Option<()> {
+    let name = until(line, b'=');
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return None;
+    }
+    let mut bytes = line.bytes().skip(name.len() + 1);
+    if name.len() == line.len() {
+        return None;
+    }
+    out.extend_from_slice(name.as_bytes());
+    let mut quote = 0;
+    let mut next = Some(b'=');
+    while let Some(byte) = next {
+        out.push(byte);
+        next = loop {
+            let byte = bytes.next();
+            match (quote, byte) {
+                (0, Some(b'"' | b'\'')) => quote = byte.unwrap_or_default(),
+                (0, Some(b' ' | b'\t' | b'#')) => break None,
+                (0, Some(b'\\')) => break Some(bytes.next()?),
+                (b'"', Some(b'\\')) => {
+                    // A backslash before any other character stays.
+                    let rest = bytes.clone().next()?;
+                    break if b"\"$`\\".contains(&rest) { bytes.next() } else { byte };
+                }
+                (open, Some(close)) if open == close => quote = 0,
+                (_, byte) => break byte,
+            }
+        };
+    }
+    out.push(b'\n');
+    (quote == 0).then_some(())
 }
 
 #[cfg(test)]
