@@ -1,8 +1,7 @@
 //! One kernel as a set of roots sees it: the candidates, and what holds for all its types.
 
-use std::collections::HashMap;
-
 use crate::btf::{Btf, BtfError, DataModel, Kind, is_long};
+use crate::memo::Memo;
 use crate::roots::{RootKind, Roots};
 use crate::types::{Interner, TypeRef, Types};
 
@@ -60,12 +59,12 @@ pub(crate) fn preferred_long(types: &Types, a: TypeRef, b: TypeRef) -> TypeRef {
 pub(crate) struct CandidateLists {
     lists: Vec<Vec<CandidateRef>>,
     /// Where a definition stands in its list, once lists are long.
-    places: HashMap<(usize, TypeRef), usize>,
+    places: Memo<(usize, TypeRef), usize>,
 }
 
 impl CandidateLists {
     pub(crate) fn new(roots: usize) -> Self {
-        Self { lists: vec![Vec::new(); roots], places: HashMap::new() }
+        Self { lists: vec![Vec::new(); roots], places: Memo::default() }
     }
 
     pub(crate) fn add(&mut self, root: usize, ty: TypeRef) {

@@ -11,6 +11,7 @@ mod fs;
 mod generate;
 pub mod hub;
 pub mod kernel;
+mod memo;
 pub mod minimize;
 pub mod object;
 pub mod pipeline;

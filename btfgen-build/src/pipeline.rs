@@ -307,7 +307,7 @@ fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Pr
             place: format!("{} #{}", relocation.section, relocation.number),
             spec: format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec)),
             line: relocation.line.as_ref().map(ToString::to_string),
-            text: relocation.line.as_ref().map(|line| line.text.clone()),
+            text: relocation.line.as_ref().map(|line| line.text.to_string()),
             reason: unresolved.reason.to_string(),
         });
     }

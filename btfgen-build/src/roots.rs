@@ -3,9 +3,8 @@
 //! A root is what candidates are looked up by: a kind and an essential name. Under it stand the distinct relocations of
 //! all objects; thousands of relocations of a large object come down to a few questions a root.
 
-use std::collections::HashMap;
-
 use crate::btf::{Btf, DataModel, Kind};
+use crate::memo::Memo;
 use crate::object::{Object, ObjectError};
 use crate::resolve::{LocalFailure, LocalSpec, RelocationKind, check_local};
 use crate::types::{Interner, Name, TypeRef, Types, essential_len};
@@ -90,7 +89,7 @@ pub enum Place {
 pub struct Roots {
     types: Types,
     roots: Vec<Root>,
-    index: HashMap<(RootKind, Name), usize>,
+    index: Memo<(RootKind, Name), usize>,
     places: Vec<Vec<Place>>,
 }
 
@@ -108,8 +107,8 @@ impl Roots {
     /// # Errors
     /// As [`Roots::new`].
     pub fn with_types(types: Types, objects: &[Object]) -> Result<Self, ObjectError> {
-        let mut roots = Self { types, roots: Vec::new(), index: HashMap::new(), places: Vec::new() };
-        let mut questions = HashMap::new();
+        let mut roots = Self { types, roots: Vec::new(), index: Memo::default(), places: Vec::new() };
+        let mut questions = Memo::default();
         for object in objects {
             let places = roots.add(object, &mut questions)?;
             roots.places.push(places);
@@ -120,13 +119,13 @@ impl Roots {
     fn add(
         &mut self,
         object: &Object,
-        questions: &mut HashMap<(usize, Question), usize>,
+        questions: &mut Memo<(usize, Question), usize>,
     ) -> Result<Vec<Place>, ObjectError> {
         let btf = Btf::parse(object.btf()).map_err(ObjectError::Btf)?;
         let model = btf.data_model();
         let mut interner = Interner::new(&btf);
         // Large objects repeat few relocations many times over.
-        let mut known: HashMap<(u32, &str, RelocationKind), Place> = HashMap::new();
+        let mut known: Memo<(u32, &str, RelocationKind), Place> = Memo::default();
         let mut places = Vec::with_capacity(object.relocations().len());
         for relocation in object.relocations() {
             let kind = match relocation.kind {
@@ -157,7 +156,7 @@ impl Roots {
         interner: &mut Interner<'_, '_>,
         model: DataModel,
         (local, access, kind): (u32, &str, RelocationKind),
-        questions: &mut HashMap<(usize, Question), usize>,
+        questions: &mut Memo<(usize, Question), usize>,
     ) -> Result<Place, LocalFailure> {
         let definition = interner.root(&mut self.types, local)?;
         let spec = LocalSpec::parse(&self.types, model, definition, kind, access)?;

@@ -1,9 +1,9 @@
 //! Answers: every question of a root for one candidate, worked out once however many kernels hold the candidate.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::btf::DataModel;
+use crate::memo::Memo;
 use crate::resolve::{Answer, Reads, evaluate};
 use crate::roots::Roots;
 use crate::types::{TypeRef, Types};
@@ -27,13 +27,13 @@ impl Evaluation {
 /// A memo of evaluations over one store of definitions.
 pub struct Answers<'r> {
     roots: &'r Roots,
-    known: HashMap<(usize, TypeRef, DataModel), Arc<Evaluation>>,
+    known: Memo<(usize, TypeRef, DataModel), Arc<Evaluation>>,
 }
 
 impl<'r> Answers<'r> {
     /// An empty memo.
     pub fn new(roots: &'r Roots) -> Self {
-        Self { roots, known: HashMap::new() }
+        Self { roots, known: Memo::default() }
     }
 
     /// The roots whose questions are answered.

@@ -1,16 +1,15 @@
 //! Emission: a minimized BTF's bytes, in an order that depends on the definitions' content alone.
 
-use std::collections::HashMap;
-
 use super::reduce::Reduced;
 use crate::btf::{BtfError, DataModel, Kind, VOID, Writer};
+use crate::memo::Memo;
 use crate::types::{Composite, Name, Type, TypeRef, Types};
 
 /// Writes the definitions: sorted, each once, roots whose ids count as often as needed.
 pub(crate) fn emit(reduced: &Reduced, model: DataModel) -> Result<Vec<u8>, BtfError> {
     let types = &reduced.types;
     let defined = defined_names(types);
-    let mut ids: HashMap<TypeRef, u32> = HashMap::from([(TypeRef::VOID, VOID)]);
+    let mut ids: Memo<TypeRef, u32> = [(TypeRef::VOID, VOID)].into_iter().collect();
     let mut written = Vec::new();
     for ty in order(reduced) {
         if linked(types, &defined, ty).is_some() {
@@ -49,8 +48,8 @@ fn order(reduced: &Reduced) -> Vec<TypeRef> {
 }
 
 /// Structs and unions that are written with their names, the first of each name in the order of content.
-fn defined_names(types: &Types) -> HashMap<(Composite, Name), TypeRef> {
-    let mut defined: HashMap<(Composite, Name), TypeRef> = HashMap::new();
+fn defined_names(types: &Types) -> Memo<(Composite, Name), TypeRef> {
+    let mut defined: Memo<(Composite, Name), TypeRef> = Memo::default();
     for ty in types.refs() {
         if let Type::Composite { kind, name, .. } = types.get(ty)
             && name != Name::EMPTY
@@ -65,7 +64,7 @@ fn defined_names(types: &Types) -> HashMap<(Composite, Name), TypeRef> {
 }
 
 /// The definition that stands for a pointee of which only kind and name count, if there is one.
-fn linked(types: &Types, defined: &HashMap<(Composite, Name), TypeRef>, ty: TypeRef) -> Option<TypeRef> {
+fn linked(types: &Types, defined: &Memo<(Composite, Name), TypeRef>, ty: TypeRef) -> Option<TypeRef> {
     match types.get(ty) {
         Type::Named { kind, name } => defined.get(&(kind, name)).copied(),
         _ => None,

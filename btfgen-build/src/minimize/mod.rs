@@ -10,11 +10,11 @@ mod footprint;
 mod reduce;
 mod verify;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::btf::{BtfError, DataModel};
 use crate::kernel::{CandidateRef, KernelTypes};
+use crate::memo::Memo;
 use crate::roots::Roots;
 use crate::types::{TypeRef, Types};
 
@@ -49,13 +49,13 @@ pub struct Minimizer<'r> {
     roots: &'r Roots,
     answers: Answers<'r>,
     verifier: Verifier<'r>,
-    known: HashMap<Key, Arc<[u8]>>,
+    known: Memo<Key, Arc<[u8]>>,
 }
 
 impl<'r> Minimizer<'r> {
     /// A minimizer that has seen no kernel.
     pub fn new(roots: &'r Roots) -> Self {
-        Self { roots, answers: Answers::new(roots), verifier: Verifier::new(roots), known: HashMap::new() }
+        Self { roots, answers: Answers::new(roots), verifier: Verifier::new(roots), known: Memo::default() }
     }
 
     /// The answers worked out so far.

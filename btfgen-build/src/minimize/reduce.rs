@@ -1,8 +1,7 @@
 //! Reduction: a footprint's definitions cut down to what was read, in a store of their own.
 
-use std::collections::HashMap;
-
 use super::Footprint;
+use crate::memo::Memo;
 use crate::resolve::NodeReads;
 use crate::types::{Enumerator, Member, Name, Type, TypeRef, Types};
 
@@ -11,7 +10,7 @@ pub(crate) struct Reduced {
     /// The definitions.
     pub(crate) types: Types,
     /// Roots, each with the number of copies needed.
-    pub(crate) roots: HashMap<TypeRef, usize>,
+    pub(crate) roots: Memo<TypeRef, usize>,
     /// Roots whose order of ids decides something, in that order.
     pub(crate) ordered: Vec<Vec<TypeRef>>,
 }
@@ -20,13 +19,13 @@ struct Reducer<'f> {
     source: &'f Types,
     footprint: &'f Footprint,
     types: Types,
-    known: HashMap<TypeRef, TypeRef>,
+    known: Memo<TypeRef, TypeRef>,
 }
 
 /// Cuts a footprint's definitions down.
 pub(super) fn reduce(source: &Types, footprint: &Footprint) -> Reduced {
-    let mut reducer = Reducer { source, footprint, types: Types::new(), known: HashMap::new() };
-    let mut roots = HashMap::new();
+    let mut reducer = Reducer { source, footprint, types: Types::new(), known: Memo::default() };
+    let mut roots = Memo::default();
     for (&ty, copies) in &footprint.roots {
         let reduced = reducer.reduce(ty);
         // Candidates that differ only in what nobody read become one, except where their ids are asked for: then a

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{ObjectError, Program, Relocation, SourceLine};
 use crate::btf::{Btf, Endian, u16_at, u32_at};
+use crate::memo::Memo;
 use crate::resolve::RelocationKind;
 
 /// Smallest record of line info and of relocations: four words.
@@ -61,18 +62,19 @@ pub(super) fn relocations(
     }
     lines.values_mut().for_each(|lines| lines.sort_by_key(|line| line[0]));
     let groups = part(24, "the relocation info")?.groups("relocation info")?;
-    let mut relocations = Vec::new();
+    let mut texts = Texts { btf, known: Memo::default() };
+    let mut relocations = Vec::with_capacity(groups.iter().map(|group| group.records.len()).sum());
     for group in groups {
-        let section: Arc<str> = text(btf, group.section)?.into();
+        let section = texts.get(group.section)?;
         let lines = lines.get(&group.section).map_or(&[][..], Vec::as_slice);
         for (number, [insn_offset, root, access, kind]) in group.records.into_iter().enumerate() {
             let before = lines.partition_point(|line| line[0] <= insn_offset);
-            let line = before.checked_sub(1).map(|at| source_line(btf, lines[at])).transpose()?;
+            let line = before.checked_sub(1).map(|at| texts.line(lines[at])).transpose()?;
             relocations.push(Relocation {
                 number,
                 insn_offset,
                 root,
-                access: access_string(btf, access)?,
+                access: texts.access(access)?,
                 kind: RelocationKind::from_number(kind).ok_or(kind),
                 program: program_at(programs, &section, insn_offset),
                 line,
@@ -83,26 +85,36 @@ pub(super) fn relocations(
     Ok(relocations)
 }
 
-/// A string for people; of one longer than any path or line the beginning.
-fn text(btf: &Btf<'_>, offset: u32) -> Result<String, ObjectError> {
-    let bytes = btf.string(offset).map_err(ObjectError::BtfExtString)?;
-    Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned())
+/// Strings of `.BTF`, each decoded once.
+struct Texts<'b, 'a> {
+    btf: &'b Btf<'a>,
+    known: Memo<u32, Arc<str>>,
 }
 
-fn access_string(btf: &Btf<'_>, offset: u32) -> Result<String, ObjectError> {
-    let bytes = btf.string(offset).map_err(ObjectError::BtfExtString)?;
-    if bytes.len() > MAX_TEXT {
-        return Err(ObjectError::BtfExt(format!("an access string has {} bytes", bytes.len())));
+impl Texts<'_, '_> {
+    /// A string for people; of one longer than any path or line the beginning.
+    fn get(&mut self, offset: u32) -> Result<Arc<str>, ObjectError> {
+        if let Some(known) = self.known.get(&offset) {
+            return Ok(Arc::clone(known));
+        }
+        let bytes = self.btf.string(offset).map_err(ObjectError::BtfExtString)?;
+        let text: Arc<str> = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).trim().into();
+        self.known.insert(offset, Arc::clone(&text));
+        Ok(text)
     }
-    Ok(String::from_utf8_lossy(bytes).into_owned())
-}
 
-fn source_line(btf: &Btf<'_>, [_, file, text_off, line_col]: [u32; 4]) -> Result<SourceLine, ObjectError> {
-    Ok(SourceLine {
-        file: text(btf, file)?,
-        line: line_col >> 10,
-        text: text(btf, text_off)?.trim().to_owned(),
-    })
+    /// An access string, which must be whole.
+    fn access(&self, offset: u32) -> Result<String, ObjectError> {
+        let bytes = self.btf.string(offset).map_err(ObjectError::BtfExtString)?;
+        if bytes.len() > MAX_TEXT {
+            return Err(ObjectError::BtfExt(format!("an access string has {} bytes", bytes.len())));
+        }
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn line(&mut self, [_, file, text, line_col]: [u32; 4]) -> Result<SourceLine, ObjectError> {
+        Ok(SourceLine { file: self.get(file)?, line: line_col >> 10, text: self.get(text)? })
+    }
 }
 
 /// The program whose symbol covers the instruction.

@@ -53,11 +53,11 @@ pub struct Relocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceLine {
     /// The file as the compiler was given it.
-    pub file: String,
+    pub file: Arc<str>,
     /// The line, from 1.
     pub line: u32,
     /// The line's text.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// Why a file is not a usable eBPF object.

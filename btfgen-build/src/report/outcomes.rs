@@ -1,10 +1,10 @@
 //! Outcomes: libbpf's verdict on each relocation of an object for one kernel, when the whole object is loaded.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
+use crate::memo::Memo;
 use crate::minimize::Answers;
 use crate::object::{Object, Patch, Relocation};
 use crate::resolve::{Candidate, Outcome, decide, explain_mismatch};
@@ -46,10 +46,10 @@ struct Resolution {
 pub struct Outcomes<'o> {
     objects: &'o [Object],
     groups: Vec<Group>,
-    known: HashMap<(usize, DataModel, Vec<CandidateRef>), Arc<Resolution>>,
+    known: Memo<(usize, DataModel, Vec<CandidateRef>), Arc<Resolution>>,
     /// What all groups together leave unresolved, by the resolutions' addresses, which `known` keeps alive.
-    unresolved: HashMap<Vec<*const Resolution>, Arc<[Unresolved]>>,
-    reached: HashMap<SectionKey, Arc<[bool]>>,
+    unresolved: Memo<Vec<*const Resolution>, Arc<[Unresolved]>>,
+    reached: Memo<SectionKey, Arc<[bool]>>,
 }
 
 /// A section of an object and what relocations make of its instructions.
@@ -60,7 +60,7 @@ impl<'o> Outcomes<'o> {
     pub fn new(objects: &'o [Object], roots: &Roots) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (object, places) in roots.places().iter().enumerate() {
-            let mut index: HashMap<u32, usize> = HashMap::new();
+            let mut index: Memo<u32, usize> = Memo::default();
             for (relocation, place) in places.iter().enumerate() {
                 if let Place::Root { root, question, local } = *place {
                     let group = *index.entry(local).or_insert_with(|| {
@@ -71,7 +71,13 @@ impl<'o> Outcomes<'o> {
                 }
             }
         }
-        Self { objects, groups, known: HashMap::new(), unresolved: HashMap::new(), reached: HashMap::new() }
+        Self {
+            objects,
+            groups,
+            known: Memo::default(),
+            unresolved: Memo::default(),
+            reached: Memo::default(),
+        }
     }
 
     /// The relocations that get no value from a kernel: poisoned ones and those that fail, in the order of the objects.
@@ -131,9 +137,9 @@ impl<'o> Outcomes<'o> {
     }
 
     /// For each section of an object that has relocations, which instructions can be run with these outcomes.
-    fn sections(&mut self, object: usize, resolutions: &[&Resolution]) -> HashMap<Arc<str>, Arc<[bool]>> {
+    fn sections(&mut self, object: usize, resolutions: &[&Resolution]) -> Memo<Arc<str>, Arc<[bool]>> {
         let of = &self.objects[object];
-        let mut patches: HashMap<Arc<str>, Vec<(usize, Patch)>> = HashMap::new();
+        let mut patches: Memo<Arc<str>, Vec<(usize, Patch)>> = Memo::default();
         for &(relocation, outcome) in resolutions.iter().flat_map(|resolution| &resolution.outcomes) {
             let place = &of.relocations()[relocation];
             if let Some(patch) = patch(of, place, outcome) {
@@ -141,7 +147,7 @@ impl<'o> Outcomes<'o> {
                 section.push((place.insn_offset as usize / 8, patch));
             }
         }
-        let mut sections = HashMap::new();
+        let mut sections = Memo::default();
         for (section, mut patches) in patches {
             patches.sort_unstable_by_key(|(at, _)| *at);
             let key = (object, Arc::clone(&section), patches);

@@ -1,6 +1,6 @@
 //! Extraction: one kernel of a hub file as a raw BTF.
 
-use std::collections::HashMap;
+use crate::memo::Memo;
 
 use btfgen_runtime::KernelId;
 
@@ -27,7 +27,7 @@ impl HubFile {
                 copier.copy(&mut types, TypeRef::at(ty))?;
             }
         }
-        let mut roots = HashMap::new();
+        let mut roots = Memo::default();
         for &(ty, set) in graph.sets.repeated.iter().filter(|(_, set)| held(*set)) {
             if held(graph.sets.holders(ty)) && held(set) {
                 roots.insert(copier.copy(&mut types, TypeRef::at(ty))?, 2);
