@@ -25,7 +25,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         }
     }
     let root = shell::root();
-    let built = shell::build(cargo().args(["build", "--release", "--package", "example-app"]))?;
+    let built = shell::build(cargo().args(["build", "--package", "example-app"]))?;
     let tool = ["build", "--release", "--package", "btfgen-build", "--features", "cli", "--bin", "btfgen"];
     let tool = shell::build(cargo().args(tool))?;
     let btfgen = tool.executable()?;
