@@ -9,10 +9,10 @@ use object::{Object, ObjectSection};
 use super::codec::Codec;
 use super::{VendorError, scan};
 
-/// Most bytes that one image may unpack to.
-pub const IMAGE_LIMIT: u64 = 512 << 20;
-/// Most bytes that are unpacked while trying what looks compressed but may not be.
-const SCAN_LIMIT: u64 = 2 * IMAGE_LIMIT;
+/// Most bytes of an image, packed or unpacked; distributions' kernels unpack to about 100 MB.
+pub const IMAGE_LIMIT: u64 = 256 << 20;
+/// Most bytes that are unpacked for one image, wrapped or mistaken payloads included.
+const UNPACK_LIMIT: u64 = 2 * IMAGE_LIMIT;
 /// Most places that are tried so.
 const SCAN_ATTEMPTS: usize = 64;
 /// How deep wrappings are followed: a gzip of an EFI image of a compressed kernel has two.
@@ -31,7 +31,7 @@ const BTF_LIMIT: u64 = 256 << 20;
 /// [`VendorError::NoBtf`] when there is none, [`VendorError::NeedsPahole`] when there is DWARF instead,
 /// [`VendorError::TooLarge`] when the payload unpacks to more than [`IMAGE_LIMIT`] bytes.
 pub fn find_btf(image: &[u8]) -> Result<Vec<u8>, VendorError> {
-    let mut search = Search { budget: SCAN_LIMIT, attempts: SCAN_ATTEMPTS, dwarf: false };
+    let mut search = Search { budget: UNPACK_LIMIT, attempts: SCAN_ATTEMPTS, dwarf: false };
     match search.layer(image, 0)? {
         Some(btf) => Ok(btf),
         None if search.dwarf => Err(VendorError::NeedsPahole),
@@ -115,7 +115,7 @@ impl Form {
 }
 
 struct Search {
-    /// Bytes that may still be unpacked while scanning.
+    /// Bytes that may still be unpacked.
     budget: u64,
     attempts: usize,
     /// An ELF with DWARF and no BTF was met.
