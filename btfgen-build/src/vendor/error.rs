@@ -95,6 +95,9 @@ pub enum VendorError {
     /// A hub, or a file in it, cannot be read.
     #[error(transparent)]
     Hub(#[from] crate::hub::HubError),
+    /// A hub cannot take the kernel, or a hub file cannot be read.
+    #[error(transparent)]
+    HubFile(#[from] crate::hub::file::HubFileError),
 }
 
 impl VendorError {

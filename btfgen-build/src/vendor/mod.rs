@@ -1,6 +1,7 @@
 //! Vendor: kernel images and packages to BTF, so that a hub needs nothing but what distributions publish.
 
 pub mod codec;
+pub mod collect;
 mod deb;
 mod error;
 pub mod image;

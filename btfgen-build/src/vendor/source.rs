@@ -1,11 +1,8 @@
-//! Source: where kernels are taken from, and reading them, several at once and one bad one at no other's cost.
+//! Source: where kernels are taken from, and reading one from each kind.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::mpsc;
-use std::thread;
 
 use btfgen_runtime::{Host, KernelId};
 
@@ -54,6 +51,15 @@ enum Place {
     /// ELF, image, or BTF.
     Image(PathBuf),
     ThisHost,
+}
+
+/// Which kernels are wanted, and with what.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whether a kernel is wanted; asked before its BTF is looked for.
+    pub kernel: &'a (dyn Fn(&KernelId) -> bool + Sync),
+    /// Whether the BTF of its modules is wanted too.
+    pub modules: bool,
 }
 
 /// A kernel read from a source.
@@ -122,51 +128,62 @@ fn place(path: &Path) -> Result<Place, VendorError> {
 }
 
 impl Offer {
-    /// Reads the kernel, with the BTF of its modules if `modules`.
+    /// Reads the kernel; `None` when it is not wanted.
     ///
     /// # Errors
     /// When no BTF is found, or the kernel id is neither given nor told.
-    pub fn read(&self, modules: bool) -> Result<Kernel, VendorError> {
+    pub fn read(&self, wanted: &Wanted<'_>) -> Result<Option<Kernel>, VendorError> {
         match &self.place {
+            Place::Package(path) => self.read_package(path, wanted),
             Place::Btf(path, inside) => {
-                let id = self.given_id()?;
+                let Some(id) = self.given_id(wanted)? else { return Ok(None) };
                 let bytes = hub::read_btf(path)?;
                 let btf = checked(&bytes, &self.label)?;
-                Ok(Kernel { id, provenance: inside.clone(), btf, modules: Vec::new() })
+                Ok(Some(Kernel { id, provenance: inside.clone(), btf, modules: Vec::new() }))
             }
             Place::Image(path) => {
-                let id = self.given_id()?;
+                let Some(id) = self.given_id(wanted)? else { return Ok(None) };
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Kernel { id, provenance: name, btf: image_btf(path)?, modules: Vec::new() })
+                Ok(Some(Kernel { id, provenance: name, btf: image_btf(path)?, modules: Vec::new() }))
             }
-            Place::Package(path) => self.read_package(path, modules),
             Place::ThisHost => {
-                let told = || Host::current().kernel_id();
-                let id = self.id.clone().or_else(told).map_or_else(|| self.given_id(), Ok)?;
-                this_host(id, Path::new(SYS_KERNEL_BTF), modules)
+                let told = if self.id.is_none() { Host::current().kernel_id() } else { None };
+                let id = match told {
+                    Some(id) => Some(id).filter(|id| (wanted.kernel)(id)),
+                    None => self.given_id(wanted)?,
+                };
+                let Some(id) = id else { return Ok(None) };
+                this_host(id, Path::new(SYS_KERNEL_BTF), wanted.modules).map(Some)
             }
         }
     }
 
-    fn given_id(&self) -> Result<KernelId, VendorError> {
-        self.id.clone().ok_or_else(|| VendorError::UnknownId {
-            message: format!("{} does not say which kernel it is of", self.label),
-        })
+    /// The id that came with the offer, if it is wanted.
+    fn given_id(&self, wanted: &Wanted<'_>) -> Result<Option<KernelId>, VendorError> {
+        match &self.id {
+            Some(id) => Ok(Some(id.clone()).filter(|id| (wanted.kernel)(id))),
+            None => Err(VendorError::UnknownId {
+                message: format!("{} does not say which kernel it is of", self.label),
+            }),
+        }
     }
 
-    fn read_package(&self, path: &Path, with_modules: bool) -> Result<Kernel, VendorError> {
+    fn read_package(&self, path: &Path, wanted: &Wanted<'_>) -> Result<Option<Kernel>, VendorError> {
         let open =
             || File::open(path).map(BufReader::new).map_err(VendorError::read(path.display().to_string()));
-        let (metadata, release, btf) = package::read_image(open()?, |metadata, file| {
-            let release = file.release.to_owned();
-            Ok((metadata.clone(), release, packaged_btf(file)?))
+        let read = package::read_image(open()?, |metadata, file| {
+            let id = match &self.id {
+                Some(id) => id.clone(),
+                None => package::kernel_id(metadata, file.release)?,
+            };
+            if !(wanted.kernel)(&id) {
+                return Ok(None);
+            }
+            Ok(Some((metadata.file_name(), id, packaged_btf(file)?)))
         })?;
-        let id = match &self.id {
-            Some(id) => id.clone(),
-            None => package::kernel_id(&metadata, &release)?,
-        };
-        let modules = if with_modules { modules::read_modules(open()?)? } else { Vec::new() };
-        Ok(Kernel { id, provenance: metadata.file_name(), btf, modules })
+        let Some((provenance, id, btf)) = read else { return Ok(None) };
+        let modules = if wanted.modules { modules::read_modules(open()?)? } else { Vec::new() };
+        Ok(Some(Kernel { id, provenance, btf, modules }))
     }
 }
 
@@ -231,36 +248,6 @@ fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, Ven
 fn checked(bytes: &[u8], what: &str) -> Result<Vec<u8>, VendorError> {
     let btf = scan::btf_at_start(bytes).ok_or_else(|| VendorError::BadBtf { what: what.to_owned() })?;
     Ok(btf.to_vec())
-}
-
-/// Reads offers in `threads` threads and hands each result to `each`, in the order in which they are done.
-///
-/// At most `threads` kernels are waiting for `each`, so that memory does not grow with the number of offers.
-pub fn read_all<'a>(
-    offers: &'a [Offer],
-    modules: bool,
-    threads: usize,
-    mut each: impl FnMut(&'a Offer, Result<Kernel, VendorError>),
-) {
-    let queue = Mutex::new(offers.iter());
-    let next = || queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-    let (sender, receiver) = mpsc::sync_channel(0);
-    thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, offers.len().max(1)) {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                while let Some(offer) = next() {
-                    if sender.send((offer, offer.read(modules))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        for (offer, result) in receiver {
-            each(offer, result);
-        }
-    });
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn id(text: &str) -> KernelId {
 fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, VendorError> {
     let offers = Source::at(path).offers(given)?;
     assert_eq!(offers.len(), 1);
-    offers[0].read(true)
+    Ok(offers[0].read(&Wanted { kernel: &|_| true, modules: true })?.expect("all are wanted"))
 }
 
 #[test]
@@ -79,31 +79,19 @@ fn reads_packages_with_their_modules() {
 }
 
 #[test]
-fn one_bad_source_costs_no_other() {
+fn leaves_unwanted_kernels_unread() {
     let folder = TempFolder::new().unwrap();
-    let good = btf(Endian::Big, 9);
-    for number in 0..9 {
-        let bytes = if number == 4 { b"no BTF".to_vec() } else { good.clone() };
-        write(&folder, &format!("tree/debian/12/s390x/6.1.{number}.btf"), &bytes);
-    }
-    write(&folder, "tree/debian/12/s390x/6.1.9.btf.tar.xz", b"no xz");
-    let offers = Source::at(&folder.path().join("tree")).offers(None).unwrap();
-    for threads in [0, 1, 3, 100] {
-        let (mut read, mut bad) = (Vec::new(), Vec::new());
-        read_all(&offers, false, threads, |offer, result| match result {
-            Ok(kernel) => {
-                assert_eq!(Some(&kernel.id), offer.id.as_ref());
-                assert_eq!(kernel.provenance, format!("{}.btf", kernel.id));
-                assert!(kernel.btf == good);
-                read.push(kernel.id);
-            }
-            Err(error) => bad.push(format!("{}: {error}", offer.id.as_ref().unwrap().release())),
-        });
-        assert_eq!(read.len(), 8);
-        bad.sort();
-        assert_eq!(bad.len(), 2, "{bad:?}");
-        assert!(bad[0].starts_with("6.1.4: ") && bad[0].ends_with("is no BTF, or a damaged one"), "{bad:?}");
-        assert!(bad[1].starts_with("6.1.9: ") && bad[1].contains("6.1.9.btf.tar.xz"), "{bad:?}");
+    // What cannot be read is not even tried.
+    let tree = write(&folder, "tree/debian/12/s390x/6.1.0.btf", b"no BTF");
+    let tree = tree.ancestors().nth(4).unwrap();
+    let package = deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-6.1.0-50-amd64", b"no image")]);
+    let package = write(&folder, "package", &package);
+    let image = write(&folder, "image", b"no image");
+    let given = id("custom/1/x86_64/6.1.0");
+    for (path, given) in [(tree, None), (&package, None), (&package, Some(&given)), (&image, Some(&given))] {
+        let offers = Source::at(path).offers(given).unwrap();
+        assert!(offers[0].read(&Wanted { kernel: &|_| true, modules: false }).is_err());
+        assert_eq!(offers[0].read(&Wanted { kernel: &|_| false, modules: false }).unwrap(), None);
     }
 }
 
