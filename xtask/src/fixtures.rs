@@ -1,8 +1,10 @@
 //! Fixtures: compiles `testdata/bpf` to objects and `testdata/targets` to BTF, and checks that the committed ones agree.
 //!
-//!     testdata/bpf/<name>.bpf.c    ->  testdata/objects/{el,eb}/<name>.o
-//!     testdata/targets/<name>.c    ->  testdata/targets/{el,eb}/<name>.btf
-//!     a kernel of the example      ->  testdata/objects/agent.o.zst, as large as a security agent's
+//! ```text
+//! testdata/bpf/<name>.bpf.c    ->  testdata/objects/{el,eb}/<name>.o
+//! testdata/targets/<name>.c    ->  testdata/targets/{el,eb}/<name>.btf
+//! a kernel of the example      ->  testdata/objects/agent.o.zst, as large as a security agent's
+//! ```
 //!
 //! A target's `#if UNIT == n` parts are compiled one by one and joined without deduplication.
 

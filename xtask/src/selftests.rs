@@ -1,7 +1,9 @@
 //! Self-tests: the kernel's own CO-RE cases, fetched from Debian's `linux-source-*` package and never committed.
 //!
-//!     progs/test_core_reloc_*.c, progs/btf__core_reloc_*.c  ->  {el,eb}/*.o
-//!     the table in prog_tests/core_reloc.c                  ->  which object against which target, and whether it must fail
+//! ```text
+//! progs/test_core_reloc_*.c, progs/btf__core_reloc_*.c  ->  {el,eb}/*.o
+//! the table in prog_tests/core_reloc.c                  ->  which object against which target, and whether it must fail
+//! ```
 //!
 //! The judging is done by the example `selftests` of the package `oracle`.
 

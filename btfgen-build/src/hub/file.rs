@@ -1,8 +1,8 @@
 //! Hub file: any number of kernels in one small file, each type stored once.
 //!
-//! `docs/hub-file.md` specifies the layout. The file is a row of columns ([`column`]): the kernel table ([`kernels`]), the
-//! definitions in canonical order ([`canonical`], [`nodes`], [`entries`]) and the sets of kernels that hold them
-//! ([`sets`]). [`HubBuilder`] writes it, [`HubFile`] opens it and decodes what is asked for.
+//! `docs/hub-file.md` specifies the layout. The file is a row of columns (`column`): the kernel table (`kernels`), the
+//! definitions in canonical order (`canonical`, `nodes`, `entries`) and the sets of kernels that hold them
+//! (`sets`). [`HubBuilder`] writes it, [`HubFile`] opens it and decodes what is asked for.
 
 mod builder;
 mod canonical;

@@ -1,8 +1,8 @@
 //! Minimized BTF: from a kernel's candidates to the canonical bytes that hold what the relocations read.
 //!
-//! Steps: [`Answers`] works out each question for each candidate and what it read; [`footprint`] keeps the candidates
-//! that take part in a decision; [`reduce`] cuts their definitions down to what was read; [`emit`] writes them in an
-//! order that depends on content alone; [`verify`] reads the bytes back and resolves everything anew.
+//! Steps: [`Answers`] works out each question for each candidate and what it read; `footprint` keeps the candidates
+//! that take part in a decision; `reduce` cuts their definitions down to what was read; `emit` writes them in an
+//! order that depends on content alone; `verify` reads the bytes back and resolves everything anew.
 
 mod answers;
 mod emit;
