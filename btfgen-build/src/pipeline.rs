@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::btf::Btf;
 use crate::error::Context;
-use crate::hub::{self, KernelFilter, TreeEntry};
+use crate::hub::file::HubFile;
+use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
@@ -74,21 +75,73 @@ pub fn pack_with(
     on_failure: OnFailure,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Packed, Error> {
-    let listing = hub::list(hub)?;
-    let selection = filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
-    let kernels: Vec<&TreeEntry> = selection.kept.iter().map(|&at| &listing.kernels[at]).collect();
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let done = AtomicUsize::new(0);
-    let task = |worker: &mut Worker<'_>, at: usize| {
-        let result = worker.kernel(kernels[at]);
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1, kernels.len());
-        result
-    };
-    let results = on_all_cores(kernels.len(), || Worker::new(objects, &roots), task);
-    let mut packed = collect(objects, &roots, results, on_failure)?;
-    packed.report.idle_excludes = selection.idle;
-    packed.report.hub_notes = listing.notes.iter().map(ToString::to_string).collect();
+    let job = Job { objects, roots: &roots, hub, filter, progress };
+    let read = if hub.is_file() { job.hub_file()? } else { job.hub_tree()? };
+    let mut packed = collect(objects, &roots, read.results, on_failure)?;
+    packed.report.idle_excludes = read.idle;
+    packed.report.hub_notes = read.notes;
     Ok(packed)
+}
+
+/// What all kernels of a hub are minimized for.
+struct Job<'a> {
+    objects: &'a [Object],
+    roots: &'a Roots,
+    hub: &'a Path,
+    filter: &'a KernelFilter,
+    progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// The wanted kernels of a hub, minimized.
+struct HubResults {
+    results: Vec<Result<Minimized, Error>>,
+    idle: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Job<'_> {
+    fn hub_tree(&self) -> Result<HubResults, Error> {
+        let listing = hub::list(self.hub)?;
+        let selection = self.filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
+        let kernels: Vec<&TreeEntry> = selection.kept.iter().map(|&at| &listing.kernels[at]).collect();
+        let done = AtomicUsize::new(0);
+        let task = |worker: &mut Worker<'_>, at: usize| {
+            let result = worker.kernel(kernels[at]);
+            (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, kernels.len());
+            result
+        };
+        let worker = || Worker::new(self.objects, self.roots, self.roots.types().clone());
+        let results = on_all_cores(kernels.len(), worker, task);
+        let notes = listing.notes.iter().map(ToString::to_string).collect();
+        Ok(HubResults { results, idle: selection.idle, notes })
+    }
+
+    /// As [`Job::hub_tree`]; kernels that look the same to the objects are minimized once.
+    fn hub_file(&self) -> Result<HubResults, Error> {
+        let failed = |source| HubError::File { file: self.hub.to_owned(), source };
+        let file = HubFile::open(crate::fs::read(self.hub)?).map_err(failed)?;
+        let selection = self.filter.select(file.kernels().iter().map(|kernel| &kernel.id))?;
+        let id = |at: usize| &file.kernels()[selection.kept[at]].id;
+        let mut types = self.roots.types().clone();
+        let view = file.view(&mut types, self.roots, &selection.kept).map_err(failed)?;
+        let mut same: Vec<Vec<usize>> = vec![Vec::new(); view.distinct.len()];
+        view.kernels.iter().enumerate().for_each(|(at, &distinct)| same[distinct].push(at));
+        let done = AtomicUsize::new(0);
+        let task = |worker: &mut Worker<'_>, at: usize| {
+            let result = worker.minimized(id(same[at][0]), &view.distinct[at]);
+            let more = same[at].len();
+            (self.progress)(done.fetch_add(more, Ordering::Relaxed) + more, selection.kept.len());
+            result
+        };
+        let worker = || Worker::new(self.objects, self.roots, types.clone());
+        let distinct = on_all_cores(view.distinct.len(), worker, task);
+        let distinct = distinct.into_iter().collect::<Result<Vec<Minimized>, Error>>()?;
+        let result =
+            |(at, &place): (usize, &usize)| Minimized { id: id(at).clone(), ..distinct[place].clone() };
+        let results = view.kernels.iter().enumerate().map(|kernel| Ok(result(kernel))).collect();
+        Ok(HubResults { results, idle: selection.idle, notes: Vec::new() })
+    }
 }
 
 /// Minimizes one raw BTF for a set of objects: the job of `bpftool gen min_core_btf`.
@@ -99,7 +152,7 @@ pub fn pack_with(
 /// When the BTF is malformed or of another byte order than an object, or the result turns out to differ.
 pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let mut worker = Worker::new(objects, &roots);
+    let mut worker = Worker::new(objects, &roots, roots.types().clone());
     let kernel = KernelTypes::from_btf(&mut worker.types, &roots, &Btf::parse(btf)?)?;
     if let Some(reason) = worker.other_byte_order(&kernel) {
         return Err(Error::new(ErrorKind::Object, reason));
@@ -121,6 +174,7 @@ struct Worker<'r> {
 }
 
 /// What a worker makes of a kernel.
+#[derive(Clone)]
 struct Minimized {
     id: KernelId,
     bytes: Result<Arc<[u8]>, String>,
@@ -128,8 +182,8 @@ struct Minimized {
 }
 
 impl<'r> Worker<'r> {
-    fn new(objects: &'r [Object], roots: &'r Roots) -> Self {
-        let types = roots.types().clone();
+    /// `types` are the roots' own, perhaps with more.
+    fn new(objects: &'r [Object], roots: &'r Roots, types: Types) -> Self {
         Self {
             objects,
             roots,
@@ -141,25 +195,29 @@ impl<'r> Worker<'r> {
 
     /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
     fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
-        let mut result =
-            Minimized { id: entry.id.clone(), bytes: Err(String::new()), unresolved: Arc::default() };
-        let kernel = match self.read(entry) {
-            Ok(kernel) => kernel,
+        match self.read(entry) {
+            Ok(kernel) => self.minimized(&entry.id, &kernel),
             Err(error) => {
-                result.bytes = Err(format!("{error:#}"));
-                return Ok(result);
+                let bytes = Err(format!("{error:#}"));
+                Ok(Minimized { id: entry.id.clone(), bytes, unresolved: Arc::default() })
             }
-        };
-        if let Some(reason) = self.other_byte_order(&kernel) {
+        }
+    }
+
+    /// A kernel whose candidates are in this worker's store.
+    fn minimized(&mut self, id: &KernelId, kernel: &KernelTypes) -> Result<Minimized, Error> {
+        let mut result = Minimized { id: id.clone(), bytes: Err(String::new()), unresolved: Arc::default() };
+        if let Some(reason) = self.other_byte_order(kernel) {
             result.bytes = Err(reason);
             return Ok(result);
         }
-        result.unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, &kernel);
-        match self.minimizer.minimize(&self.types, &kernel) {
+        result.unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, kernel);
+        match self.minimizer.minimize(&self.types, kernel) {
             Ok(bytes) => result.bytes = Ok(bytes),
             Err(error @ MinimizeError::Difference(_)) => {
-                return Err(Error::new(ErrorKind::Internal, error)
-                    .context(format!("while minimizing kernel {}", entry.id)));
+                return Err(
+                    Error::new(ErrorKind::Internal, error).context(format!("while minimizing kernel {id}"))
+                );
             }
             Err(error) => {
                 let error = Error::new(ErrorKind::Btf, error);
@@ -229,6 +287,8 @@ fn collect(
     packed.report.objects =
         objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
     let mut known: HashMap<[u8; 32], usize> = HashMap::new();
+    // Most kernels share not only the bytes but the allocation.
+    let mut hashes: HashMap<*const u8, [u8; 32]> = HashMap::new();
     for result in results {
         let minimized = result?;
         let (problems, guarded) = problems(objects, roots, &minimized);
@@ -239,7 +299,8 @@ fn collect(
         let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
         let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
             let next = packed.blobs.len();
-            let blob = *known.entry(Sha256::digest(&bytes).into()).or_insert(next);
+            let hash = *hashes.entry(bytes.as_ptr()).or_insert_with(|| Sha256::digest(&bytes).into());
+            let blob = *known.entry(hash).or_insert(next);
             if blob == next {
                 packed.blobs.push(bytes.to_vec());
             }

@@ -13,6 +13,7 @@ mod kernels;
 mod nodes;
 mod read_nodes;
 mod sets;
+mod stat;
 mod view;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use sets::Sets;
 
 pub use builder::HubBuilder;
 pub use kernels::KernelRecord;
+pub use stat::HubStat;
 pub use view::HubView;
 
 /// Why a hub file cannot be read or written.

@@ -27,6 +27,14 @@ pub enum HubError {
         /// What was found instead.
         notes: Vec<Note>,
     },
+    /// The hub file cannot be read.
+    #[error("hub file {}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: file::HubFileError,
+    },
     /// A packed BTF cannot be unpacked.
     #[error("cannot read a BTF from {}", file.display())]
     Codec {

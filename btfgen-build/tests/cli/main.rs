@@ -4,6 +4,7 @@
 
 mod archive;
 mod harness;
+mod hub;
 mod minimize;
 mod pack;
 mod select;

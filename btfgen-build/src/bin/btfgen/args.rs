@@ -33,6 +33,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ArchiveCommand,
     },
+    /// Looks into a hub, and merges hub files.
+    Hub {
+        #[command(subcommand)]
+        command: HubCommand,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,5 +166,50 @@ pub(crate) enum ArchiveCommand {
         /// The file to write.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HubCommand {
+    /// Prints the kernel ids of a hub file or hub tree.
+    List {
+        /// The hub.
+        hub: PathBuf,
+        /// Prints a JSON array; of a hub file with provenance, SHA-256 and bytes of each source BTF.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints what the kernels of a hub file share, after checking all of it.
+    Stat {
+        /// The hub file.
+        hub: PathBuf,
+        /// Prints a JSON object.
+        #[arg(long)]
+        json: bool,
+        /// Writes the growth of distinct types as an SVG image.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
+    /// Writes one kernel of a hub file as a raw BTF.
+    Extract {
+        /// The hub file.
+        hub: PathBuf,
+        /// The kernel id.
+        kernel: KernelId,
+        /// The file to write.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Writes the union of hub files, whatever their order.
+    Merge {
+        /// The hub files.
+        #[arg(required = true)]
+        hubs: Vec<PathBuf>,
+        /// The hub file to write; it may be one of those read.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// zstd's compression level.
+        #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+        level: i32,
     },
 }

@@ -2,9 +2,11 @@
 
 mod archive;
 mod args;
+mod hub;
 mod minimize;
 mod output;
 mod pack;
+mod plot;
 mod select;
 
 use std::error::Error;
@@ -43,5 +45,6 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Report(args) => pack::report(&args),
         Command::Select(args) => select::run(&args),
         Command::Archive { command } => archive::run(command),
+        Command::Hub { command } => hub::run(command),
     }
 }
