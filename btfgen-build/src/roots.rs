@@ -122,7 +122,8 @@ impl Roots {
         questions: &mut Memo<(usize, Question), usize>,
     ) -> Result<Vec<Place>, ObjectError> {
         let btf = Btf::parse(object.btf()).map_err(ObjectError::Btf)?;
-        let model = btf.data_model();
+        // As libbpf's `bpf_object__init_btf` has it, whatever the size of the object's `long`.
+        let model = DataModel { pointer_size: 8, ..btf.data_model() };
         let mut interner = Interner::new(&btf);
         // Large objects repeat few relocations many times over.
         let mut known: Memo<(u32, &str, RelocationKind), Place> = Memo::default();

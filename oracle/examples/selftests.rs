@@ -5,6 +5,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "../tests/common/kernels.rs"]
+mod kernels;
 #[path = "../tests/common/ours.rs"]
 mod ours;
 
@@ -12,7 +14,8 @@ use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 
-use common::{differences, for_each_selection, kernels, minimize};
+use common::{differences, for_each_selection, minimize};
+use kernels::kernels;
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Judge, Outcome, Selection};
 use ours::Ours;

@@ -173,6 +173,8 @@ int oracle_run_new(const void *local, __u32 local_len, const void *target, __u32
 	run->local = btf__new(local, local_len);
 	if (!run->local)
 		goto fail;
+	/* As bpf_object__init_btf() does, whatever the size of the object's `long`. */
+	btf__set_pointer_size(run->local, 8);
 	run->target = btf__new(target, target_len);
 	if (!run->target)
 		goto fail;
@@ -244,12 +246,13 @@ static int resolve(struct oracle_run *run, const char *prog, const struct bpf_co
 	return err;
 }
 
-static __u64 lshift_on_big_endian(__u64 lshift, __u64 rshift, __u64 byte_sz)
+/* In 32 bits, as libbpf computes before it widens the result. */
+static __u64 lshift_on_big_endian(__u32 lshift, __u32 rshift, __u32 byte_sz)
 {
-	__u64 bit_sz = 64 - rshift;
-	__u64 bits_before = 64 - lshift - bit_sz;
+	__u32 bit_sz = 64 - rshift;
+	__u32 bits_before = 64 - lshift - bit_sz;
 
-	return (8 - byte_sz) * 8 + bits_before;
+	return (__u32)((8 - byte_sz) * 8 + bits_before);
 }
 
 /*

@@ -7,7 +7,7 @@
 //! - [`bpftool`]: `bpftool gen min_core_btf`, when it is installed.
 //!
 //! [`elf`] reads objects on its own, so that a mistake of `btfgen-build`'s reader cannot hide from the judges, and
-//! [`raw`] writes BTF by hand. [`testdata`] finds the committed fixtures.
+//! [`raw`] writes BTF and [`forge`] objects by hand. [`testdata`] finds the committed fixtures.
 
 #[cfg(feature = "judges")]
 pub mod aya;
@@ -18,6 +18,7 @@ pub mod dump;
 pub mod elf;
 #[cfg(feature = "judges")]
 mod ffi;
+pub mod forge;
 #[cfg(feature = "judges")]
 pub mod libbpf;
 pub mod raw;

@@ -60,7 +60,8 @@ impl Btf {
         self.records.is_empty()
     }
 
-    fn string(&mut self, text: &str) -> u32 {
+    /// The offset of a string, which is added if it is not there.
+    pub fn string(&mut self, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
         }
@@ -93,6 +94,16 @@ impl Btf {
     /// An integer of `bytes` bytes.
     pub fn int(&mut self, name: &str, bytes: u32, signed: bool) -> u32 {
         self.push(name, kind::INT, false, 0, bytes, &[(u32::from(signed) << 24) | (bytes * 8)])
+    }
+
+    /// Makes the integer added last one of the bit field integers that old compilers wrote.
+    ///
+    /// # Panics
+    /// When the last type is no integer.
+    pub fn make_last_int_a_bitfield(&mut self, offset: u32, bits: u32) {
+        let record = self.records.last_mut().filter(|record| record[1] >> 24 == kind::INT);
+        let encoding = &mut record.expect("the last type is an integer")[3];
+        *encoding = (*encoding & 0xff00_0000) | (offset << 16) | bits;
     }
 
     /// A floating point number of `bytes` bytes.
@@ -166,6 +177,43 @@ impl Btf {
         self.push(text, kind::DECL_TAG, false, 0, target, &[component.cast_unsigned()])
     }
 
+    /// Kind, essential name and place of each named type, counted from 0.
+    pub fn names(&self) -> Vec<(u32, String, usize)> {
+        let mut names = Vec::new();
+        for (place, record) in self.records.iter().enumerate() {
+            let tail = self.strings.get(record[0] as usize..).unwrap_or_default();
+            let name = String::from_utf8_lossy(tail.split(|&byte| byte == 0).next().unwrap_or_default());
+            if !name.is_empty() {
+                names.push(((record[1] >> 24) & 0x1f, name.into_owned(), place));
+            }
+        }
+        names
+    }
+
+    /// The same types over a string table in which each use of a string has its own copy, the last first.
+    #[must_use]
+    pub fn with_other_strings(&self) -> Self {
+        let strings = std::cell::RefCell::new(vec![0]);
+        let move_string = |offset: u32| {
+            let tail = self.strings.get(offset as usize..).unwrap_or_default();
+            let text = tail.split(|&byte| byte == 0).next().unwrap_or_default();
+            let mut strings = strings.borrow_mut();
+            let at = strings.len();
+            strings.extend_from_slice(text);
+            strings.push(0);
+            u32::try_from(at).unwrap_or(u32::MAX)
+        };
+        let moved = self.records.iter().rev().map(|record| {
+            mapped(
+                record,
+                |word, value| if word == Word::String && value != 0 { move_string(value) } else { value },
+            )
+        });
+        let mut records: Vec<_> = moved.collect();
+        records.reverse();
+        Self { records, strings: strings.into_inner() }
+    }
+
     /// The wire form.
     pub fn to_bytes(&self, big_endian: bool) -> Vec<u8> {
         let word = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
@@ -229,10 +277,11 @@ impl Btf {
         }
     }
 
-    /// The same types in another order: `order[new]` is the old place, counted from 0.
+    /// The same types in another order, with their ids adjusted: `order[new]` is the old place, counted from 0.
     ///
     /// # Panics
     /// When `order` is no permutation of this BTF's types.
+    #[must_use]
     pub fn reordered(&self, order: &[usize]) -> Self {
         let mut place = vec![u32::MAX; self.records.len()];
         for (new, &old) in order.iter().enumerate() {

@@ -1,10 +1,13 @@
 //! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of our resolver and libbpf.
 
 mod common;
+#[path = "common/kernels.rs"]
+mod kernels;
 #[path = "common/ours.rs"]
 mod ours;
 
-use common::{differences, for_each_selection, kernels, minimize, minimize_all};
+use common::{differences, for_each_selection, minimize, minimize_all};
+use kernels::kernels;
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Judge, Selection};
 use oracle::testdata::{self, Fixture};

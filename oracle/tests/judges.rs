@@ -2,8 +2,11 @@
 //! libbpf relocates alike with bpftool's output where bpftool works.
 
 mod common;
+#[path = "common/kernels.rs"]
+mod kernels;
 
-use common::{differences, kernels, minimize};
+use common::{differences, minimize};
+use kernels::kernels;
 use oracle::elf::ObjectFile;
 use oracle::{aya, bpftool, testdata};
 

@@ -1,39 +1,12 @@
-//! What the equivalence tests share: kernels, minimizing, and differences in libbpf's decisions.
-
-use std::path::Path;
+//! What the equivalence tests share: minimizing, and differences in libbpf's decisions.
 
 use btfgen_build::btf::Btf;
-use btfgen_build::hub;
 use btfgen_build::kernel::KernelTypes;
 use btfgen_build::minimize::Minimizer;
 use btfgen_build::object::Object;
 use btfgen_build::roots::Roots;
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Judge, Selection, TYPE_ID_TARGET, Verdict};
-
-/// A kernel's id and its raw BTF.
-pub(crate) struct Kernel {
-    pub(crate) id: String,
-    pub(crate) btf: hub::Bytes,
-}
-
-/// Kernels of the hub beside the repository where there is one, else those that the example vendors.
-pub(crate) fn kernels() -> Vec<Kernel> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let hubs = [root.join("../shared/hub"), root.join("example-app/kernels")];
-    let hub = hubs.iter().find(|hub| hub.is_dir()).expect("the example's kernels are committed");
-    let listing = hub::list(hub).expect("the hub can be listed");
-    let kernels: Vec<Kernel> = listing
-        .kernels
-        .into_iter()
-        .map(|entry| Kernel {
-            id: entry.id.to_string(),
-            btf: hub::read_btf(&entry.path).expect("the kernel's BTF can be read"),
-        })
-        .collect();
-    assert!(kernels.len() >= 3, "only {} kernels", kernels.len());
-    kernels
-}
 
 /// A target minimized for one object, through the library's whole path with its own verification.
 pub(crate) fn minimize(object: &[u8], target: &[u8]) -> Result<Vec<u8>, String> {

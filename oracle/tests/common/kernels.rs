@@ -1,0 +1,29 @@
+//! The kernels at hand.
+
+use std::path::Path;
+
+use btfgen_build::hub;
+
+/// A kernel's id and its raw BTF.
+pub(crate) struct Kernel {
+    pub(crate) id: String,
+    pub(crate) btf: hub::Bytes,
+}
+
+/// Kernels of the hub beside the repository where there is one, else those that the example vendors.
+pub(crate) fn kernels() -> Vec<Kernel> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let hubs = [root.join("../shared/hub"), root.join("example-app/kernels")];
+    let hub = hubs.iter().find(|hub| hub.is_dir()).expect("the example's kernels are committed");
+    let listing = hub::list(hub).expect("the hub can be listed");
+    let kernels: Vec<Kernel> = listing
+        .kernels
+        .into_iter()
+        .map(|entry| Kernel {
+            id: entry.id.to_string(),
+            btf: hub::read_btf(&entry.path).expect("the kernel's BTF can be read"),
+        })
+        .collect();
+    assert!(kernels.len() >= 3, "only {} kernels", kernels.len());
+    kernels
+}
