@@ -1,7 +1,9 @@
 //! Collect: kernels from sources into a hub, on several threads, one bad source at no other's cost.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::panic;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::VendorError;
 use super::source::{Kernel, Offer, Wanted};
-use crate::hub::file::{HubBuilder, HubFileError};
+use crate::hub::file::{HubBuilder, HubFile, HubFileError};
 
 /// What became of one offer.
 #[derive(Debug)]
@@ -88,6 +90,25 @@ impl Collector<'_> {
             hub.merge(builder)?;
         }
         Ok(conflicts)
+    }
+
+    /// Adds the wanted kernels of a hub file to `hub`, those that it has already excepted; returns how many.
+    ///
+    /// # Errors
+    /// When the hub file cannot be read, or is damaged; nothing is added then.
+    pub fn add_hub(&self, hub: &mut HubBuilder, path: &Path) -> Result<usize, VendorError> {
+        let bytes = fs::read(path).map_err(VendorError::read(path.display().to_string()))?;
+        let file = HubFile::open(bytes)?;
+        let mut add = HubBuilder::new();
+        add.add_hub(&file)?;
+        for kernel in file.kernels() {
+            if hub.contains(&kernel.id) || !(self.wanted.kernel)(&kernel.id) {
+                add.remove(&kernel.id);
+            }
+        }
+        let added = add.len();
+        hub.merge(add)?;
+        Ok(added)
     }
 
     /// Reads all offers, each thread into a shard of its own.

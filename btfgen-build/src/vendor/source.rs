@@ -18,6 +18,9 @@ use crate::hub;
 /// Where the running kernel shows its BTF and that of its modules.
 const SYS_KERNEL_BTF: &str = "/sys/kernel/btf";
 
+/// What every hub file starts with.
+const HUB_MAGIC: &[u8] = b"\x89BTFHUB\n";
+
 /// Most bytes of a debug `vmlinux`; a distribution's has about 1 GB.
 const VMLINUX_LIMIT: u64 = 4 << 30;
 
@@ -27,6 +30,8 @@ const VMLINUX_LIMIT: u64 = 4 << 30;
 pub enum Source {
     /// A folder in the BTFHub archive's layout.
     Tree(PathBuf),
+    /// A hub file.
+    Hub(PathBuf),
     /// A file that holds one kernel: BTF, `vmlinux`, image or package, told apart by its content.
     File(PathBuf),
     /// The running kernel.
@@ -76,21 +81,38 @@ pub struct Kernel {
 }
 
 impl Source {
-    /// Tells what a path is: a folder is a hub tree.
-    pub fn at(path: &Path) -> Self {
-        if path.is_dir() { Self::Tree(path.to_owned()) } else { Self::File(path.to_owned()) }
+    /// Tells what a path is: a folder is a hub tree, a hub file is told by its first bytes.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be read.
+    pub fn at(path: &Path) -> Result<Self, VendorError> {
+        let failed = || VendorError::read(path.display().to_string());
+        if path.metadata().map_err(failed())?.is_dir() {
+            return Ok(Self::Tree(path.to_owned()));
+        }
+        let mut head = [0; 8];
+        let len = File::open(path).and_then(|mut file| read_up_to(&mut file, &mut head)).map_err(failed())?;
+        Ok(if head.get(..len) == Some(HUB_MAGIC) {
+            Self::Hub(path.to_owned())
+        } else {
+            Self::File(path.to_owned())
+        })
     }
 
     /// Lists the kernels of the source; `id` names the kernel of a source that holds one.
     ///
+    /// A hub file's kernels are not listed: [`Collector::add_hub`](super::collect::Collector::add_hub) takes them all at
+    /// once.
+    ///
     /// # Errors
-    /// When the source cannot be read, is of no known kind, or `id` is given for a hub tree.
+    /// When the source cannot be read, or `id` is given for one that holds many kernels.
     pub fn offers(&self, id: Option<&KernelId>) -> Result<Vec<Offer>, VendorError> {
         match self {
-            Self::Tree(root) => match id {
-                Some(_) => Err(VendorError::ManyKernels { what: root.display().to_string() }),
-                None => tree_offers(root),
-            },
+            Self::Tree(path) | Self::Hub(path) if id.is_some() => {
+                Err(VendorError::ManyKernels { what: path.display().to_string() })
+            }
+            Self::Tree(root) => tree_offers(root),
+            Self::Hub(_) => Ok(Vec::new()),
             Self::File(path) => {
                 Ok(vec![Offer { id: id.cloned(), label: path.display().to_string(), place: place(path)? }])
             }

@@ -21,7 +21,10 @@ fn trees(folder: &TempFolder, files: &[(&str, Option<u32>)]) -> Vec<Offer> {
     }
     let mut roots: Vec<&str> = files.iter().map(|(path, _)| path.split_once('/').unwrap().0).collect();
     roots.dedup();
-    roots.iter().flat_map(|tree| Source::at(&folder.path().join(tree)).offers(None).unwrap()).collect()
+    roots
+        .iter()
+        .flat_map(|tree| Source::at(&folder.path().join(tree)).unwrap().offers(None).unwrap())
+        .collect()
 }
 
 /// Collects into `hub`; returns the fates as lines, sorted, and the conflicts.
@@ -96,4 +99,35 @@ fn the_first_of_different_kernels_of_one_id_is_taken() {
         assert_eq!(pairs, [("1", label(0), label(1)), ("1", label(0), label(4))]);
         assert!(hub.finish(1).unwrap() == expect, "{threads} threads");
     }
+}
+
+#[test]
+fn takes_wanted_kernels_of_a_hub_file() {
+    let folder = TempFolder::new().unwrap();
+    let offers = trees(&folder, &[("a/1", Some(5)), ("a/2", Some(6)), ("a/3", Some(7))]);
+    let mut source = HubBuilder::new();
+    collect(&mut source, &offers, 2, &|_| true);
+    let path = folder.path().join("kernels.hub");
+    fs::write(&path, source.finish(1).unwrap()).unwrap();
+    assert_eq!(Source::at(&path).unwrap(), Source::Hub(path.clone()));
+
+    // The hub has another kernel 1 already: it stays.
+    let other = trees(&folder, &[("b/1", Some(8))]);
+    let mut hub = HubBuilder::new();
+    collect(&mut hub, &other, 1, &|_| true);
+    let kernel = |id: &KernelId| id.release() != "3";
+    let collector = Collector {
+        wanted: Wanted { kernel: &kernel, modules: false },
+        threads: 1,
+        done: &|_, _| unreachable!("a hub file has no offers"),
+    };
+    assert_eq!(collector.add_hub(&mut hub, &path).unwrap(), 1);
+    assert_eq!(ids(&hub), ["1", "2"]);
+    let mut expect = HubBuilder::new();
+    collect(&mut expect, &[&other[..], &offers[1..2]].concat(), 1, &|_| true);
+    assert!(hub.finish(1).unwrap() == expect.finish(1).unwrap());
+
+    fs::write(&path, b"\x89BTFHUB\n and no more").unwrap();
+    assert!(collector.add_hub(&mut hub, &path).is_err());
+    assert_eq!(ids(&hub), ["1", "2"]);
 }

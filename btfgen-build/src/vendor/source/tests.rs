@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::btf::Endian;
+use crate::hub::file::HubBuilder;
 use crate::vendor::codec::Codec;
 use crate::vendor::testing::{btf, bzimage, compress, deb, elf, filler, rpm};
 
@@ -19,7 +20,7 @@ fn id(text: &str) -> KernelId {
 }
 
 fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, VendorError> {
-    let offers = Source::at(path).offers(given)?;
+    let offers = Source::at(path)?.offers(given)?;
     assert_eq!(offers.len(), 1);
     Ok(offers[0].read(&Wanted { kernel: &|_| true, modules: true })?.expect("all are wanted"))
 }
@@ -89,7 +90,7 @@ fn leaves_unwanted_kernels_unread() {
     let image = write(&folder, "image", b"no image");
     let given = id("custom/1/x86_64/6.1.0");
     for (path, given) in [(tree, None), (&package, None), (&package, Some(&given)), (&image, Some(&given))] {
-        let offers = Source::at(path).offers(given).unwrap();
+        let offers = Source::at(path).unwrap().offers(given).unwrap();
         assert!(offers[0].read(&Wanted { kernel: &|_| true, modules: false }).is_err());
         assert_eq!(offers[0].read(&Wanted { kernel: &|_| false, modules: false }).unwrap(), None);
     }
@@ -106,6 +107,8 @@ fn says_what_is_wrong_with_a_source() {
     let given = id("custom/1/x86_64/6.1.0");
     check("none", None, "cannot read");
     check("tree", Some(&given), "holds many kernels");
+    write(&folder, "hub", &HubBuilder::new().finish(1).unwrap());
+    check("hub", Some(&given), "holds many kernels");
     check("tree/debian/12/x86_64", None, "no kernel in hub tree");
     write(&folder, "text", b"only text");
     check("text", Some(&given), "no BTF in the kernel image");
