@@ -1,17 +1,19 @@
 //! Corpus: `cargo xtask corpus` collects the BTF of every kernel that Debian's mirror offers.
 
+mod hub;
 mod mirror;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use btfgen_build::KernelId;
+use btfgen_build::hub::KernelFilter;
 use btfgen_build::vendor::VendorError;
 use btfgen_build::vendor::codec::Codec;
 use btfgen_build::vendor::package;
@@ -28,23 +30,53 @@ const LEVEL: i32 = 9;
 /// Most bytes that a package index unpacks to.
 const INDEX_LIMIT: u64 = 1 << 30;
 
-const USAGE: &str = "usage: cargo xtask corpus --tree <DIR>";
+/// In the tree, which package each kernel is from.
+const PACKAGES: &str = "packages.tsv";
 
-/// Fills a hub tree with one `<kernel id>.btf.zst` per kernel; those that are there already are kept.
+const USAGE: &str =
+    "usage: cargo xtask corpus --tree <DIR> [--hub <FILE>] [--include <GLOB>]... [--exclude <GLOB>]...";
+
+/// What the command line asks for.
+struct Job {
+    tree: PathBuf,
+    hub: Option<PathBuf>,
+    filter: KernelFilter,
+}
+
+/// Fills a hub tree with one `<kernel id>.btf.zst` per kernel, those that are there already kept, and packs it into a hub
+/// file; the globs say which kernels go into that.
 pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
-    let tree = match args {
-        [option, tree] if option == "--tree" => PathBuf::from(tree),
-        _ => return Err(USAGE.into()),
-    };
+    let job = job(args)?;
     let started = Instant::now();
     let mirrors = Mirrors::find(&mirror::apt_sources(Path::new("/etc/apt"))?)
         .ok_or("the apt sources of this machine name no Debian mirror")?;
-    let tally = fill(&agent(), &mirrors, &tree).map_err(|error| -> Box<dyn Error> { error })?;
+    let tally = fill(&agent(), &mirrors, &job.tree).map_err(|error| -> Box<dyn Error> { error })?;
     let seconds = started.elapsed().as_secs_f64();
     let Tally { offered, read, bare, gone, failed } = tally;
     eprintln!("{offered} kernels are offered: {read} read now, {} before, {bare} without BTF,", tally.kept());
     eprintln!("{gone} gone from the mirror, {failed} failed, in {seconds:.0} s");
+    if let Some(hub) = job.hub {
+        let packed = hub::packages(&job.tree.join(PACKAGES))
+            .and_then(|packages| hub::pack(&job.tree, &packages, &job.filter, &hub));
+        packed.map_err(|error| -> Box<dyn Error> { error })?;
+    }
     if failed == 0 { Ok(()) } else { Err(format!("{failed} packages could not be read").into()) }
+}
+
+fn job(args: &[String]) -> Result<Job, Box<dyn Error>> {
+    let (mut tree, mut hub, mut include, mut exclude) = (None, None, Vec::new(), Vec::new());
+    let mut args = args.iter();
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or(USAGE)?;
+        match option.as_str() {
+            "--tree" => tree = Some(value.into()),
+            "--hub" => hub = Some(value.into()),
+            "--include" => include.push(value),
+            "--exclude" => exclude.push(value),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(Job { tree: tree.ok_or(USAGE)?, hub, filter: KernelFilter::new(&include, &exclude, &[])? })
 }
 
 fn agent() -> ureq::Agent {
@@ -197,6 +229,9 @@ fn kernel(agent: &ureq::Agent, tree: &Path, id: &KernelId, url: &str) -> Outcome
         answer => answer?,
     };
     write(&file(tree, id), &zstd::bulk::compress(&btf, LEVEL)?)?;
+    let line = format!("{id}\t{}\n", kernel.metadata.file_name());
+    // One write of a short line to a file opened for appending is whole, whatever other threads do.
+    File::options().create(true).append(true).open(tree.join(PACKAGES))?.write_all(line.as_bytes())?;
     Ok(Some(Done::Written { btf: btf.len(), read }))
 }
 

@@ -150,6 +150,12 @@ fn place(path: &Path) -> Result<Place, VendorError> {
 }
 
 impl Offer {
+    /// A BTF file in any of a hub tree's forms, of a kernel whose id and provenance are known.
+    pub fn btf(id: KernelId, path: PathBuf, provenance: &str) -> Self {
+        let label = path.display().to_string();
+        Self { id: Some(id), label, place: Place::Btf(path, provenance.to_owned()) }
+    }
+
     /// Reads the kernel; `None` when it is not wanted.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! Tests against a mirror of our own, on a port of this machine.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+
+use btfgen_build::hub::file::HubFile;
 
 use super::*;
 
@@ -160,4 +162,29 @@ fn fills_a_tree_from_a_mirror() {
     let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
     assert_eq!(tally, Tally { offered: 4, read: 0, bare: 1, gone: 1, failed: 0 });
     assert_eq!(mirror.sent("6.1.0-1-amd64.deb").len(), 1);
+
+    let packages = hub::packages(&tree.path().join(PACKAGES)).unwrap();
+    let names: Vec<&str> = packages.values().map(String::as_str).collect();
+    assert_eq!(names, ["linux_6.1.1-1_amd64.deb"; 2]);
+    let file = tree.path().join("kernels.hub");
+    let filter = KernelFilter::new(&["**"], &["debian/*/*/6.1.0-4-*"], &[]).unwrap();
+    hub::pack(tree.path(), &packages, &filter, &file).unwrap();
+    let hub = HubFile::open(fs::read(&file).unwrap()).unwrap();
+    let kernels: Vec<_> = hub.kernels().iter().map(|k| (k.id.release(), k.provenance.as_str())).collect();
+    assert_eq!(kernels, [("6.1.0-1-amd64", "linux_6.1.1-1_amd64.deb")]);
+}
+
+#[test]
+fn reads_the_command_line() {
+    let check = |line: &str, expect: bool| {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        assert_eq!(job(&args).is_ok(), expect, "{line}");
+    };
+    check("--tree t", true);
+    check("--tree t --hub k.hub --include debian/*/x86_64/* --exclude */*/*/7.*", true);
+    check("", false);
+    check("--hub k.hub", false);
+    check("--tree", false);
+    check("--tree t --other x", false);
+    check("--tree t --include [", false);
 }
