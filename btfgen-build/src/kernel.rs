@@ -37,7 +37,7 @@ impl KernelTypes {
         let model = btf.data_model();
         for raw in btf.named_types() {
             let Some(kind) = RootKind::of(raw.kind) else { continue };
-            let name = btf.string(raw.name_off)?;
+            let name = btf.name(raw.name_off)?;
             if let Some(root) = roots.root_of(kind, name) {
                 found.add(root, interner.root(types, raw.id)?);
             }

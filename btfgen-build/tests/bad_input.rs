@@ -119,7 +119,7 @@ fn local(shape: Shape) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn object((btf, ext): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
-    Parts { endian: Endian::Little, machine: EM_BPF, btf: Some(btf), ext: Some(ext) }.to_bytes()
+    elf::object(Endian::Little, btf, ext)
 }
 
 fn xz(bytes: &[u8]) -> Vec<u8> {
@@ -164,6 +164,7 @@ fn good_input_is_served() {
 #[test]
 fn objects() {
     let good = local(Shape::Good);
+    let symbols: (&[u8], &[u32]) = (&[], &[]);
     let package = Package::new();
     fs::remove_file(package.path("prog.bpf.o")).unwrap();
     let error = package.config().object_file(package.path("gone.o")).generate().unwrap_err();
@@ -178,11 +179,12 @@ fn objects() {
     check_object(b"", "not a readable ELF file");
     check_object(b"int main(void) { return 0; }", "not a readable ELF file");
     check_object(&object(&good)[..100], "not a readable ELF file");
-    let machine = Parts { endian: Endian::Little, machine: 62, btf: Some(&good.0), ext: Some(&good.1) };
+    let machine =
+        Parts { endian: Endian::Little, machine: 62, btf: Some(&good.0), ext: Some(&good.1), symbols };
     check_object(&machine.to_bytes(), "an ELF file for machine 62");
     let program = fs::read(std::env::current_exe().unwrap()).unwrap();
     check_object(&program, "an ELF file for machine");
-    let without = Parts { endian: Endian::Little, machine: EM_BPF, btf: None, ext: Some(&good.1) };
+    let without = Parts { endian: Endian::Little, machine: EM_BPF, btf: None, ext: Some(&good.1), symbols };
     check_object(&without.to_bytes(), "no .BTF section");
     let cut = good.0.len() / 2;
     check_object(&object(&(good.0[..cut].to_vec(), good.1.clone())), "truncated BTF");
@@ -201,7 +203,8 @@ fn objects() {
 #[test]
 fn an_object_without_relocations_is_served() {
     let (btf, _) = local(Shape::Good);
-    let object = Parts { endian: Endian::Little, machine: EM_BPF, btf: Some(&btf), ext: None };
+    let object =
+        Parts { endian: Endian::Little, machine: EM_BPF, btf: Some(&btf), ext: None, symbols: (&[], &[]) };
     let package = Package::with_object(&object.to_bytes());
     let report = package.generate().unwrap();
     assert_eq!((report.objects[0].relocations, report.kernels.len()), (0, 1));

@@ -8,7 +8,7 @@ mod write;
 pub use endian::{DataModel, Endian};
 pub use kind::Kind;
 pub(crate) use read::is_long;
-pub use read::{Btf, RawType};
+pub use read::{Btf, MAX_NAME_LEN, RawType};
 pub use write::Writer;
 
 pub(crate) use endian::{Fields, u16_at, u32_at};
@@ -62,6 +62,20 @@ pub enum BtfError {
         offset: u32,
         /// The section's size in bytes.
         size: usize,
+    },
+    /// A name longer than any compiler's.
+    #[error("the name at string offset {offset} is longer than {most} bytes")]
+    LongName {
+        /// The offset in bytes.
+        offset: u32,
+        /// Most bytes that a name may have.
+        most: usize,
+    },
+    /// Names that share bytes, so that together they are far longer than the string section.
+    #[error("the names of the types are together longer than {limit} bytes")]
+    LongNames {
+        /// The limit in bytes.
+        limit: usize,
     },
     /// A type that contains itself by value, or a pointer that points at itself.
     #[error("type [{id}] contains itself")]

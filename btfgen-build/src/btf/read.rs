@@ -6,6 +6,9 @@ const MAGIC: u16 = 0xeb9f;
 const HEADER_LEN: usize = 24;
 const TYPE_LEN: usize = 12;
 
+/// Longest name of a type or member, in bytes: twice the kernel's `KSYM_NAME_LEN`.
+pub const MAX_NAME_LEN: usize = 1024;
+
 /// A BTF, borrowed; types are numbered from 1, and 0 is `void`.
 ///
 /// Opening checks the header, the string section's ends and that the types fill the type section;
@@ -197,7 +200,24 @@ impl<'a> Btf<'a> {
         Ok(&rest[..len])
     }
 
-    fn string_len(&self) -> usize {
+    /// The name at an offset: a string of at most [`MAX_NAME_LEN`] bytes, so that looking at every type's name takes no
+    /// quadratic time where names share bytes.
+    ///
+    /// # Errors
+    /// As [`Btf::string`], and when it is longer.
+    pub fn name(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+        let base_len = self.base.map_or(0, |base| base.string_len());
+        let Some(own) = (offset as usize).checked_sub(base_len) else {
+            return self.base.map_or(Ok(b"".as_slice()), |base| base.name(offset));
+        };
+        let out_of_range = || BtfError::StringOffset { offset, size: self.string_len() };
+        let rest = self.strings.get(own..).filter(|rest| !rest.is_empty()).ok_or_else(out_of_range)?;
+        let rest = rest.get(..=MAX_NAME_LEN).unwrap_or(rest);
+        let len = memchr::memchr(0, rest).ok_or(BtfError::LongName { offset, most: MAX_NAME_LEN })?;
+        Ok(&rest[..len])
+    }
+
+    pub(crate) fn string_len(&self) -> usize {
         self.base.map_or(0, |base| base.string_len()) + self.strings.len()
     }
 

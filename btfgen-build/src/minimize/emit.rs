@@ -36,9 +36,13 @@ fn order(reduced: &Reduced) -> Vec<TypeRef> {
     let types = &reduced.types;
     let mut order: Vec<TypeRef> = types.refs().filter(|&ty| ty != TypeRef::VOID).collect();
     order.sort_by(|&a, &b| types.compare(a, b));
+    let mut places = vec![None; types.len()];
+    for (place, ty) in order.iter().enumerate() {
+        places[ty.index()] = Some(place);
+    }
     for list in &reduced.ordered {
-        let mut slots: Vec<usize> =
-            list.iter().filter_map(|wanted| order.iter().position(|ty| ty == wanted)).collect();
+        // Lists hold candidates of different roots, so none is moved twice.
+        let mut slots: Vec<usize> = list.iter().filter_map(|ty| places[ty.index()]).collect();
         slots.sort_unstable();
         for (slot, &ty) in slots.into_iter().zip(list) {
             order[slot] = ty;

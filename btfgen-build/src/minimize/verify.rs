@@ -1,5 +1,6 @@
 //! Verification: the bytes written are read back, and every question is answered anew against them.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{Answers, MinimizeError};
@@ -73,15 +74,18 @@ fn matrix(
     asks_for_id: bool,
 ) -> Matrix {
     let mut rows: Matrix = Vec::new();
+    let mut places: HashMap<Vec<Answer>, usize> = HashMap::new();
     for candidate in &kernel.candidates[root] {
         let evaluation = answers.get(types, kernel.model, root, candidate.ty);
         if !evaluation.takes_part() {
             continue;
         }
-        let known = rows.iter_mut().find(|(answers, _)| *answers == evaluation.answers);
-        match known {
-            Some((_, repeated)) => *repeated |= asks_for_id,
-            None => rows.push((evaluation.answers.clone(), candidate.repeated && asks_for_id)),
+        match places.get(&evaluation.answers) {
+            Some(&place) => rows[place].1 |= asks_for_id,
+            None => {
+                places.insert(evaluation.answers.clone(), rows.len());
+                rows.push((evaluation.answers.clone(), candidate.repeated && asks_for_id));
+            }
         }
     }
     rows

@@ -46,6 +46,7 @@ impl<'a> Elf<'a> {
         let mut btf = None;
         let mut btf_ext = None;
         let mut sections = Vec::new();
+        let mut budget = Budget(4 * bytes.len() + (1 << 16));
         let mut code = BTreeMap::new();
         for section in table.iter() {
             let name = table.section_name(endian, section).map_err(damaged)?;
@@ -55,11 +56,11 @@ impl<'a> Elf<'a> {
                 _ => {
                     if section.sh_flags(endian).contains(elf::SHF_EXECINSTR) {
                         let bytes = section.data(endian, bytes).map_err(damaged)?;
-                        code.insert(String::from_utf8_lossy(name).into_owned(), bytes.to_vec());
+                        code.insert(budget.text(name)?, budget.take(bytes)?.to_vec());
                     }
                 }
             }
-            sections.push(String::from_utf8_lossy(name).into_owned());
+            sections.push(budget.text(name)?);
         }
         let symbols = table.symbols(endian, bytes, elf::SHT_SYMTAB).map_err(damaged)?;
         let mut programs = Vec::new();
@@ -67,8 +68,8 @@ impl<'a> Elf<'a> {
             let name = symbol.name(endian, symbols.strings()).map_err(damaged)?;
             let Some(section) = sections.get(usize::from(symbol.st_shndx(endian).0)) else { continue };
             programs.push(Program {
-                name: String::from_utf8_lossy(name).into_owned(),
-                section: section.clone(),
+                name: budget.text(name)?,
+                section: budget.text(section.as_bytes())?,
                 offset: symbol.st_value(endian).into(),
                 size: symbol.st_size(endian).into(),
             });
@@ -79,5 +80,20 @@ impl<'a> Elf<'a> {
             Endianness::Big => Endian::Big,
         };
         Ok(Self { endian, btf, btf_ext, programs, sections, code })
+    }
+}
+
+/// Bytes that may still be copied out of a file, whose sections and names may overlap; those of a compiler do not.
+struct Budget(usize);
+
+impl Budget {
+    fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], ObjectError> {
+        let left = self.0.checked_sub(bytes.len());
+        self.0 = left.ok_or_else(|| ObjectError::Elf("its sections or names overlap".to_owned()))?;
+        Ok(bytes)
+    }
+
+    fn text(&mut self, bytes: &[u8]) -> Result<String, ObjectError> {
+        self.take(bytes).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 }

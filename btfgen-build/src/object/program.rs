@@ -38,6 +38,9 @@ const SECTIONS: [(&str, &str); 10] = [
     ("struct_ops", "struct_ops program"),
 ];
 
+/// Most bytes of a symbol's name that a message shows.
+const MAX_SHOWN_NAME: usize = 128;
+
 /// Finds what needs the kernel's BTF, by section and by the types of `.ksyms`.
 pub(super) fn kernel_btf_needs(
     programs: &[Program],
@@ -56,7 +59,7 @@ pub(super) fn kernel_btf_needs(
         needs.push(KernelBtfNeed { name: section.clone(), what: "struct_ops map" });
     }
     for datasec in btf.types().filter(|ty| ty.kind == Kind::Datasec) {
-        if btf.string(datasec.name_off)? != b".ksyms" {
+        if btf.name(datasec.name_off)? != b".ksyms" {
             continue;
         }
         for (id, ..) in datasec.variables() {
@@ -66,7 +69,8 @@ pub(super) fn kernel_btf_needs(
                 Kind::Var if !is_void(btf, symbol.size_or_type)? => "typed ksym",
                 _ => continue,
             };
-            let name = String::from_utf8_lossy(btf.string(symbol.name_off)?).into_owned();
+            let name = btf.name(symbol.name_off)?;
+            let name = String::from_utf8_lossy(&name[..name.len().min(MAX_SHOWN_NAME)]).into_owned();
             needs.push(KernelBtfNeed { name, what });
         }
     }

@@ -1,5 +1,7 @@
 //! Matching: has the target's type all that the local one has, by name and kind? (`__bpf_core_types_match`)
 
+use std::collections::HashMap;
+
 use super::compat::MAX_LEVEL;
 use super::{MatchFailure, Reads};
 use crate::types::{Name, Type, TypeRef, Types};
@@ -104,9 +106,14 @@ impl Matching<'_, '_> {
             return false;
         }
         self.reads.at_least(target, own.len());
+        let names = types.names();
+        let mut first = HashMap::with_capacity(other.len());
+        for (index, there) in other.iter().enumerate() {
+            first.entry(names.essential(there.name)).or_insert(index);
+        }
         own.iter().all(|wanted| {
-            let found = other.iter().position(|there| self.names_match(wanted.name, there.name));
-            found.inspect(|&index| self.reads.entry(target, index)).is_some()
+            let found = first.get(&names.essential(wanted.name));
+            found.inspect(|&&index| self.reads.entry(target, index)).is_some()
         })
     }
 

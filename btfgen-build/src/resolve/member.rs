@@ -1,5 +1,7 @@
 //! Field access matched against a candidate: `bpf_core_spec_match` and `bpf_core_match_member`.
 
+use std::collections::HashMap;
+
 use super::compat::fields_are_compat;
 use super::{Accessor, LocalSpec, MAX_SPEC_LEN, MatchFailure, Reads};
 use crate::btf::DataModel;
@@ -52,7 +54,7 @@ struct Search<'t, 'r> {
     local: Name,
     local_ty: TypeRef,
     /// Embedded structs known not to hold the member when entered at that level, or above.
-    barren: Vec<(TypeRef, usize)>,
+    barren: HashMap<TypeRef, usize>,
 }
 
 /// Matches a field-based relocation against a candidate.
@@ -73,7 +75,7 @@ pub(super) fn match_fields(
                 return reject(RejectionReason::Missing);
             };
             let mut search =
-                Search { types, reads, local: accessor.name, local_ty: member.ty, barren: Vec::new() };
+                Search { types, reads, local: accessor.name, local_ty: member.ty, barren: HashMap::new() };
             match search.member(ty, &mut spec)? {
                 Found::Member(next) => ty = next,
                 Found::Nowhere => return reject(RejectionReason::Missing),
@@ -120,8 +122,7 @@ impl Search<'_, '_> {
     fn member(&mut self, ty: TypeRef, spec: &mut TargetSpec) -> Result<Found, MatchFailure> {
         let types = self.types;
         let level = spec.raw_len;
-        let known = |&(barren, at): &(TypeRef, usize)| barren == ty && level <= at;
-        if self.barren.iter().any(known) {
+        if self.barren.get(&ty).is_some_and(|&at| level <= at) {
             return Ok(Found::Nowhere);
         }
         // libbpf takes back offset and level of a member that is not the one, but not of one found
@@ -158,7 +159,8 @@ impl Search<'_, '_> {
             spec.raw_len -= 1;
         }
         if untouched {
-            self.barren.push((ty, level));
+            // A higher level is searched again, a lower one never, so levels only grow.
+            self.barren.insert(ty, level);
             return Ok(Found::Nowhere);
         }
         Ok(Found::Incompatible)

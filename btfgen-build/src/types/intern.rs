@@ -29,13 +29,25 @@ pub struct Interner<'b, 'a> {
     members: Vec<Member>,
     enumerators: Vec<Enumerator>,
     params: Vec<TypeRef>,
+    /// Bytes of the names that were new.
+    name_bytes: usize,
+    name_limit: usize,
 }
 
 impl<'b, 'a> Interner<'b, 'a> {
     /// An interner that has seen nothing yet.
     pub fn new(btf: &'b Btf<'a>) -> Self {
         let none = || vec![UNSEEN; btf.type_count() as usize];
-        Self { btf, seen: [none(), none()], members: Vec::new(), enumerators: Vec::new(), params: Vec::new() }
+        Self {
+            btf,
+            seen: [none(), none()],
+            members: Vec::new(),
+            enumerators: Vec::new(),
+            params: Vec::new(),
+            name_bytes: 0,
+            // A linker may let one name be another's end, but no more than that.
+            name_limit: 2 * btf.string_len() + (1 << 16),
+        }
     }
 
     /// Interns a type as a relocation's root: a typedef stays one, a modifier is skipped.
@@ -55,15 +67,24 @@ impl<'b, 'a> Interner<'b, 'a> {
         Ok(types.add(Type::Typedef { name, target }))
     }
 
-    fn name(&self, types: &mut Types, raw: &RawType<'_>) -> Result<Name, BtfError> {
+    fn name(&mut self, types: &mut Types, raw: &RawType<'_>) -> Result<Name, BtfError> {
         self.string(types, raw.name_off)
     }
 
-    fn string(&self, types: &mut Types, offset: u32) -> Result<Name, BtfError> {
+    fn string(&mut self, types: &mut Types, offset: u32) -> Result<Name, BtfError> {
         if offset == 0 {
             return Ok(Name::EMPTY);
         }
-        Ok(types.names_mut().add(self.btf.string(offset)?))
+        let name = self.btf.name(offset)?;
+        let known = types.names().len();
+        let added = types.names_mut().add(name);
+        if types.names().len() > known {
+            self.name_bytes += name.len();
+        }
+        if self.name_bytes > self.name_limit {
+            return Err(BtfError::LongNames { limit: self.name_limit });
+        }
+        Ok(added)
     }
 
     /// Skips modifiers and typedefs, as libbpf's `skip_mods_and_typedefs`, and counts them.

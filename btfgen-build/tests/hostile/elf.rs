@@ -24,23 +24,37 @@ pub(crate) struct Parts<'a> {
     pub(crate) btf: Option<&'a [u8]>,
     /// Content of `.BTF.ext`, if there is one.
     pub(crate) ext: Option<&'a [u8]>,
+    /// Further symbols: names, each ended by a NUL byte or sharing another's end, and where each symbol's begins.
+    pub(crate) symbols: (&'a [u8], &'a [u32]),
+}
+
+/// An object with nothing unusual but its types and relocations.
+pub(crate) fn object(endian: Endian, btf: &[u8], ext: &[u8]) -> Vec<u8> {
+    Parts { endian, machine: EM_BPF, btf: Some(btf), ext: Some(ext), symbols: (&[], &[]) }.to_bytes()
 }
 
 impl Parts<'_> {
     /// The file's bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let strings = b"\0program\0";
+        let mut strings = b"\0program\0".to_vec();
         let mut symbols = vec![0; 24];
         symbols.extend(self.u32(1));
         symbols.extend([0x12, 0]);
         symbols.extend(self.u16(1));
         symbols.extend(self.u64(0));
         symbols.extend(self.u64(INSNS as u64 * 8));
+        for &name in self.symbols.1 {
+            symbols.extend(self.u32(strings.len() as u32 + name));
+            symbols.extend([0x12, 0]);
+            symbols.extend(self.u16(1));
+            symbols.extend([0; 16]);
+        }
+        strings.extend_from_slice(self.symbols.0);
         let code = vec![0; INSNS * 8];
         let mut sections: Vec<Section<'_>> = vec![
             ("", 0, 0, 0, 0, &[]),
             (SECTION, 1, 6, 0, 0, &code),
-            (".strtab", 3, 0, 0, 0, strings),
+            (".strtab", 3, 0, 0, 0, &strings),
             (".symtab", 2, 0, 2, 24, &symbols),
         ];
         sections.extend(self.btf.map(|btf| (".BTF", 1, 0, 0, 0, btf)));
