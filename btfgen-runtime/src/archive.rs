@@ -2,7 +2,7 @@
 
 use crate::error::ArchiveError;
 use crate::wire::{self, MAX_BLOB, MAX_IDS, MAX_INDEX};
-use crate::{KernelId, unpack};
+use crate::{KernelId, kernel_id, unpack};
 
 /// An archive whose index is decoded; blobs are decoded one group at a time, on demand.
 ///
@@ -26,6 +26,8 @@ pub struct Archive<'a> {
 struct Group<'a> {
     raw_len: usize,
     frame: &'a [u8],
+    /// The group that is its dictionary.
+    base: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -56,7 +58,7 @@ impl<'a> Archive<'a> {
         let raw_len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
         let len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
         let (frame, groups) = rest.split_at_checked(len).ok_or(ArchiveError::Truncated)?;
-        let index = unpack::frame(frame, raw_len).ok_or(ArchiveError::Index("checksum"))?;
+        let index = unpack::frame(frame, raw_len, &[]).ok_or(ArchiveError::Index("checksum"))?;
         decode_index(&index, groups).map_err(ArchiveError::Index)
     }
 
@@ -141,7 +143,11 @@ impl<'a> Archive<'a> {
 
     fn group(&self, number: usize) -> Option<Vec<u8>> {
         let group = self.groups.get(number)?;
-        unpack::frame(group.frame, group.raw_len)
+        let base = match group.base.and_then(|base| self.groups.get(base)) {
+            Some(base) => unpack::frame(base.frame, base.raw_len, &[])?,
+            None => Vec::new(),
+        };
+        unpack::frame(group.frame, group.raw_len, &base)
     }
 
     fn id(&self, entry: &Entry) -> &str {
@@ -190,12 +196,20 @@ fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'sta
 
 fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'a>>> {
     let count = take_count(rest)?;
-    let mut groups = Vec::with_capacity(count);
-    for _ in 0..count {
+    let mut groups: Vec<Group<'a>> = Vec::with_capacity(count);
+    for number in 0..count {
         let raw_len = take_len(rest, MAX_BLOB)?;
         let len = take_len(rest, usize::MAX)?;
+        let base = match take_len(rest, number)? {
+            0 => None,
+            back => Some(number - back),
+        };
+        // A base has none itself, so that a look-up decodes two groups at most.
+        if base.and_then(|base| groups.get(base)).is_some_and(|base| base.base.is_some()) {
+            return None;
+        }
         let (frame, tail) = frames.split_at_checked(len)?;
-        groups.push(Group { raw_len, frame });
+        groups.push(Group { raw_len, frame, base });
         frames = tail;
     }
     frames.is_empty().then_some(groups)
@@ -264,7 +278,7 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
         let entry = archive.entries.get_mut(at)?;
         let (start, end) = (entry.start, entry.end);
         entry.blob = number;
-        if number >= archive.blobs.len() || archive.ids.get(start..end)?.parse::<KernelId>().is_err() {
+        if number >= archive.blobs.len() || kernel_id::slashes(archive.ids.get(start..end)?).is_none() {
             return None;
         }
     }

@@ -69,26 +69,37 @@ impl FromStr for KernelId {
     type Err = KernelIdError;
 
     fn from_str(text: &str) -> Result<Self, KernelIdError> {
-        let error = || KernelIdError { text: text.chars().take(200).collect() };
-        if text.len() > Self::MAX_LEN || text.chars().any(char::is_control) {
-            return Err(error());
+        match slashes(text) {
+            Some(slashes) => Ok(Self { text: text.into(), slashes }),
+            None => Err(KernelIdError { text: text.chars().take(200).collect() }),
         }
-        let mut slashes = [0u16; 3];
-        let mut found = 0;
-        let mut part_start = 0;
-        for (at, _) in text.match_indices('/') {
-            if found == slashes.len() || !is_part(&text[part_start..at]) {
-                return Err(error());
+    }
+}
+
+/// Byte offsets of the three slashes of a kernel id; `None` when the text is none.
+#[inline(never)]
+pub(crate) fn slashes(text: &str) -> Option<[u16; 3]> {
+    let control = |text: &str| {
+        text.bytes().any(|b| b < b' ' || b == 0x7f)
+            || (!text.is_ascii() && text.chars().any(char::is_control))
+    };
+    if text.len() > KernelId::MAX_LEN || control(text) {
+        return None;
+    }
+    let mut slashes = [0u16; 3];
+    let mut found = 0;
+    let mut part_start = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == b'/' {
+            if !is_part(text.get(part_start..at)?) {
+                return None;
             }
-            slashes[found] = u16::try_from(at).map_err(|_| error())?;
+            *slashes.get_mut(found)? = u16::try_from(at).ok()?;
             found += 1;
             part_start = at + 1;
         }
-        if found != slashes.len() || !is_part(&text[part_start..]) {
-            return Err(error());
-        }
-        Ok(Self { text: text.into(), slashes })
     }
+    (found == slashes.len() && is_part(text.get(part_start..)?)).then_some(slashes)
 }
 
 fn is_part(part: &str) -> bool {

@@ -4,7 +4,7 @@
 //! archive  magic[3] "BTA", version u8, varint index-raw-length, varint index-length,
 //!          index frame, group frames (one after the other, to the end)
 //! index    digest[16],
-//!          varint groups, then per group: varint raw-length, varint length,
+//!          varint groups, then per group: varint raw-length, varint length, varint base,
 //!          varint blobs, then per blob: varint length,
 //!          varint templates, then per template: text, 0x00,
 //!          then per template: varint entries,
@@ -12,7 +12,8 @@
 //!          then per entry: blob number as varint(zigzag(delta))
 //! ```
 //!
-//! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
+//! A group with a base b > 0 is compressed with the decoded group b places before it as its dictionary; that one
+//! has no base itself. Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
 //! bytes, shortest form. Deltas are against the previous value of the same column, the first against zero,
 //! wrapping in 32 bits. A template is a kernel id in which every number is replaced by [`NUMBER`]: kernels of
 //! one series then differ in one column of small deltas, which is what makes the index small.
@@ -30,8 +31,8 @@ pub const DIGEST_LEN: usize = 16;
 pub const NUMBER: u8 = 0x01;
 /// Ends a template.
 pub const TEMPLATE_END: u8 = 0x00;
-/// Most bytes of blobs that share a group, so that a look-up decodes no more; a larger blob has a group of its own.
-pub const GROUP_TARGET: usize = 256 << 10;
+/// Most bytes that a look-up decodes, a group and its base together; only a larger blob makes it more.
+pub const LOOKUP_TARGET: usize = 256 << 10;
 /// Largest blob and largest group, in bytes.
 pub const MAX_BLOB: usize = 16 << 20;
 /// Largest decoded index, in bytes.

@@ -3,12 +3,13 @@
 //! The layout is the reader's, `btfgen_runtime::wire`; here stands only what a writer chooses: the order of
 //! the blobs, the cut into groups and the compression.
 
+mod group;
 mod index;
 mod tree;
 
 use std::collections::BTreeMap;
 
-use btfgen_runtime::wire::{self, GROUP_TARGET, MAX_BLOB, MAX_INDEX};
+use btfgen_runtime::wire::{self, MAX_BLOB, MAX_INDEX};
 use btfgen_runtime::{Archive, KernelId};
 
 pub use tree::{TreeError, write_tree};
@@ -88,14 +89,15 @@ pub fn write(
     let contents = collect(entries, blobs)?;
     let series = index::series(&contents);
     let (numbers, order) = number_blobs(&series);
-    let (groups, frames) = groups(&order, level)?;
+    let groups = group::compress_all(&order, level).map_err(ArchiveError::Compress)?;
 
     let mut raw = Vec::new();
     raw.extend_from_slice(&objects_digest);
     push_len(&mut raw, groups.len());
-    for (raw_len, len) in groups {
-        push_len(&mut raw, raw_len);
-        push_len(&mut raw, len);
+    for group in &groups {
+        push_len(&mut raw, group.raw_len);
+        push_len(&mut raw, group.frame.len());
+        push_len(&mut raw, group.base);
     }
     push_len(&mut raw, order.len());
     for blob in &order {
@@ -106,13 +108,15 @@ pub fn write(
         return Err(ArchiveError::IndexSize { kernels: contents.len(), len: raw.len() });
     }
 
-    let index = compress(&raw, level)?;
+    let index = group::compress(&raw, &[], level).map_err(ArchiveError::Compress)?;
     let mut out = wire::MAGIC.to_vec();
     out.push(wire::VERSION);
     push_len(&mut out, raw.len());
     push_len(&mut out, index.len());
     out.extend_from_slice(&index);
-    out.extend_from_slice(&frames);
+    for group in &groups {
+        out.extend_from_slice(&group.frame);
+    }
     compare(&out, &contents)?;
     Ok(out)
 }
@@ -150,40 +154,6 @@ fn number_blobs<'a>(series: &[index::Series<'a>]) -> (BTreeMap<&'a [u8], u32>, V
         });
     }
     (numbers, order)
-}
-
-/// A group's length decoded and stored.
-type GroupLen = (usize, usize);
-
-/// Cuts the blobs into groups of at most [`GROUP_TARGET`] bytes and compresses each.
-fn groups(order: &[&[u8]], level: i32) -> Result<(Vec<GroupLen>, Vec<u8>), ArchiveError> {
-    let mut groups = Vec::new();
-    let mut frames = Vec::new();
-    let mut raw: Vec<u8> = Vec::new();
-    for (at, blob) in order.iter().enumerate() {
-        raw.extend_from_slice(blob);
-        if order.get(at + 1).is_none_or(|next| raw.len() + next.len() > GROUP_TARGET) {
-            let frame = compress(&raw, level)?;
-            groups.push((raw.len(), frame.len()));
-            frames.extend_from_slice(&frame);
-            raw.clear();
-        }
-    }
-    Ok((groups, frames))
-}
-
-/// A zstd frame with a content checksum and without its magic number.
-fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>, ArchiveError> {
-    let frame = || {
-        let mut encoder = zstd::bulk::Compressor::new(level)?;
-        encoder.include_checksum(true)?;
-        encoder.include_contentsize(false)?;
-        encoder.include_dictid(false)?;
-        encoder.compress(raw)
-    };
-    let mut frame = frame().map_err(ArchiveError::Compress)?;
-    frame.drain(..wire::ZSTD_MAGIC.len());
-    Ok(frame)
 }
 
 fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), ArchiveError> {
