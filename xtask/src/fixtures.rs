@@ -15,9 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ::oracle::elf::ObjectFile;
+use ::oracle::raw::Btf;
 use btfgen_build::hub;
-use oracle::elf::ObjectFile;
-use oracle::raw::Btf;
 
 use crate::shell::{self, Outcome};
 

@@ -5,6 +5,7 @@ mod corpus;
 mod demo;
 mod files;
 mod fixtures;
+mod oracle;
 mod selftests;
 mod setup;
 mod shell;
@@ -25,6 +26,11 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "setup", run: setup::run, help: "installs what the other verbs need and is missing" },
     Verb { name: "fixtures", run: fixtures::run, help: "rebuilds testdata with clang; --check compares" },
+    Verb {
+        name: "oracle",
+        run: oracle::run,
+        help: "libbpf, aya-obj and bpftool judge the fixtures; --bless",
+    },
     Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
     Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
     Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },

@@ -1,0 +1,126 @@
+//! libbpf's limits: how deep types may nest before a comparison or an access is given up, on both sides of each limit.
+
+mod common;
+#[path = "common/ours.rs"]
+mod ours;
+
+use btfgen_build::object::Object;
+use btfgen_build::roots::{Place, Roots};
+use common::{differences, for_each_selection, minimize};
+use oracle::elf::ObjectFile;
+use oracle::forge::{self, Form, Relocation};
+use oracle::libbpf::{Judge, Outcome};
+use oracle::raw::{Btf, kind};
+use ours::Ours;
+
+const FIELD_EXISTS: u32 = 2;
+const TYPE_EXISTS: u32 = 8;
+const TYPE_MATCHES: u32 = 12;
+
+/// Checks one relocation against a target of the same types, and says whether libbpf resolves it.
+fn resolves(btf: &Btf, root: u32, access: &str, kind: u32, depth: usize) -> bool {
+    let relocation = Relocation { root, access: access.to_owned(), kind, form: Form::Immediate(1) };
+    let object = forge::object(btf, &[vec![relocation]], false);
+    let file = ObjectFile::parse(&object).expect("a forged object");
+    let target = btf.to_bytes(false);
+    let mut judge = Judge::new(&file, &target).expect("libbpf reads the types");
+    let ours = Ours::new(&object, &target);
+    for_each_selection(&file, |selection| {
+        let lines = ours.differences(&file, selection, &judge.relocations(selection));
+        assert!(lines.is_empty(), "kind {kind}, depth {depth}: {}", lines.join("\n"));
+    });
+    // btfgen-build refuses arrays of 32 dimensions in the object itself, as a relocation that fails whatever the
+    // kernel, and keeps nothing for it.
+    if refused(&object) {
+        return false;
+    }
+    let minimized =
+        minimize(&object, &target).unwrap_or_else(|error| panic!("kind {kind}, depth {depth}: {error}"));
+    let (lines, _) = differences(&file, &target, &minimized);
+    assert!(lines.is_empty(), "kind {kind}, depth {depth}, minimized: {}", lines.join("\n"));
+    matches!(judge.isolated().relocations[0].outcome, Outcome::Resolved(value) if value.new == 1)
+}
+
+/// Whether btfgen-build takes the relocation for one that fails in the object itself.
+fn refused(object: &[u8]) -> bool {
+    let object = Object::parse("forged", object).expect("a forged object");
+    let roots = Roots::new(&[object]).expect("its types are well-formed");
+    roots.places().iter().flatten().all(|place| matches!(place, Place::Failure(_)))
+}
+
+/// Builds types of growing depth; the depth at which libbpf gives up must lie between, and ours must be the same.
+fn check_limit(kind: u32, depths: std::ops::Range<usize>, build: impl Fn(&mut Btf, usize) -> (u32, String)) {
+    let mut ends = Vec::new();
+    for depth in depths {
+        let mut btf = Btf::default();
+        btf.int("long", 8, true);
+        let (root, access) = build(&mut btf, depth);
+        ends.push(resolves(&btf, root, &access, kind, depth));
+    }
+    assert!(ends[0] && !ends[ends.len() - 1], "kind {kind}: no limit among {ends:?}");
+}
+
+fn chain(btf: &mut Btf, depth: usize, link: impl Fn(&mut Btf, u32) -> u32) -> (u32, String) {
+    let int = btf.int("int", 4, true);
+    let end = (0..depth).fold(int, |ty, _| link(btf, ty));
+    (btf.reference(kind::TYPEDEF, "deep_t", end), "0".to_owned())
+}
+
+#[test]
+fn pointers() {
+    for kind in [TYPE_EXISTS, TYPE_MATCHES] {
+        check_limit(kind, 28..36, |btf, depth| chain(btf, depth, |btf, ty| btf.reference(kind::PTR, "", ty)));
+    }
+}
+
+#[test]
+fn arrays() {
+    for kind in [TYPE_EXISTS, TYPE_MATCHES] {
+        check_limit(kind, 28..36, |btf, depth| chain(btf, depth, |btf, ty| btf.array(ty, 2, 1)));
+    }
+}
+
+#[test]
+fn results_of_functions() {
+    for kind in [TYPE_EXISTS, TYPE_MATCHES] {
+        check_limit(kind, 28..36, |btf, depth| chain(btf, depth, |btf, ty| btf.prototype(ty, &[])));
+    }
+}
+
+#[test]
+fn parameters_of_functions() {
+    for kind in [TYPE_EXISTS, TYPE_MATCHES] {
+        check_limit(kind, 28..36, |btf, depth| chain(btf, depth, |btf, ty| btf.prototype(0, &[("p", ty)])));
+    }
+}
+
+#[test]
+fn members_that_are_matched() {
+    check_limit(TYPE_MATCHES, 28..36, |btf, depth| {
+        chain(btf, depth, |btf, ty| btf.composite(false, "s", 4, &[("m", ty, 0)]))
+    });
+}
+
+/// A field below structs without names: each is a level of the access.
+#[test]
+fn levels_of_an_access() {
+    check_limit(FIELD_EXISTS, 58..68, |btf, depth| {
+        let int = btf.int("int", 4, true);
+        let innermost = btf.composite(false, "", 4, &[("field", int, 0)]);
+        let end = (2..depth).fold(innermost, |ty, _| btf.composite(false, "", 4, &[("", ty, 0)]));
+        let root = btf.composite(false, "deep", 4, &[("", end, 0)]);
+        (root, vec!["0"; depth + 1].join(":"))
+    });
+}
+
+/// Chains of typedefs and modifiers; btfgen-build refuses those of 32 and more, which libbpf follows without end.
+#[test]
+fn modifiers() {
+    for depth in [1, 16, 30, 31] {
+        let mut btf = Btf::default();
+        btf.int("long", 8, true);
+        let (root, access) = chain(&mut btf, depth, |btf, ty| btf.reference(kind::CONST, "", ty));
+        assert!(resolves(&btf, root, &access, TYPE_EXISTS, depth), "{depth}");
+        assert!(resolves(&btf, root, &access, TYPE_MATCHES, depth), "{depth}");
+    }
+}
