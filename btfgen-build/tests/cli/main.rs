@@ -8,3 +8,5 @@ mod hub;
 mod minimize;
 mod pack;
 mod select;
+#[cfg(feature = "vendor")]
+mod vendor;

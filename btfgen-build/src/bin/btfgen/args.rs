@@ -33,6 +33,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ArchiveCommand,
     },
+    /// Collects kernels into a hub file.
+    ///
+    /// A source is a hub tree, a hub file, a kernel package (.deb, .rpm), or with --as a BTF, a vmlinux or a kernel image.
+    /// A source that cannot be read is told of and skipped. A hub file that is there already is added to, and what it
+    /// holds is not read again, so that an interrupted run goes on where it was.
+    #[cfg(feature = "vendor")]
+    Vendor(Vendor),
     /// Looks into a hub, and merges hub files.
     Hub {
         #[command(subcommand)]
@@ -71,6 +78,47 @@ pub(crate) struct Pack {
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
+}
+
+#[cfg(feature = "vendor")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Vendor {
+    /// The sources.
+    #[arg(required_unless_present = "this_host")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// Takes the running kernel's BTF too.
+    #[arg(long)]
+    pub(crate) this_host: bool,
+    /// The kernel id of the one kernel that the source holds.
+    #[arg(long = "as", value_name = "KERNEL")]
+    pub(crate) kernel: Option<KernelId>,
+    /// Takes the BTF of the kernels' modules too, from packages and the running kernel.
+    #[arg(long)]
+    pub(crate) modules: bool,
+    /// Takes only kernels whose id one of these globs matches, such as 'debian/*/x86_64/*'.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) include: Vec<String>,
+    /// Leaves out kernels whose id one of these globs matches.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) exclude: Vec<String>,
+    /// Takes only kernels of these architectures, by the hub's names: x86_64, arm64.
+    #[arg(long)]
+    pub(crate) arch: Vec<String>,
+    /// Takes every N-th kernel from the I-th on, I from 0 to N - 1; `btfgen hub merge` makes one of the N hub files.
+    #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
+    pub(crate) shard: (usize, usize),
+    /// zstd's compression level.
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: i32,
+    /// The hub file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[cfg(feature = "vendor")]
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)));
+    parts.filter(|(at, of)| at < of).ok_or_else(|| "not I/N with I from 0 to N - 1".to_owned())
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,8 @@ mod output;
 mod pack;
 mod plot;
 mod select;
+#[cfg(feature = "vendor")]
+mod vendor;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Report(args) => pack::report(&args),
         Command::Select(args) => select::run(&args),
         Command::Archive { command } => archive::run(command),
+        #[cfg(feature = "vendor")]
+        Command::Vendor(args) => vendor::run(&args),
         Command::Hub { command } => hub::run(command),
     }
 }
