@@ -267,6 +267,10 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
             if ids.len() - start > KernelId::MAX_LEN || ids.len() > MAX_IDS {
                 return None;
             }
+            // Numbers make no difference to what an id may be, so that one of each template is enough.
+            if row == 0 && kernel_id::slashes(std::str::from_utf8(ids.get(start..)?).ok()?).is_none() {
+                return None;
+            }
             archive.entries.push(Entry { start, end: ids.len(), blob: 0 });
         }
     }
@@ -274,13 +278,8 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
     let mut blob = 0;
     for at in 0..archive.entries.len() {
         blob = wire::apply_delta(blob, wire::take_varint(rest)?);
-        let number = usize::try_from(blob).ok()?;
-        let entry = archive.entries.get_mut(at)?;
-        let (start, end) = (entry.start, entry.end);
-        entry.blob = number;
-        if number >= archive.blobs.len() || kernel_id::slashes(archive.ids.get(start..end)?).is_none() {
-            return None;
-        }
+        let number = usize::try_from(blob).ok().filter(|number| *number < archive.blobs.len())?;
+        archive.entries.get_mut(at)?.blob = number;
     }
     Some(())
 }
@@ -307,10 +306,10 @@ fn ascends(columns: &[u32], entries: usize, width: usize, row: usize) -> bool {
 }
 
 fn push_id<'n>(ids: &mut Vec<u8>, template: &[u8], mut numbers: impl Iterator<Item = &'n u32>) {
-    for &byte in template {
-        match byte {
-            wire::NUMBER => wire::push_number(ids, numbers.next().copied().unwrap_or_default()),
-            other => ids.push(other),
+    for (at, text) in template.split(|byte| *byte == wire::NUMBER).enumerate() {
+        if at > 0 {
+            wire::push_number(ids, numbers.next().copied().unwrap_or_default());
         }
+        ids.extend_from_slice(text);
     }
 }
