@@ -71,6 +71,14 @@ pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, FsErro
     Ok(true)
 }
 
+/// Removes a file, unless there is none.
+pub(crate) fn remove_file_if_there(path: &Path) -> Result<(), FsError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FsError::on("remove file", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file through a temporary name beside it, which is renamed.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

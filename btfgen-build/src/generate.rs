@@ -58,15 +58,20 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     Ok(packed.report)
 }
 
+/// Writes the forms asked for, and removes the other one, which would grow stale.
 fn write(job: &Job, packed: &mut Packed) -> Result<(), Error> {
     let out_dir = job.out_dir()?;
+    let (archive_path, tree) = (out_dir.join(ARCHIVE_NAME), out_dir.join(TREE_NAME));
+    // The archive is made in any case: writing it reads every blob back.
     let archive = archive::write(&packed.entries, &packed.blobs, packed.digest, job.level)?;
     if matches!(job.emit, Emit::Archive | Emit::Both) {
         packed.report.archive_bytes = archive.len();
-        fs::write_if_changed(&out_dir.join(ARCHIVE_NAME), &archive)?;
+        fs::write_if_changed(&archive_path, &archive)?;
+    } else {
+        fs::remove_file_if_there(&archive_path)?;
     }
-    if matches!(job.emit, Emit::Tree | Emit::Both) {
-        archive::write_tree(&out_dir.join(TREE_NAME), &packed.entries, &packed.blobs)?;
-    }
+    let with_tree = matches!(job.emit, Emit::Tree | Emit::Both);
+    let entries = if with_tree { packed.entries.as_slice() } else { &[] };
+    archive::write_tree(&tree, entries, &packed.blobs)?;
     Ok(())
 }

@@ -20,7 +20,10 @@ pub enum TreeError {
         /// How many blobs there are.
         blobs: usize,
     },
-    /// A file or folder cannot be written.
+    /// A file cannot be written.
+    #[error(transparent)]
+    Write(#[from] crate::fs::FsError),
+    /// A file or folder of other kernels cannot be removed.
     #[error("{path}")]
     Io {
         /// The file or folder.
@@ -48,29 +51,14 @@ pub fn write_tree(dir: &Path, entries: &[(KernelId, usize)], blobs: &[Vec<u8>]) 
             blobs: blobs.len(),
         })?;
         let path = dir.join(format!("{kernel}.btf"));
-        changed += usize::from(write_if_changed(&path, blob)?);
+        changed += usize::from(crate::fs::write_if_changed(&path, blob)?);
         wanted.push(path);
     }
     wanted.sort();
     Ok(changed + remove_others(dir, &wanted, 4)?)
 }
 
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, TreeError> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(false);
-    }
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|source| io_error(parent, source))?;
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
-    fs::write(&temporary, bytes).map_err(|source| io_error(&temporary, source))?;
-    fs::rename(&temporary, path).map_err(|source| io_error(path, source))?;
-    Ok(true)
-}
-
-/// Removes the `.btf` and left-over `.btf.new` files that are not `wanted`, at the depth where kernels lie, and
+/// Removes the `.btf` files that are not `wanted`, and what an interrupted write left over, at the depth where kernels lie, and
 /// the folders that become empty.
 fn remove_others(dir: &Path, wanted: &[PathBuf], depth: usize) -> Result<usize, TreeError> {
     let entries = match fs::read_dir(dir) {
@@ -92,7 +80,7 @@ fn remove_others(dir: &Path, wanted: &[PathBuf], depth: usize) -> Result<usize, 
         } else if depth == 1 && kind.is_file() && wanted.binary_search(&path).is_err() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(".btf") || name.ends_with(".btf.new") {
+            if name.ends_with(".btf") || (name.starts_with('.') && name.ends_with(".tmp")) {
                 fs::remove_file(&path).map_err(|source| io_error(&path, source))?;
                 removed += 1;
             }
