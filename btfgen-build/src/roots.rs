@@ -136,7 +136,7 @@ impl Roots {
                     continue;
                 }
             };
-            let key = (relocation.root, relocation.access.as_str(), kind);
+            let key = (relocation.root, &*relocation.access, kind);
             let place = match known.get(&key) {
                 Some(place) => place.clone(),
                 None => {

@@ -187,17 +187,7 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// When the offset is past the string section's end.
     pub fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
-        let base_len = self.base.map_or(0, |base| base.string_len());
-        let Some(own) = (offset as usize).checked_sub(base_len) else {
-            return self.base.map_or(Ok(b"".as_slice()), |base| base.string(offset));
-        };
-        let rest = self
-            .strings
-            .get(own..)
-            .filter(|rest| !rest.is_empty())
-            .ok_or(BtfError::StringOffset { offset, size: self.string_len() })?;
-        let len = memchr::memchr(0, rest).unwrap_or(rest.len());
-        Ok(&rest[..len])
+        self.string_up_to(offset, usize::MAX)
     }
 
     /// The name at an offset: a string of at most [`MAX_NAME_LEN`] bytes, so that looking at every type's name takes no
@@ -206,15 +196,23 @@ impl<'a> Btf<'a> {
     /// # Errors
     /// As [`Btf::string`], and when it is longer.
     pub fn name(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+        let name = self.string_up_to(offset, MAX_NAME_LEN + 1)?;
+        if name.len() > MAX_NAME_LEN {
+            return Err(BtfError::LongName { offset, most: MAX_NAME_LEN });
+        }
+        Ok(name)
+    }
+
+    /// The string at an offset, or as many bytes from its beginning.
+    pub(crate) fn string_up_to(&self, offset: u32, most: usize) -> Result<&'a [u8], BtfError> {
         let base_len = self.base.map_or(0, |base| base.string_len());
         let Some(own) = (offset as usize).checked_sub(base_len) else {
-            return self.base.map_or(Ok(b"".as_slice()), |base| base.name(offset));
+            return self.base.map_or(Ok(b"".as_slice()), |base| base.string_up_to(offset, most));
         };
         let out_of_range = || BtfError::StringOffset { offset, size: self.string_len() };
         let rest = self.strings.get(own..).filter(|rest| !rest.is_empty()).ok_or_else(out_of_range)?;
-        let rest = rest.get(..=MAX_NAME_LEN).unwrap_or(rest);
-        let len = memchr::memchr(0, rest).ok_or(BtfError::LongName { offset, most: MAX_NAME_LEN })?;
-        Ok(&rest[..len])
+        let rest = rest.get(..most).unwrap_or(rest);
+        Ok(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
     }
 
     pub(crate) fn string_len(&self) -> usize {

@@ -87,7 +87,7 @@ pub enum CodecError {
         /// What the decoder said.
         source: io::Error,
     },
-    /// It expands to more than [`MAX_BTF_LEN`] bytes.
+    /// It expands to more bytes than a file of its length may; see [`unpack`].
     #[error("expands to more than {limit} bytes")]
     TooLong {
         /// The limit, in bytes.
@@ -199,13 +199,21 @@ fn map(path: &Path) -> Result<Bytes, FsError> {
     Ok(bytes.into())
 }
 
-/// Unpacks a BTF kept in one form.
+/// Most bytes that a packed file of that length may expand to.
+///
+/// BTF is packed to a fourth or a sixth of its length; so a few bytes cannot ask for all of [`MAX_BTF_LEN`].
+fn limit(packed: usize) -> u64 {
+    MAX_BTF_LEN.min((16 << 20) + 6 * packed as u64)
+}
+
+/// Unpacks a BTF kept in one form, to at most 16 MiB and six times the packed length, and to no more than
+/// [`MAX_BTF_LEN`].
 ///
 /// # Errors
-/// When the bytes are not of that form, expand to more than [`MAX_BTF_LEN`], ask for too much memory, or
+/// When the bytes are not of that form, expand to more than that, ask for too much memory, or
 /// hold no single member `*.btf`.
 pub fn unpack(bytes: &[u8], form: Form) -> Result<Vec<u8>, CodecError> {
-    unpack_within(bytes, form, MAX_BTF_LEN)
+    unpack_within(bytes, form, limit(bytes.len()))
 }
 
 fn unpack_within(bytes: &[u8], form: Form, limit: u64) -> Result<Vec<u8>, CodecError> {

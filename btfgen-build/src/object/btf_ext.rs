@@ -62,7 +62,12 @@ pub(super) fn relocations(
     }
     lines.values_mut().for_each(|lines| lines.sort_by_key(|line| line[0]));
     let groups = part(24, "the relocation info")?.groups("relocation info")?;
-    let mut texts = Texts { btf, known: Memo::default() };
+    let mut texts = Texts {
+        btf,
+        known: Memo::default(),
+        accesses: Memo::default(),
+        left: 2 * btf.string_len() + (1 << 16),
+    };
     let mut relocations = Vec::with_capacity(groups.iter().map(|group| group.records.len()).sum());
     for group in groups {
         let section = texts.get(group.section)?;
@@ -89,27 +94,43 @@ pub(super) fn relocations(
 struct Texts<'b, 'a> {
     btf: &'b Btf<'a>,
     known: Memo<u32, Arc<str>>,
+    accesses: Memo<u32, Arc<str>>,
+    /// Bytes that may still be decoded.
+    left: usize,
 }
 
-impl Texts<'_, '_> {
+impl<'a> Texts<'_, 'a> {
     /// A string for people; of one longer than any path or line the beginning.
     fn get(&mut self, offset: u32) -> Result<Arc<str>, ObjectError> {
         if let Some(known) = self.known.get(&offset) {
             return Ok(Arc::clone(known));
         }
-        let bytes = self.btf.string(offset).map_err(ObjectError::BtfExtString)?;
-        let text: Arc<str> = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).trim().into();
+        let bytes = self.bytes(offset, MAX_TEXT)?;
+        let text: Arc<str> = String::from_utf8_lossy(bytes).trim().into();
         self.known.insert(offset, Arc::clone(&text));
         Ok(text)
     }
 
     /// An access string, which must be whole.
-    fn access(&self, offset: u32) -> Result<String, ObjectError> {
-        let bytes = self.btf.string(offset).map_err(ObjectError::BtfExtString)?;
-        if bytes.len() > MAX_TEXT {
-            return Err(ObjectError::BtfExt(format!("an access string has {} bytes", bytes.len())));
+    fn access(&mut self, offset: u32) -> Result<Arc<str>, ObjectError> {
+        if let Some(known) = self.accesses.get(&offset) {
+            return Ok(Arc::clone(known));
         }
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        let bytes = self.bytes(offset, MAX_TEXT + 1)?;
+        if bytes.len() > MAX_TEXT {
+            return Err(ObjectError::BtfExt(format!("an access string has more than {MAX_TEXT} bytes")));
+        }
+        let text: Arc<str> = String::from_utf8_lossy(bytes).into();
+        self.accesses.insert(offset, Arc::clone(&text));
+        Ok(text)
+    }
+
+    /// The bytes of a string; all of them together are bounded, since strings may share bytes.
+    fn bytes(&mut self, offset: u32, most: usize) -> Result<&'a [u8], ObjectError> {
+        let bytes = self.btf.string_up_to(offset, most).map_err(ObjectError::BtfExtString)?;
+        let left = self.left.checked_sub(bytes.len());
+        self.left = left.ok_or_else(|| malformed("its strings overlap"))?;
+        Ok(bytes)
     }
 
     fn line(&mut self, [_, file, text, line_col]: [u32; 4]) -> Result<SourceLine, ObjectError> {

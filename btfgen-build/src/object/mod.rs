@@ -40,7 +40,7 @@ pub struct Relocation {
     /// The local root type's id.
     pub root: u32,
     /// The access string, such as `0:1:2`.
-    pub access: String,
+    pub access: Arc<str>,
     /// The kind, or its number if it is unknown.
     pub kind: Result<RelocationKind, u32>,
     /// The program or subprogram that holds the instruction, by its place among [`Object::programs`].

@@ -3,6 +3,7 @@
 //! A body panics on a mistake of ours, never on a mistake of its input.
 
 use btfgen_build::btf::{Btf, BtfError, Endian, Kind, Writer};
+use btfgen_build::hub::file::HubFile;
 use btfgen_build::hub::{self, Form};
 use btfgen_build::kernel::KernelTypes;
 use btfgen_build::minimize::{MinimizeError, Minimizer};
@@ -24,6 +25,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("resolve", resolve),
     ("codec", codec),
     ("archive", archive),
+    ("hub_file", hub_file),
     ("os_release", os_release),
     #[cfg(feature = "vendor")]
     ("image", image),
@@ -37,6 +39,10 @@ pub(crate) fn object(data: &[u8]) {
     let Ok(object) = Object::parse("fuzzed", data) else { return };
     for relocation in object.relocations() {
         assert!(object.place_of(relocation).len() <= data.len() + 16);
+        let _ = object.accesses_memory(relocation);
+    }
+    for program in object.programs().iter().take(8) {
+        assert!(object.reached(&program.section, &[]).len() <= data.len());
     }
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };
     assert_eq!(roots.places()[0].len(), object.relocations().len());
@@ -137,6 +143,20 @@ pub(crate) fn archive(data: &[u8]) {
         let _ = archive.blob(number);
     }
     assert!(archive.blob(archive.blob_count()).is_err());
+}
+
+/// A hub file: every kernel listed, a few written out again.
+pub(crate) fn hub_file(data: &[u8]) {
+    let Ok(file) = HubFile::open(data.to_vec()) else { return };
+    let _ = file.stat();
+    let sound = file.check().is_ok();
+    for kernel in file.kernels().iter().take(MOST_BLOBS) {
+        assert!(file.find(&kernel.id).is_some());
+        match file.extract(&kernel.id) {
+            Ok(btf) => assert!(Btf::parse(&btf).is_ok()),
+            Err(error) => assert!(!sound, "a file without fault: {error}"),
+        }
+    }
 }
 
 /// What a host says of itself: lines of os-release, `uname` and `/proc/version`, parted by NUL bytes.

@@ -69,6 +69,15 @@ fn fixtures_are_no_trouble() {
     }
 }
 
+/// A few kilobytes cannot ask for more memory than any other input of their length.
+#[test]
+fn what_expands_without_end() {
+    for bomb in seeds::bombs() {
+        assert!(bomb.len() < 1 << 17);
+        assert_eq!(fault(bodies::codec, &bomb), None, "form {}", bomb[0]);
+    }
+}
+
 #[test]
 #[expect(clippy::disallowed_methods, reason = "no build script, and cargo need not be told")]
 fn damaged_fixtures() {

@@ -171,6 +171,24 @@ fn types_whose_names_share_bytes() {
 }
 
 #[test]
+fn lines_whose_texts_share_bytes() {
+    check(
+        |n| {
+            let mut local = Raw::new();
+            let (name, x, section) = (local.string("a"), local.string("x"), local.string(SECTION));
+            let access = local.string("0:0");
+            let texts = endless(&mut local, 2 * n);
+            let root = local.composite(name, 4, &[[x, 1, 0]]);
+            let lines = (0..n).map(|at| [at * 8, texts + at, texts + n + at, 1 << 10]).collect();
+            let relocations = (0..n).map(|at| [at * 8, root, access, 0]).collect();
+            let ext = elf::ext(Endian::Little, &[(section, lines)], &[(section, relocations)]);
+            Pair { object: elf::object(Endian::Little, &local.to_bytes(), &ext), target: Raw::new() }
+        },
+        30_000,
+    );
+}
+
+#[test]
 fn symbols_whose_names_share_bytes() {
     check(
         |n| {

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use btfgen_build::archive;
+use btfgen_build::hub::file::HubBuilder;
 
 use crate::testdata;
 
@@ -28,6 +29,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "resolve" => (0..40).map(|seed| noise(seed, 600)).collect(),
         "codec" => codec(),
         "archive" => archives(),
+        "hub_file" => hub_files(),
         "os_release" => hosts(),
         "image" => images(),
         _ => Vec::new(),
@@ -81,6 +83,26 @@ fn archives() -> Vec<Vec<u8>> {
     let many: Vec<_> =
         (0..300).map(|at| (format!("d/{at}/a/{}.{}", at % 7, at * at).parse().unwrap(), 0)).collect();
     vec![one, archive::write(&many, &blobs[1..], [0; 16], 3).unwrap()]
+}
+
+/// 80 MiB of zeros, in each packed form that has a single stream.
+pub(crate) fn bombs() -> Vec<Vec<u8>> {
+    let zeros = vec![0; 80 << 20];
+    let packed = [(2, zstd::encode_all(&zeros[..], 1).unwrap()), (4, gz(&zeros)), (6, xz(&zeros))];
+    packed.into_iter().map(|(form, bytes)| [vec![form], bytes].concat()).collect()
+}
+
+fn hub_files() -> Vec<Vec<u8>> {
+    let mut builder = HubBuilder::new();
+    let big = fs::read(testdata().join("targets/eb/traps.btf")).unwrap();
+    let object = fs::read(testdata().join("objects/el/fields.o")).unwrap();
+    let local = btfgen_build::object::Object::parse("fields", &object).unwrap();
+    for (id, btf) in
+        [("a/1/x86_64/1.0", &target()[..]), ("a/1/s390x/1.0", &big), ("a/2/x86_64/1.1", local.btf())]
+    {
+        builder.add_btf(&id.parse().unwrap(), "made for a test", btf, &[]).unwrap();
+    }
+    vec![builder.finish(3).unwrap(), HubBuilder::new().finish(3).unwrap()]
 }
 
 fn hosts() -> Vec<Vec<u8>> {

@@ -142,7 +142,7 @@ fn refuses_what_expands_without_end() {
     }
     let bomb = encoder.finish().unwrap().repeat(5);
     assert!(bomb.len() < 1 << 17);
-    assert!(matches!(unpack(&bomb, Form::Xz), Err(CodecError::TooLong { limit: MAX_BTF_LEN })));
+    assert!(matches!(unpack(&bomb, Form::Xz), Err(CodecError::TooLong { .. })));
     // Behind the member, where nobody needs it.
     let mut behind = xz(&one());
     behind.extend(&bomb);
