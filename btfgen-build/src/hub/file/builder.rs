@@ -17,9 +17,6 @@ use crate::btf::{Btf, BtfError};
 use crate::roots::RootKind;
 use crate::types::{Copier, Interner, Name, TypeRef, Types};
 
-/// Most definitions under one root whose order is recorded; a hostile BTF may hold any number.
-const MAX_ORDER: usize = 4096;
-
 /// Kernels that are to be written as a hub file.
 #[derive(Clone, Default)]
 pub struct HubBuilder {
@@ -185,7 +182,7 @@ impl HubBuilder {
         let mut columns = Columns::new();
         kernels::write(&mut columns, order.iter().map(|kernel| &kernel.record));
         nodes::write(&mut columns, &canonical.types)?;
-        sets::write(&mut columns, &canonical.types, &holdings);
+        sets::write(&mut columns, &canonical.types, &holdings)?;
         columns.finish(level)
     }
 }
@@ -251,7 +248,7 @@ impl Collected {
         grouped.sort_unstable();
         let mut orders = Vec::new();
         for group in
-            grouped.chunk_by(|a, b| a.0 == b.0).filter(|group| (2..=MAX_ORDER).contains(&group.len()))
+            grouped.chunk_by(|a, b| a.0 == b.0).filter(|group| (2..=sets::MAX_ORDER).contains(&group.len()))
         {
             let order: Vec<TypeRef> = group.iter().map(|&(_, _, ty)| ty).collect();
             if order.windows(2).any(|pair| types.compare(pair[0], pair[1]) == Ordering::Greater) {

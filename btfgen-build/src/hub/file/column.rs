@@ -9,7 +9,7 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89BTFHUB\n";
 /// Version of the layout.
 pub(super) const VERSION: u32 = 1;
 /// Most bytes that all columns may hold together.
-const MAX_RAW: u64 = 256 << 20;
+const MAX_RAW: u64 = 128 << 20;
 /// Bytes of a column's entry in the table: column, stored length, length, checksum.
 const ENTRY_LEN: usize = 1 + 4 + 4 + CHECKSUM_LEN;
 const CHECKSUM_LEN: usize = 8;

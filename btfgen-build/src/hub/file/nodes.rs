@@ -8,9 +8,9 @@ use crate::types::{Composite, Enumerator, Member, Name, Names, Type, TypeRef, Ty
 /// Number of kinds that have a column of counts; `void` has none.
 pub(super) const KINDS: usize = 13;
 /// Most definitions of one file.
-pub(super) const MAX_TYPES: u64 = 1 << 24;
+pub(super) const MAX_TYPES: u64 = 1 << 22;
 /// Most members and enumerators of one file, after copying.
-pub(super) const MAX_ALL_ENTRIES: usize = 1 << 24;
+pub(super) const MAX_ALL_ENTRIES: usize = 1 << 23;
 /// How many definitions back a base may stand.
 pub(super) const MAX_BASE: usize = 24;
 /// How many earlier definitions are tried as a base for a named and an unnamed one.

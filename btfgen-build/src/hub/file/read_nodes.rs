@@ -7,7 +7,7 @@ use super::nodes::{KINDS, MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
 use crate::types::{Composite, Enumerator, Fixed, Member, Name, Names, Type, TypeRef};
 
 /// Most bytes of all names together; each may take over the one before.
-const MAX_NAME_BYTES: usize = 1 << 28;
+const MAX_NAME_BYTES: usize = 1 << 26;
 
 /// Reads names and definitions; references are in range, but may make a circle.
 pub(super) fn read(table: &Table, file: &[u8]) -> Result<Fixed, HubFileError> {

@@ -6,8 +6,14 @@ use super::HubFileError;
 use super::column::{Column, Columns, Reader, Table};
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// Most memberships of all sets together.
-const MAX_MEMBERS: u64 = 1 << 30;
+/// Most definitions of all kernels together, each counted for each kernel that holds it.
+const MAX_MEMBERS: u64 = 1 << 28;
+/// Most runs of all distinct sets together.
+const MAX_RUNS: usize = 1 << 23;
+/// Most definitions in one order; a hostile BTF may hold any number under one root.
+pub(super) const MAX_ORDER: usize = 4096;
+/// Most definitions in all orders together.
+const MAX_ORDERED: usize = 1 << 22;
 
 /// Whether a definition can be one of a kernel's own: it has a name, and a relocation can look it up by it.
 pub(super) fn is_root(types: &Types, ty: TypeRef) -> bool {
@@ -78,7 +84,10 @@ impl Trie {
 }
 
 /// Writes what the kernels hold; `holdings` stand in the order of the kernel table.
-pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) {
+pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> Result<(), HubFileError> {
+    if holdings.iter().map(|holding| holding.types.len() as u64).sum::<u64>() > MAX_MEMBERS {
+        return Err(HubFileError::TooLarge { what: "sets" });
+    }
     let mut trie = Trie::new();
     let mut holders = vec![0u32; types.len()];
     let mut repeated = std::collections::BTreeMap::<u32, u32>::new();
@@ -115,6 +124,7 @@ pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) {
         first = order.first().copied().unwrap_or(first);
         out.uint(Column::Orders, numbers[&set].into());
     }
+    Ok(())
 }
 
 /// Writes the distinct sets, those used most first, and numbers them.
@@ -169,28 +179,53 @@ impl Sets {
         };
         sets.read_sets(table, file, kernels)?;
         let count = sets.ends.len();
+        let sizes: Vec<u64> = (0..count as u32)
+            .map(|set| sets.runs(set).iter().map(|&(_, len)| u64::from(len)).sum())
+            .collect();
+        let mut members = 0u64;
         let mut column = Reader::new(table, file, Column::Holders)?;
         for ty in types.refs() {
-            sets.holders.push(if is_root(types, ty) { column.below(count, "sets")? } else { Self::NONE });
+            let mut set = Self::NONE;
+            if is_root(types, ty) {
+                set = column.below(count, "sets")?;
+                members += sizes[set as usize];
+            }
+            sets.holders.push(set);
         }
         column.end()?;
         let mut column = Reader::new(table, file, Column::Repeated)?;
         let mut ty = 0;
         while column.left() != 0 {
-            ty += column.below(types.len() - ty as usize, "types")?;
-            sets.repeated.push((ty, column.below(count, "sets")?));
+            // Ascending, so that there are no more than definitions.
+            let step = column.below(types.len() - ty as usize, "types")?;
+            if step == 0 {
+                return Err(column.malformed("types"));
+            }
+            ty += step;
+            let set = column.below(count, "sets")?;
+            members += sizes[set as usize];
+            sets.repeated.push((ty, set));
         }
         let mut column = Reader::new(table, file, Column::Orders)?;
-        let mut first = 0;
+        let (mut first, mut ordered) = (0, 0);
         while column.left() != 0 {
-            let len = column.below(column.left(), "lengths")?;
+            let len = column.below(MAX_ORDER + 1, "lengths")?;
             let (mut order, mut last) = (Vec::new(), first);
             for _ in 0..len {
                 last = column.near(last, types.len(), "types")?;
                 order.push(last);
             }
             first = order.first().copied().unwrap_or(first);
-            sets.orders.push((order, column.below(count, "sets")?));
+            let set = column.below(count, "sets")?;
+            members += sizes[set as usize] * (1 + u64::from(len));
+            ordered += 1 + order.len();
+            if ordered > MAX_ORDERED {
+                return Err(HubFileError::TooLarge { what: "orders" });
+            }
+            sets.orders.push((order, set));
+        }
+        if members > MAX_MEMBERS {
+            return Err(HubFileError::TooLarge { what: "sets" });
         }
         Ok(sets)
     }
@@ -198,20 +233,18 @@ impl Sets {
     fn read_sets(&mut self, table: &Table, file: &[u8], kernels: usize) -> Result<(), HubFileError> {
         let mut column = Reader::new(table, file, Column::Sets)?;
         let count = column.below(column.left(), "lengths")?;
-        let mut members = 0u64;
         for _ in 0..count {
             let mut end = 0;
             for _ in 0..column.below(column.left(), "lengths")? {
                 let start = end + column.below(kernels - end as usize, "kernels")?;
                 let len = 1 + column.below(kernels - start as usize, "kernels")?;
                 end = start + len;
-                members += u64::from(len);
                 self.runs.push((start, len));
             }
+            if self.runs.len() > MAX_RUNS {
+                return Err(HubFileError::TooLarge { what: "sets" });
+            }
             self.ends.push(self.runs.len() as u32);
-        }
-        if members > MAX_MEMBERS {
-            return Err(HubFileError::TooLarge { what: "sets" });
         }
         column.end()
     }

@@ -294,6 +294,58 @@ fn hostile_columns_are_refused_or_read() {
     assert!(read > 20, "only {read} changed files were read");
 }
 
+/// Few bytes that stand for many: the limits of the layout hold.
+#[test]
+fn what_expands_without_end_is_refused() {
+    let file = build(&[0, 1]);
+    let table = Table::open(&file).unwrap();
+    let check = |change: &dyn Fn(&mut Columns), expect: &str| {
+        let mut out = Columns::new();
+        for &column in Column::ALL {
+            *out.raw(column) = table.read(&file, column).unwrap();
+        }
+        change(&mut out);
+        let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.check());
+        assert_eq!(opened.unwrap_err().to_string(), expect);
+    };
+    let huge = "too many or too large";
+    check(
+        &|out| {
+            out.raw(Column::Counts).clear();
+            out.uint(Column::Counts, 1 << 40);
+        },
+        &format!("{huge} definitions for a hub file"),
+    );
+    check(
+        &|out| {
+            // Each name takes over the whole of the one before.
+            *out.raw(Column::NameTail) = [vec![b'a'; 1 << 16], vec![0; 1 << 14]].concat();
+            out.raw(Column::NameShared).clear();
+            out.uint(Column::NameShared, 0);
+            (1..1 << 14).for_each(|_| out.uint(Column::NameShared, 1 << 16));
+        },
+        &format!("{huge} names for a hub file"),
+    );
+    check(
+        &|out| {
+            out.raw(Column::Orders).clear();
+            for _ in 0..1 << 11 {
+                out.uint(Column::Orders, 4000);
+                (0..4000).for_each(|_| out.int(Column::Orders, 0));
+                out.uint(Column::Orders, 0);
+            }
+        },
+        &format!("{huge} orders for a hub file"),
+    );
+    check(
+        &|out| {
+            out.uint(Column::Repeated, 0);
+            out.uint(Column::Repeated, 0);
+        },
+        "malformed hub file: types of repeated are out of range",
+    );
+}
+
 #[test]
 fn copies_between_stores() {
     let (mut from, mut into) = (Types::new(), Types::new());

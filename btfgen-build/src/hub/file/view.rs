@@ -33,6 +33,9 @@ impl HubFile {
     ///
     /// # Errors
     /// When a column is damaged.
+    ///
+    /// # Panics
+    /// When there is no kernel at one of the places.
     pub fn view(&self, types: &mut Types, roots: &Roots, kernels: &[usize]) -> Result<HubView, HubFileError> {
         let graph = self.graph()?;
         let relevant = relevant(graph, roots);
