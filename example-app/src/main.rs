@@ -42,10 +42,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.plain {
         return watch(options, &KernelBtf::LoadersOwn);
     }
-    let found = match &options.btf {
-        None => btfgen_runtime::btf_for_host(),
-        Some(path) => btfgen_runtime::Finder::embedded().override_file(path).find(),
-    };
+    let mut finder = btfgen_runtime::Finder::embedded().infer_nearest(options.nearest);
+    if let Some(path) = &options.btf {
+        finder = finder.override_file(path);
+    }
+    let found = finder.find();
     if options.explain {
         explain(&found);
         if found.is_ok() && options.explain_only() {

@@ -20,6 +20,7 @@ Options:
   --explain         print which kernel BTF is used and why; alone, stop there (needs no root)
   --loader NAME     libbpf (default) or aya
   --btf PATH        use this BTF file
+  --nearest         for a kernel that is not embedded, use the BTF that those before and after it share
   --plain           let the loader look for the kernel's BTF itself, ignoring the embedded ones
   --help            print this
 
@@ -36,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) explain: bool,
     pub(crate) loader: Loader,
     pub(crate) btf: Option<PathBuf>,
+    pub(crate) nearest: bool,
     pub(crate) plain: bool,
     pub(crate) help: bool,
 }
@@ -64,13 +66,14 @@ impl Options {
                 Long("explain") => options.explain = true,
                 Long("loader") => options.loader = parser.value()?.parse_with(Loader::parse)?,
                 Long("btf") => options.btf = Some(parser.value()?.into()),
+                Long("nearest") => options.nearest = true,
                 Long("plain") => options.plain = true,
                 Long("help") | lexopt::Arg::Short('h') => options.help = true,
                 other => return Err(other.unexpected()),
             }
         }
-        if options.plain && options.btf.is_some() {
-            return Err("--plain and --btf exclude each other".into());
+        if options.plain && (options.btf.is_some() || options.nearest) {
+            return Err("--plain excludes --btf and --nearest".into());
         }
         Ok(options)
     }
@@ -116,7 +119,9 @@ mod tests {
         check("--explain", Ok(Options { explain: true, ..Options::default() }));
         check("--btf a/b.btf", Ok(Options { btf: Some("a/b.btf".into()), ..Options::default() }));
         check("-h", Ok(Options { help: true, ..Options::default() }));
-        check("--plain --btf x", Err("--plain and --btf exclude each other"));
+        check("--nearest", Ok(Options { nearest: true, ..Options::default() }));
+        check("--plain --btf x", Err("--plain excludes --btf and --nearest"));
+        check("--plain --nearest", Err("--plain excludes --btf and --nearest"));
         check("--once", Err("missing argument for option '--once'"));
         check("--once three", Err("cannot parse argument \"three\": invalid digit found in string"));
         check("--loader tc", Err("cannot parse argument \"tc\": the loaders are libbpf and aya"));

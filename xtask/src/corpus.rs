@@ -16,7 +16,7 @@ use btfgen_build::KernelId;
 use btfgen_build::hub::KernelFilter;
 use btfgen_build::vendor::VendorError;
 use btfgen_build::vendor::codec::Codec;
-use btfgen_build::vendor::package;
+use btfgen_build::vendor::package::{self, PackagedKernel};
 use mirror::{ARCHES, Mirrors};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -48,9 +48,7 @@ struct Job {
 pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let job = job(args)?;
     let started = Instant::now();
-    let mirrors = Mirrors::find(&mirror::apt_sources(Path::new("/etc/apt"))?)
-        .ok_or("the apt sources of this machine name no Debian mirror")?;
-    let tally = fill(&agent(), &mirrors, &job.tree).map_err(|error| -> Box<dyn Error> { error })?;
+    let tally = fill(&agent(), &mirrors()?, &job.tree).map_err(|error| -> Box<dyn Error> { error })?;
     let seconds = started.elapsed().as_secs_f64();
     let Tally { offered, read, bare, gone, failed } = tally;
     eprintln!("{offered} kernels are offered: {read} read now, {} before, {bare} without BTF,", tally.kept());
@@ -79,7 +77,8 @@ fn job(args: &[String]) -> Result<Job, Box<dyn Error>> {
     Ok(Job { tree: tree.ok_or(USAGE)?, hub, filter: KernelFilter::new(&include, &exclude, &[])? })
 }
 
-fn agent() -> ureq::Agent {
+/// What asks the mirrors.
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -90,19 +89,26 @@ fn agent() -> ureq::Agent {
 
 /// Reads every kernel that the mirrors offer and the tree does not have.
 fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
-    let plan = plan(agent, mirrors)?;
+    let plan = plan(agent, mirrors, &ARCHES)?;
     let todo: VecDeque<_> = plan.iter().filter(|(id, _)| !file(tree, id).exists()).collect();
     eprintln!("{} kernels are offered, {} of them to be read", plan.len(), todo.len());
     Ok(Tally { offered: plan.len(), ..collect(agent, tree, todo) })
 }
 
 /// Every kernel that the mirrors offer, with the URLs of the packages that hold it, the best first.
-type Plan = BTreeMap<KernelId, Vec<String>>;
+pub(crate) type Plan = BTreeMap<KernelId, Vec<String>>;
 
-fn plan(agent: &ureq::Agent, mirrors: &Mirrors) -> Outcome<Plan> {
+/// The mirrors that this machine's apt asks.
+pub(crate) fn mirrors() -> Result<Mirrors, Box<dyn Error>> {
+    let found = Mirrors::find(&mirror::apt_sources(Path::new("/etc/apt"))?);
+    Ok(found.ok_or("the apt sources of this machine name no Debian mirror")?)
+}
+
+/// Asks the mirrors for kernels of these of Debian's architectures.
+pub(crate) fn plan(agent: &ureq::Agent, mirrors: &Mirrors, arches: &[&str]) -> Outcome<Plan> {
     let mut plan = Plan::new();
     for suite in mirrors.suites() {
-        for arch in ARCHES {
+        for arch in arches {
             let url = format!("{}/dists/{}/main/binary-{arch}/Packages.xz", suite.mirror, suite.name);
             let Some(index) = retry(&url, || index(agent, &url))? else { continue };
             let Some(archive_arch) = package::arch(arch) else { continue };
@@ -213,17 +219,26 @@ enum Done {
     Bare,
 }
 
-/// Reads one package as far as its image and writes the BTF into the tree.
-fn kernel(agent: &ureq::Agent, tree: &Path, id: &KernelId, url: &str) -> Outcome<Option<Done>> {
+/// Reads one package as far as its image, with the number of bytes that took; none when it is gone.
+fn image(agent: &ureq::Agent, id: &KernelId, url: &str) -> Outcome<Option<(PackagedKernel, u64)>> {
     let Some(body) = get(agent, url)? else { return Ok(None) };
     let mut body = Counted { inner: body, read: 0 };
     let kernel = package::read_kernel(&mut body)?;
-    let read = body.read;
-    // Nobody wants the rest.
-    drop(body);
     if kernel.release != id.release() {
         return Err(format!("the image in it is of release {}", kernel.release).into());
     }
+    Ok(Some((kernel, body.read)))
+}
+
+/// Reads the image of a kernel from the first of these packages that is there.
+pub(crate) fn first_image(agent: &ureq::Agent, id: &KernelId, urls: &[String]) -> Outcome<PackagedKernel> {
+    let found = first(urls, |url| retry(url, || image(agent, id, url)))?;
+    Ok(found.ok_or("in the index, but gone from the mirror")?.0)
+}
+
+/// Reads one package as far as its image and writes the BTF into the tree.
+fn kernel(agent: &ureq::Agent, tree: &Path, id: &KernelId, url: &str) -> Outcome<Option<Done>> {
+    let Some((kernel, read)) = image(agent, id, url)? else { return Ok(None) };
     let btf = match kernel.btf() {
         Err(VendorError::NoBtf { .. }) => return Ok(Some(Done::Bare)),
         answer => answer?,
@@ -241,7 +256,7 @@ fn file(tree: &Path, id: &KernelId) -> PathBuf {
 }
 
 /// Writes under a temporary name first, so that an interrupted run leaves no half file.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -5,6 +5,7 @@ mod corpus;
 mod demo;
 mod files;
 mod fixtures;
+mod kernels;
 mod oracle;
 mod selftests;
 mod setup;
@@ -33,6 +34,11 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
     Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
+    Verb {
+        name: "kernels",
+        run: kernels::run,
+        help: "execwatch on Debian's kernels, booted under QEMU with their BTF hidden; --ci: on three",
+    },
     Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },
     Verb {
         name: "corpus",

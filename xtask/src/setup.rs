@@ -88,6 +88,20 @@ const NEEDS: &[Need] = &[
         for_what: "comparing with `bpftool gen min_core_btf`",
         optional: true,
     },
+    Need {
+        what: "QEMU for x86",
+        there: || on_path("qemu-system-x86_64"),
+        packages: &["qemu-system-x86"],
+        for_what: "booting Debian's kernels",
+        optional: true,
+    },
+    Need {
+        what: "a statically linked busybox",
+        there: || on_path("busybox"),
+        packages: &["busybox-static"],
+        for_what: "booting Debian's kernels",
+        optional: true,
+    },
 ];
 
 /// `cargo xtask setup`.

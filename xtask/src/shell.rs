@@ -59,6 +59,21 @@ pub(crate) fn is_root() -> bool {
     read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
+/// The files of the libraries that a program is linked with, its loader among them.
+pub(crate) fn libraries(program: &Path) -> Outcome<Vec<String>> {
+    Ok(library_files(&read(Command::new("ldd").arg(program))?))
+}
+
+/// The files in what `ldd` prints.
+fn library_files(ldd: &str) -> Vec<String> {
+    let file = |line: &str| {
+        let path = line.split_once("=>").map_or(line, |(_, path)| path);
+        let path = path.split_whitespace().next()?;
+        path.starts_with('/').then(|| path.to_owned())
+    };
+    ldd.lines().filter_map(file).collect()
+}
+
 fn succeeded(command: &Command, status: ExitStatus) -> Outcome {
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", line(command)).into()) }
 }
@@ -122,5 +137,17 @@ mod tests {
         let mut command = Command::new("/usr/bin/env");
         command.args(["cargo", "build", "--features", "", "two words"]);
         assert_eq!(line(&command), "env cargo build --features '' 'two words'");
+    }
+
+    #[test]
+    fn reads_what_ldd_prints() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(library_files(text), expect, "{text}");
+        check(
+            "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibelf.so.1 => /lib/libelf.so.1 (0x00007f)\n\
+             \t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n",
+            &["/lib/libelf.so.1", "/lib64/ld-linux-x86-64.so.2"],
+        );
+        check("\tstatically linked\n", &[]);
+        check("\tlibz.so.1 => not found\n", &[]);
     }
 }

@@ -1,5 +1,6 @@
 //! Demo: execwatch on this very kernel, with the kernel's BTF hidden.
 
+pub(crate) mod container;
 mod hidden;
 mod hosts;
 
@@ -40,6 +41,8 @@ pub(crate) fn run(_args: &[String]) -> Outcome {
             with_btf_hidden(execwatch, &scratch)?;
             heading("5. What it said there is true");
             tests_with_btf_hidden(&hub)?;
+            heading("6. In a container with another distribution's os-release");
+            container::show(execwatch, &scratch.join("container"))?;
         }
         Some(obstacle) => {
             heading("2. Loading cannot be shown here");
@@ -47,7 +50,7 @@ pub(crate) fn run(_args: &[String]) -> Outcome {
         }
     }
 
-    heading("6. What would be selected on other hosts");
+    heading("7. What would be selected on other hosts");
     hosts::show()
 }
 

@@ -1,0 +1,87 @@
+//! Container: execwatch in another distribution's root under the same kernel, whose BTF is hidden.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use super::{hidden, indented};
+use crate::files;
+use crate::shell::{self, Outcome};
+
+/// What `/etc/os-release` says there, and in the containers of the guests that `cargo xtask kernels` boots.
+pub(crate) const OS_RELEASE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n\
+     PRETTY_NAME=\"Alpine Linux v3.20\"\nHOME_URL=\"https://alpinelinux.org/\"\n";
+
+/// Shows /proc and /sys in a root and runs the command there, as a container's runtime does.
+const ENTER: &str = "mount --rbind /proc \"$1/proc\" && mount --rbind /sys \"$1/sys\" && exec chroot \"$@\"";
+
+/// Asks execwatch outside and inside for its choice, which must be the same or a refusal.
+pub(super) fn show(execwatch: &Path, folder: &Path) -> Outcome {
+    make_root(execwatch, folder)?;
+    let outside = shell::read(&mut hidden::command(execwatch, ["--explain"]))?;
+    println!("$ chroot CONTAINER execwatch --explain");
+    let root = folder.to_str().ok_or("the target folder's name is not UTF-8")?;
+    let enter = ["-c", ENTER, "sh", root, "/bin/execwatch", "--explain"];
+    let Output { status, stdout, stderr } = hidden::command("sh", enter).output()?;
+    let (inside, complaint) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    print!("{}{}", indented(&inside), indented(&complaint));
+    match judge(&outside, status.success().then_some(&*inside), &complaint)? {
+        Answer::Same => println!("the same as outside"),
+        Answer::Refused => println!("refused: what would be known by os-release alone is not taken on trust"),
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Same,
+    Refused,
+}
+
+/// Whether the choice inside is right: what `--explain` prints, or the complaint of an execwatch that failed.
+fn judge(outside: &str, inside: Option<&str>, complaint: &str) -> Outcome<Answer> {
+    let taken = |text: &str| text.lines().find(|line| line.starts_with("taken: ")).map(str::to_owned);
+    match inside {
+        Some(inside) if taken(inside).is_some() && taken(inside) == taken(outside) => Ok(Answer::Same),
+        Some(inside) => Err(format!("another BTF than outside: {:?}", taken(inside)).into()),
+        None if complaint.starts_with("execwatch: no btf for kernel ") => Ok(Answer::Refused),
+        None => Err(format!("execwatch failed in the container: {complaint}").into()),
+    }
+}
+
+/// A root with execwatch, the libraries that it is linked with, and os-release.
+fn make_root(execwatch: &Path, folder: &Path) -> Outcome {
+    files::empty_folder(folder)?;
+    for mount in ["proc", "sys"] {
+        fs::create_dir(folder.join(mount))?;
+    }
+    let put = |path: &str| -> Outcome<_> {
+        let file = folder.join(path.trim_start_matches('/'));
+        fs::create_dir_all(file.parent().unwrap_or(folder))?;
+        Ok(file)
+    };
+    fs::write(put("etc/os-release")?, OS_RELEASE)?;
+    fs::copy(execwatch, put("bin/execwatch")?)?;
+    for library in shell::libraries(execwatch)? {
+        fs::copy(&library, put(&library)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_choice_or_a_refusal_will_do() {
+        let check = |inside: Option<&str>, complaint: &str, expect: Option<Answer>| {
+            let outside = "embedded archive: x\ntaken: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n";
+            assert_eq!(judge(outside, inside, complaint).ok(), expect, "{inside:?} {complaint}");
+        };
+        check(Some("taken: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n"), "", Some(Answer::Same));
+        check(Some("taken: 9 bytes of debian/12/x86_64/6.1.0-8-amd64\n"), "", None);
+        check(Some("nothing\n"), "", None);
+        check(None, "execwatch: no btf for kernel 6.1.0-9-amd64 (x): no entry", Some(Answer::Refused));
+        check(None, "chroot: no such file", None);
+    }
+}

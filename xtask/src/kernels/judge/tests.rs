@@ -1,0 +1,109 @@
+//! Tests of the judge, on what real guests printed.
+
+use super::*;
+
+/// A kernel in the hub.
+const ENTRY: &str = include_str!("entry.txt");
+/// A kernel that is not in the hub, but those before and after it are.
+const INFERRED: &str = include_str!("inferred.txt");
+
+fn id(release: &str) -> KernelId {
+    format!("debian/{release}-amd64").parse().unwrap()
+}
+
+fn entry() -> Expect {
+    Expect { kernel: id("12/x86_64/6.1.0-50"), answer: Answer::Entry { blob_len: 673 } }
+}
+
+fn inferred() -> Expect {
+    let neighbours = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
+    Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Inferred { neighbours, blob_len: 673 } }
+}
+
+#[test]
+fn what_real_guests_printed_is_right() {
+    let check = |output: &str, expect: &Expect, source: &str| {
+        // A serial line ends with a carriage return as well.
+        for output in [output.to_owned(), output.replace('\n', "\r\n")] {
+            let verdict = judge(&output, expect);
+            let (loaded, faults) = (LOADERS.to_vec(), Vec::new());
+            let expect = Verdict { source: source.to_owned(), loaded, equal: 28, compared: 28, faults };
+            assert_eq!(verdict, expect);
+        }
+    };
+    check(ENTRY, &entry(), "embedded archive");
+    check(INFERRED, &inferred(), "embedded archive, nearest match");
+}
+
+#[test]
+fn everything_that_is_wrong_is_found() {
+    let check = |output: &str, expect: &Expect, from: &str, to: &str, fault: &str| {
+        assert!(output.contains(from), "{from:?}");
+        let faults = judge(&output.replacen(from, to, 1), expect).faults;
+        assert!(faults.iter().any(|found| found.contains(fault)), "{from:?} to {to:?}: {faults:?}");
+    };
+    let entry = entry();
+    let wrong = [
+        ("@@ end", "panic", "did not come to its end"),
+        ("@@ kernel\n6.1.0-50-amd64", "@@ kernel\n6.1.0-51-amd64", "runs kernel \"6.1.0-51-amd64\""),
+        ("status 1\n@@ explain", "status 0\n@@ explain", "loads without being given a BTF"),
+        ("failed to find valid kernel BTF", "no rights", "not for want of one"),
+        ("taken: 673 bytes of", "taken: 674 bytes of", "explain: "),
+        ("6.1.0-50-amd64 is this kernel", "6.1.0-51-amd64 is this kernel", "explain: "),
+        ("embedded archive: ", "folder: ", "explain: "),
+        ("/sys/kernel/btf/vmlinux: No such file", "/sys/kernel/btf/vmlinux: is no btf", "is not hidden"),
+        ("@@ said-aya", "@@ other", "aya: nothing was printed"),
+        ("@@ process-aya", "@@ other", "aya: execwatch: watching"),
+        ("\"pid\":111,\"ppid\":109,\"start_boottime_ns\":7522954662,\"uid\":65534}", "", "no event"),
+        ("\"comm\":\"sh\"", "\"comm\":\"sg\"", "comm is \"sg\", but /proc says \"sh\""),
+        ("PPid:\t109", "PPid:\t108", "parent is 109, but /proc says 108"),
+        ("Pid:\t111", "Pid:\t112", "pid is 111, but /proc says 112"),
+        (" 752 2314240", " 753 2314240", "start time is 752, but /proc says 753"),
+        ("\"sh\",\"-c\",\"echo", "\"sh\",\"-c\",\"acho", "arguments is "),
+        ("\"status\":7", "\"status\":8", "status is 8"),
+        ("Uid:\t65534", "Uid:\t0", "/proc describes another process"),
+        ("00 c3 bc 00", "00 c3 bd 00", "/proc describes another process"),
+        ("status 0\n@@ said-aya", "status 1\n@@ said-aya", "libbpf: execwatch ends with status 1"),
+    ];
+    for (from, to, fault) in wrong {
+        check(ENTRY, &entry, from, to, fault);
+    }
+    let inferred = inferred();
+    for (from, to, fault) in [
+        ("no btf for kernel 5.10.0-45-amd64 (", "no btf for kernel 5.10 (", "refusal is not the right one"),
+        ("x86_64): no entry of this release", "x86_64): ambiguous", "refusal is not the right one"),
+        ("amd64\nstatus 1\n@@ explain-opted-in", "amd64\nstatus 0\n@@ explain-opted-in", "not refused"),
+        (
+            "inferred: between debian/11/x86_64/5.10.0-44",
+            "between debian/11/x86_64/5.10.0-43",
+            "explain-opted-in: ",
+        ),
+    ] {
+        check(INFERRED, &inferred, from, to, fault);
+    }
+}
+
+#[test]
+fn an_answer_is_wrong_where_a_refusal_is_right() {
+    let neighbours = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
+    let expect = Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbours } };
+    let faults = judge(INFERRED, &expect).faults;
+    assert!(
+        faults.iter().any(|fault| fault == "explain-opted-in ends with status 0, not refused"),
+        "{faults:?}"
+    );
+    // The first refusal is as it should be.
+    assert!(faults.iter().all(|fault| !fault.starts_with("explain:")), "{faults:?}");
+}
+
+#[test]
+fn what_is_no_transcript_is_a_fault() {
+    for output in
+        ["", "@@ ", "@@ plain", "@@ plain\nstatus x", "@@ process-aya\n)\n@@ end", "\u{fffd}\n\n@@ end\n"]
+    {
+        for expect in [entry(), inferred()] {
+            let verdict = judge(output, &expect);
+            assert!(!verdict.faults.is_empty() && verdict.loaded.is_empty(), "{output:?}");
+        }
+    }
+}
