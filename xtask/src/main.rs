@@ -32,7 +32,11 @@ const VERBS: &[Verb] = &[
         run: oracle::run,
         help: "libbpf, aya-obj and bpftool judge the fixtures; --bless",
     },
-    Verb { name: "test", run: test::run, help: "setup, format, lints, tidy, tests, documentation, demo" },
+    Verb {
+        name: "test",
+        run: test::run,
+        help: "setup, format, lints, tidy, tests, documentation, demo, kernels",
+    },
     Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
     Verb {
         name: "kernels",

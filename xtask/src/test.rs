@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{self, Outcome, cargo};
-use crate::{demo, setup, tidy};
+use crate::{demo, kernels, setup, tidy};
 
 struct Step {
     name: &'static str,
@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", run: || shell::run(cargo().args(["test", "--workspace", "--all-features"])) },
     Step { name: "documentation", run: documentation },
     Step { name: "demo", run: || demo::run(&[]) },
+    Step { name: "kernels", run: kernels::if_possible },
 ];
 
 /// Each library with each choice of features that a user may make; the tests run with all of them.

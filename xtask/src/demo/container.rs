@@ -12,22 +12,18 @@ use crate::shell::{self, Outcome};
 pub(crate) const OS_RELEASE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n\
      PRETTY_NAME=\"Alpine Linux v3.20\"\nHOME_URL=\"https://alpinelinux.org/\"\n";
 
-/// Shows /proc and /sys in a root and runs the command there, as a container's runtime does.
-const ENTER: &str = "mount --rbind /proc \"$1/proc\" && mount --rbind /sys \"$1/sys\" && exec chroot \"$@\"";
-
-/// Asks execwatch outside and inside for its choice, which must be the same or a refusal.
-pub(super) fn show(execwatch: &Path, folder: &Path) -> Outcome {
+/// Asks execwatch inside for its choice, which must be that of outside or a refusal.
+pub(super) fn show(execwatch: &Path, folder: &Path, outside: &str) -> Outcome {
     make_root(execwatch, folder)?;
-    let outside = shell::read(&mut hidden::command(execwatch, ["--explain"]))?;
     println!("$ chroot CONTAINER execwatch --explain");
-    let root = folder.to_str().ok_or("the target folder's name is not UTF-8")?;
-    let enter = ["-c", ENTER, "sh", root, "/bin/execwatch", "--explain"];
-    let Output { status, stdout, stderr } = hidden::command("sh", enter).output()?;
+    let mut command = hidden::command_in(folder, "/bin/execwatch", ["--explain"]);
+    let Output { status, stdout, stderr } = command.output()?;
     let (inside, complaint) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     print!("{}{}", indented(&inside), indented(&complaint));
-    match judge(&outside, status.success().then_some(&*inside), &complaint)? {
-        Answer::Same => println!("the same as outside"),
-        Answer::Refused => println!("refused: what would be known by os-release alone is not taken on trust"),
+    match judge(outside, status.success().then_some(&*inside), &complaint)? {
+        Answer::Same => println!("the choice is that of outside"),
+        Answer::Refused => println!("refused: os-release alone is not taken on trust"),
+        Answer::NoRoot => println!("not possible here: no private mounts, as inside a chroot"),
     }
     Ok(())
 }
@@ -36,6 +32,8 @@ pub(super) fn show(execwatch: &Path, folder: &Path) -> Outcome {
 enum Answer {
     Same,
     Refused,
+    /// The other root could not be made.
+    NoRoot,
 }
 
 /// Whether the choice inside is right: what `--explain` prints, or the complaint of an execwatch that failed.
@@ -45,6 +43,7 @@ fn judge(outside: &str, inside: Option<&str>, complaint: &str) -> Outcome<Answer
         Some(inside) if taken(inside).is_some() && taken(inside) == taken(outside) => Ok(Answer::Same),
         Some(inside) => Err(format!("another BTF than outside: {:?}", taken(inside)).into()),
         None if complaint.starts_with("execwatch: no btf for kernel ") => Ok(Answer::Refused),
+        None if complaint.starts_with("unshare: ") || complaint.starts_with("mount: ") => Ok(Answer::NoRoot),
         None => Err(format!("execwatch failed in the container: {complaint}").into()),
     }
 }
@@ -82,6 +81,7 @@ mod tests {
         check(Some("taken: 9 bytes of debian/12/x86_64/6.1.0-8-amd64\n"), "", None);
         check(Some("nothing\n"), "", None);
         check(None, "execwatch: no btf for kernel 6.1.0-9-amd64 (x): no entry", Some(Answer::Refused));
+        check(None, "unshare: cannot change root filesystem propagation: x", Some(Answer::NoRoot));
         check(None, "chroot: no such file", None);
     }
 }

@@ -36,25 +36,26 @@ pub(super) fn command(
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
     // Only /sys is made private, since in a chroot there may be no mount at / to do it to.
-    let mut command = in_namespace("unchanged", HIDE);
+    let mut command = in_namespace("unchanged", &format!("{HIDE} && exec \"$@\""));
     command.arg("sh").arg(program).args(args);
     command
 }
 
-/// The same under another os-release, as in a container of another distribution.
-pub(super) fn command_under(
-    os_release: &Path,
+/// The same in another root, which shows /proc and /sys as a container does.
+pub(super) fn command_in(
+    root: &Path,
     program: impl AsRef<OsStr>,
     args: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Command {
-    let mut command = in_namespace("private", &format!("mount --bind \"$0\" /etc/os-release && {HIDE}"));
-    command.arg(os_release).arg(program).args(args);
+    let show = "mount --rbind /proc \"$0/proc\" && mount --rbind /sys \"$0/sys\"";
+    // All is made private, or what is mounted in the root would be seen by everyone.
+    let mut command = in_namespace("private", &format!("{HIDE} && {show} && exec chroot \"$0\" \"$@\""));
+    command.arg(root).arg(program).args(args);
     command
 }
 
 /// Nothing of it reaches other namespaces: /sys is a mount of this one alone before anything is mounted below it.
-const HIDE: &str =
-    "mount --make-rprivate /sys && mount -t tmpfs -o size=4k none /sys/kernel/btf && exec \"$@\"";
+const HIDE: &str = "mount --make-rprivate /sys && mount -t tmpfs -o size=4k none /sys/kernel/btf";
 
 fn in_namespace(propagation: &str, script: &str) -> Command {
     let mut command = Command::new("unshare");
