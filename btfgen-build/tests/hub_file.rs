@@ -25,7 +25,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// The test suites' targets, the example's kernels, and those of the hub beside the repository, as far as they are there.
+/// The test suites' targets and kernels, and those of the hub beside the repository, as far as they are there.
 fn kernels() -> Vec<(KernelId, hub::Bytes)> {
     let mut kernels: Vec<(KernelId, hub::Bytes)> = Vec::new();
     for order in ["el", "eb"] {
@@ -36,7 +36,7 @@ fn kernels() -> Vec<(KernelId, hub::Bytes)> {
             }
         }
     }
-    for tree in ["example-app/kernels", "../shared/hub"] {
+    for tree in ["testdata/kernels", "../shared/hub"] {
         let Ok(listing) = hub::list(&repository().join(tree)) else { continue };
         for entry in listing.kernels {
             if kernels.iter().all(|(id, _)| *id != entry.id) {

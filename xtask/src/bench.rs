@@ -6,93 +6,168 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use btfgen_build::hub;
+use btfgen_build::hub::file::{HubBuilder, HubFile};
+
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
 
-/// How often each job runs; the median counts.
+/// Kernels that are compared on, unless told otherwise.
+const KERNELS: usize = 175;
+
+/// How often each job runs at most; the median counts.
 const RUNS: usize = 5;
 
-/// `cargo xtask bench [--hub FOLDER] [OBJECT]...`: without a folder the example's kernels, without an object the
-/// example's and those of the test suites.
+/// No further round is begun after this time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `cargo xtask bench [--hub FOLDER] [--kernels N] [OBJECT]...`: without a folder the first kernels of this machine's
+/// architecture in the example's hub file, without an object small, medium and large sets of the test suites'.
 pub(crate) fn run(args: &[String]) -> Outcome {
     setup::run(&[])?;
-    let (mut hub, mut objects) = (None, Vec::new());
+    let (mut folder, mut count, mut given) = (None, KERNELS, Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--hub" => hub = Some(PathBuf::from(args.next().ok_or("--hub needs a folder")?)),
-            object => objects.push(PathBuf::from(object)),
+            "--hub" => folder = Some(PathBuf::from(args.next().ok_or("--hub needs a folder")?)),
+            "--kernels" => count = args.next().ok_or("--kernels needs a number")?.parse()?,
+            object => given.push(PathBuf::from(object)),
         }
     }
     let root = shell::root();
-    let built = shell::build(cargo().args(["build", "--package", "example-app"]))?;
     let tool = ["build", "--release", "--package", "btfgen-build", "--features", "cli", "--bin", "btfgen"];
     let tool = shell::build(cargo().args(tool))?;
-    let btfgen = tool.executable()?;
-
-    let scratch = root.join("target/bench");
-    files::empty_folder(&scratch)?;
-    let raw = scratch.join("raw");
-    let kernels = raw_kernels(&hub.unwrap_or_else(|| root.join("example-app/kernels")), &raw)?;
-    if objects.is_empty() {
-        objects.push(built.generated("execwatch.bpf.o")?);
-        let suite = root.join("testdata/objects/el");
-        if suite.is_dir() {
-            objects.extend(files::under(&suite)?);
-        }
-    }
-    let given = objects.len();
-    let objects: Vec<PathBuf> =
-        objects.into_iter().filter(|object| bpftool_can(&kernels[0], object, &scratch)).collect();
-    if objects.is_empty() {
-        return Err("bpftool is not here, or can do none of the objects".into());
-    }
-    let bytes: u64 =
-        kernels.iter().filter_map(|kernel| fs::metadata(kernel).ok()).map(|file| file.len()).sum();
-    println!(
-        "{} kernels, {} MB of raw BTF, {} objects ({} more that bpftool fails on), median of {RUNS} runs",
-        kernels.len(),
-        bytes / 1_000_000,
-        objects.len(),
-        given - objects.len(),
-    );
-
-    let archive = scratch.join("archive");
-    let mut pack: Vec<OsString> = vec![btfgen.into(), "pack".into(), "--hub".into(), (&raw).into()];
-    pack.extend(["-o".into(), (&archive).into()]);
-    pack.extend(objects.iter().map(OsString::from));
-    let minimize = |kernel: &Path| -> Vec<OsString> {
-        let mut words: Vec<OsString> = vec![btfgen.into(), "minimize".into(), kernel.into()];
-        words.extend(["-o".into(), scratch.join("btfgen.btf").into()]);
-        words.extend(objects.iter().map(OsString::from));
-        words
+    let bench = Bench { btfgen: tool.executable()?.into(), scratch: root.join("target/bench") };
+    files::empty_folder(&bench.scratch)?;
+    let kernels = match folder {
+        Some(folder) => bench.kernels_of_tree(&folder, count)?,
+        None => bench.kernels_of_file(&root.join("example-app/kernels.hub"), count)?,
     };
-    let bpftool = |kernel: &Path| bpftool(kernel, &scratch.join("bpftool.btf"), &objects);
-
-    let jobs = [
-        ("bpftool gen min_core_btf, once a kernel", kernels.iter().map(|kernel| bpftool(kernel)).collect()),
-        ("btfgen minimize, once a kernel", kernels.iter().map(|kernel| minimize(kernel)).collect()),
-        ("btfgen pack, one process for all", vec![pack]),
-    ];
-    let times = measure(&jobs)?;
-    for ((name, commands), time) in jobs.iter().zip(&times) {
-        println!(
-            "  {name:<42} {:>9.1} ms   {:>5} processes   {:>6.1} times bpftool's speed",
-            time.as_secs_f64() * 1e3,
-            commands.len(),
-            times[0].as_secs_f64() / time.as_secs_f64(),
-        );
+    let hub = bench.hub_file(&kernels)?;
+    let raw: u64 = kernels.iter().filter_map(|kernel| fs::metadata(kernel).ok()).map(|file| file.len()).sum();
+    println!(
+        "{} kernels, {} MB of raw BTF, hub file of {} bytes; median of up to {RUNS} runs",
+        kernels.len(),
+        raw / 1_000_000,
+        fs::metadata(&hub)?.len(),
+    );
+    for (name, objects) in bench.object_sets(given)? {
+        bench.compare(&name, &objects, &kernels, &hub)?;
     }
-    println!("  archive: {} bytes", fs::metadata(&archive)?.len());
     Ok(())
 }
 
+struct Bench {
+    btfgen: PathBuf,
+    scratch: PathBuf,
+}
+
+/// What is timed: a name and the processes that make it up.
 type Job = (&'static str, Vec<Vec<OsString>>);
+
+impl Bench {
+    /// Sets of objects by name.
+    fn object_sets(&self, given: Vec<PathBuf>) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
+        if !given.is_empty() {
+            return Ok(vec![("the objects given".to_owned(), given)]);
+        }
+        let suite = oracle::testdata::folder().join("objects/el");
+        let named = |names: &[&str]| names.iter().map(|name| suite.join(format!("{name}.o"))).collect();
+        let agent = self.scratch.join("agent.o");
+        fs::write(&agent, oracle::testdata::agent())?;
+        Ok(vec![
+            ("small: one tool".to_owned(), named(&["opensnoop"])),
+            (
+                "medium: three tools and a fixture".to_owned(),
+                named(&["opensnoop", "biolatency", "tcpconnect", "kernel"]),
+            ),
+            ("large: a generated agent of 35,171 relocations".to_owned(), vec![agent]),
+        ])
+    }
+
+    fn compare(&self, name: &str, objects: &[PathBuf], kernels: &[PathBuf], hub: &Path) -> Outcome {
+        let archive = self.scratch.join("archive");
+        let tree = self.scratch.join("raw");
+        let pack = |hub: &Path| {
+            let mut words: Vec<OsString> =
+                vec![(&self.btfgen).into(), "pack".into(), "--hub".into(), hub.into()];
+            words.extend(["-o".into(), (&archive).into()]);
+            words.extend(objects.iter().map(OsString::from));
+            vec![words]
+        };
+        let bpftool =
+            kernels.iter().map(|kernel| bpftool(kernel, &self.scratch.join("bpftool.btf"), objects));
+        let jobs: [Job; 3] = [
+            ("bpftool gen min_core_btf, once a kernel", bpftool.collect()),
+            ("btfgen pack, from the raw files", pack(&tree)),
+            ("btfgen pack, from the hub file", pack(hub)),
+        ];
+        println!("\n{name}");
+        let times = measure(&jobs)?;
+        for ((name, commands), time) in jobs.iter().zip(&times) {
+            println!(
+                "  {name:<42} {:>9.1} ms   {:>5} processes   {:>6.1} times bpftool's speed",
+                time.as_secs_f64() * 1e3,
+                commands.len(),
+                times[0].as_secs_f64() / time.as_secs_f64(),
+            );
+        }
+        println!("  archive: {} bytes", fs::metadata(&archive)?.len());
+        Ok(())
+    }
+
+    /// Raw BTFs of a hub tree's kernels of this machine's architecture.
+    fn kernels_of_tree(&self, tree: &Path, count: usize) -> Outcome<Vec<PathBuf>> {
+        let listing = hub::list(tree)?;
+        let ours = listing.kernels.iter().filter(|entry| entry.id.arch() == files::hub_arch());
+        let raw = ours.take(count).map(|entry| Ok((entry.id.clone(), hub::read_btf(&entry.path)?.to_vec())));
+        self.raw(raw)
+    }
+
+    /// BTFs of a hub file's kernels of this machine's architecture: smaller than the kernels' own, for functions and
+    /// variables are not in there, so that bpftool has less to read.
+    fn kernels_of_file(&self, file: &Path, count: usize) -> Outcome<Vec<PathBuf>> {
+        let hub = HubFile::open(fs::read(file)?)?;
+        let ours = hub.kernels().iter().filter(|record| record.id.arch() == files::hub_arch());
+        self.raw(ours.take(count).map(|record| Ok((record.id.clone(), hub.extract(&record.id)?))))
+    }
+
+    fn raw(
+        &self,
+        kernels: impl Iterator<Item = Outcome<(btfgen_build::KernelId, Vec<u8>)>>,
+    ) -> Outcome<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for kernel in kernels {
+            let (id, btf) = kernel?;
+            let path = self.scratch.join("raw").join(format!("{id}.btf"));
+            fs::create_dir_all(path.parent().unwrap_or(&self.scratch))?;
+            fs::write(&path, btf)?;
+            paths.push(path);
+        }
+        if paths.is_empty() { Err("the hub holds no kernel of this architecture".into()) } else { Ok(paths) }
+    }
+
+    /// A hub file of just these kernels.
+    fn hub_file(&self, kernels: &[PathBuf]) -> Outcome<PathBuf> {
+        let mut hub = HubBuilder::new();
+        for entry in hub::list(&self.scratch.join("raw"))?.kernels {
+            hub.add_btf(&entry.id, "", &hub::read_btf(&entry.path)?, &[])?;
+        }
+        debug_assert_eq!(hub.len(), kernels.len());
+        let path = self.scratch.join("kernels.hub");
+        fs::write(&path, hub.finish(19)?)?;
+        Ok(path)
+    }
+}
 
 /// Median time of each job. The jobs take turns, so that a slow spell of the machine meets them all.
 fn measure(jobs: &[Job]) -> Outcome<Vec<Duration>> {
     let mut times = vec![Vec::new(); jobs.len()];
-    for _ in 0..RUNS {
+    let begun = Instant::now();
+    for round in 0..RUNS {
+        if round > 0 && begun.elapsed() > PATIENCE {
+            break;
+        }
         for ((_, commands), times) in jobs.iter().zip(&mut times) {
             let start = Instant::now();
             for words in commands {
@@ -117,10 +192,6 @@ fn bpftool(kernel: &Path, output: &Path, objects: &[PathBuf]) -> Vec<OsString> {
     words
 }
 
-fn bpftool_can(kernel: &Path, object: &PathBuf, scratch: &Path) -> bool {
-    quiet(&bpftool(kernel, &scratch.join("probe.btf"), std::slice::from_ref(object))).is_ok()
-}
-
 fn quiet(words: &[OsString]) -> Outcome {
     let [program, args @ ..] = words else { return Err("no command".into()) };
     let mut command = Command::new(program);
@@ -131,30 +202,6 @@ fn quiet(words: &[OsString]) -> Outcome {
     }
     Err(format!("{}: {}: {}", program.display(), output.status, String::from_utf8_lossy(&output.stderr))
         .into())
-}
-
-/// Unpacks the `.btf.tar.xz` files of a hub tree, copies its raw ones, and returns the raw files of this machine's
-/// architecture.
-fn raw_kernels(hub: &Path, to: &Path) -> Outcome<Vec<PathBuf>> {
-    for file in files::under(hub)? {
-        let inside = file.strip_prefix(hub)?;
-        let folder = to.join(inside.parent().unwrap_or(Path::new("")));
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if !inside.components().any(|part| part.as_os_str() == files::hub_arch()) {
-            continue;
-        }
-        if name.ends_with(".btf.tar.xz") {
-            fs::create_dir_all(&folder)?;
-            let mut tar = Command::new("tar");
-            tar.arg("--no-same-owner").arg("-xJf").arg(&file).arg("-C").arg(&folder);
-            shell::read(&mut tar)?;
-        } else if name.ends_with(".btf") {
-            fs::create_dir_all(&folder)?;
-            fs::copy(&file, folder.join(name))?;
-        }
-    }
-    let kernels = files::under(to)?;
-    if kernels.is_empty() { Err(format!("no kernel in {}", hub.display()).into()) } else { Ok(kernels) }
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ const CLANG: &str = "19";
 /// Names of the folders and of clang's targets.
 const BYTE_ORDERS: [&str; 2] = ["el", "eb"];
 
-/// The kernel, of those that the example vendors, whose types generated programs read.
-const KERNEL: &str = "example-app/kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz";
+/// The kernel, of those of the test suites, whose types generated programs read.
+const KERNEL: &str = "testdata/kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz";
 
 /// Number of small tools that `--tools` writes.
 const TOOLS: u64 = 50;

@@ -124,6 +124,6 @@ mod tests {
         check(".ci/run", true);
         check("README.md", true);
         check("btfgen-build/testdata/src/a.c", false);
-        check("example-app/kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz", false);
+        check("testdata/kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz", false);
     }
 }

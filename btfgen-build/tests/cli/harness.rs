@@ -79,9 +79,9 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The hub tree that example-app vendors: three kernels.
+/// The hub tree of the test suites: three kernels.
 pub(crate) fn hub() -> PathBuf {
-    repository().join("example-app/kernels")
+    repository().join("testdata/kernels")
 }
 
 /// The BTF file of one of them.

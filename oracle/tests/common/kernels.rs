@@ -10,11 +10,11 @@ pub(crate) struct Kernel {
     pub(crate) btf: hub::Bytes,
 }
 
-/// Kernels of the hub beside the repository where there is one, else those that the example vendors.
+/// Kernels of the hub beside the repository where there is one, else those of the test suites.
 pub(crate) fn kernels() -> Vec<Kernel> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let hubs = [root.join("../shared/hub"), root.join("example-app/kernels")];
-    let hub = hubs.iter().find(|hub| hub.is_dir()).expect("the example's kernels are committed");
+    let hubs = [root.join("../shared/hub"), root.join("testdata/kernels")];
+    let hub = hubs.iter().find(|hub| hub.is_dir()).expect("the test suites' kernels are committed");
     let listing = hub::list(hub).expect("the hub can be listed");
     let kernels: Vec<Kernel> = listing
         .kernels

@@ -9,6 +9,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use btfgen_build::KernelId;
+use btfgen_build::hub::file::{HubBuilder, HubFile};
+
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
 use hidden::KERNEL_BTF;
@@ -16,21 +19,20 @@ use hidden::KERNEL_BTF;
 /// Names the hub to the build of the example, in place of the one in its `btfgen.toml`.
 const HUB_VARIABLE: &str = "BTFGEN_HUB";
 
+/// zstd's level for a hub file that is read once.
+const HUB_LEVEL: i32 = 3;
+
 /// `cargo xtask demo`.
 pub(crate) fn run(_args: &[String]) -> Outcome {
     setup::run(&[])?;
     let root = shell::root();
-    let vendored = root.join("example-app/kernels");
     let scratch = root.join("target/demo");
     files::empty_folder(&scratch)?;
 
     heading("1. Build execwatch with this kernel's BTF among the vendored ones");
-    let hub = scratch.join("hub");
-    files::copy_all(&vendored, &hub)?;
-    let kernels =
-        files::under(&vendored)?.iter().filter(|file| file.to_string_lossy().contains(".btf")).count();
-    let kernel = add_running_kernel(&hub)?;
-    println!("hub: {kernels} vendored kernels and {kernel}");
+    let hub = scratch.join("kernels.hub");
+    let (kernels, kernel) = add_running_kernel(&root.join("example-app/kernels.hub"), &hub)?;
+    println!("hub: {kernels} vendored kernels and {kernel}, {} bytes", fs::metadata(&hub)?.len());
     let built = shell::build(cargo().env(HUB_VARIABLE, &hub).args(["build", "--package", "example-app"]))?;
     let execwatch = built.executable()?;
     let embedded = fs::metadata(built.generated("btfgen.archive")?)?.len();
@@ -108,15 +110,19 @@ fn tests_with_btf_hidden(hub: &Path) -> Outcome {
     shell::run(&mut hidden::command(shell::build(&mut command)?.executable()?, ["--nocapture"]))
 }
 
-/// Puts the running kernel's BTF into the hub tree, where a look-up on this host will find it.
-fn add_running_kernel(hub: &Path) -> Outcome<String> {
+/// Writes a copy of a hub file with the running kernel's BTF, under the id by which a look-up on this host finds it.
+fn add_running_kernel(vendored: &Path, to: &Path) -> Outcome<(usize, KernelId)> {
     let host = btfgen_runtime::Host::current();
     let id =
         host.kernel_id().ok_or("this kernel does not say whose it is, so no hub entry can be made for it")?;
-    let file = hub.join(format!("{id}.btf"));
-    fs::create_dir_all(file.parent().unwrap_or(hub))?;
-    fs::write(&file, fs::read(KERNEL_BTF)?)?;
-    Ok(id.to_string())
+    let mut hub = HubBuilder::new();
+    hub.add_hub(&HubFile::open(fs::read(vendored)?)?)?;
+    let kernels = hub.len();
+    // A Debian host's kernel may be among the vendored ones; what it says of itself counts.
+    hub.remove(&id);
+    hub.add_btf(&id, "this host", &fs::read(KERNEL_BTF)?, &[])?;
+    fs::write(to, hub.finish(HUB_LEVEL)?)?;
+    Ok((kernels, id))
 }
 
 fn heading(text: &str) {
