@@ -89,6 +89,13 @@ const NEEDS: &[Need] = &[
         optional: true,
     },
     Need {
+        what: "clang 19",
+        there: || on_path("clang-19") && on_path("llvm-strip-19"),
+        packages: &["clang-19", "llvm-19"],
+        for_what: "checking that the committed objects are what their sources give",
+        optional: true,
+    },
+    Need {
         what: "QEMU for x86",
         there: || on_path("qemu-system-x86_64"),
         packages: &["qemu-system-x86"],

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use crate::shell::{self, Outcome, cargo};
-use crate::{demo, kernels, setup, tidy};
+use crate::{demo, fixtures, kernels, setup, tidy};
 
 struct Step {
     name: &'static str,
@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     Step { name: "lints", run: lints },
     Step { name: "features", run: features },
     Step { name: "tests", run: || shell::run(cargo().args(["test", "--workspace", "--all-features"])) },
+    Step { name: "fixtures", run: fixtures_agree },
     Step { name: "documentation", run: documentation },
     Step { name: "demo", run: || demo::run(&[]) },
     Step { name: "kernels", run: kernels::if_possible },
@@ -58,6 +59,15 @@ fn features() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Compares the committed objects with their sources, where the one compiler is there whose output they are.
+fn fixtures_agree() -> Outcome {
+    if !(shell::on_path("clang-19") && shell::on_path("llvm-strip-19")) {
+        eprintln!("fixtures: left out, there is no clang 19 here");
+        return Ok(());
+    }
+    fixtures::run(&["--check".to_owned()])
 }
 
 fn documentation() -> Outcome {
