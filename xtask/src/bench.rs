@@ -103,6 +103,11 @@ impl Bench {
             ("btfgen pack, from the hub file", pack(hub)),
         ];
         println!("\n{name}");
+        // bpftool gives up on a kernel at the first relocation that is ambiguous there; what it took until then counts.
+        let given_up = jobs[0].1.iter().filter(|words| quiet(words).is_err()).count();
+        if given_up > 0 {
+            println!("  (bpftool gives up on {given_up} of {} kernels, btfgen on none)", kernels.len());
+        }
         let times = measure(&jobs)?;
         for ((name, commands), time) in jobs.iter().zip(&times) {
             println!(
@@ -168,10 +173,13 @@ fn measure(jobs: &[Job]) -> Outcome<Vec<Duration>> {
         if round > 0 && begun.elapsed() > PATIENCE {
             break;
         }
-        for ((_, commands), times) in jobs.iter().zip(&mut times) {
+        for (number, ((_, commands), times)) in jobs.iter().zip(&mut times).enumerate() {
             let start = Instant::now();
             for words in commands {
-                quiet(words)?;
+                let outcome = quiet(words);
+                if number > 0 {
+                    outcome?;
+                }
             }
             times.push(start.elapsed());
         }
