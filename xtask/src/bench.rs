@@ -1,5 +1,7 @@
 //! Bench: whole processes of `btfgen` against `bpftool gen min_core_btf`, same kernels and objects, one run.
 
+mod verify;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,6 +120,7 @@ impl Bench {
             );
         }
         println!("  archive: {} bytes", fs::metadata(&archive)?.len());
+        println!("  verification: {:.0}% of the run on one thread", verify::share(hub, objects)? * 100.0);
         Ok(())
     }
 
