@@ -38,7 +38,8 @@ impl fmt::Display for ArchiveError {
 impl std::error::Error for ArchiveError {}
 
 /// Why there is no BTF for the host.
-#[derive(Debug)]
+///
+/// `{:?}` says the same as `{}`, with the cause: it is what a `main` that returns the error prints.
 #[non_exhaustive]
 pub enum Error {
     /// No source has a BTF known to be the host kernel's; an app may go on without.
@@ -57,7 +58,6 @@ pub enum Error {
 }
 
 /// A search that found nothing.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct NotFound {
     /// The host, as it was read or given.
@@ -94,6 +94,22 @@ impl fmt::Display for Error {
             Self::Archive(error) => error.fmt(f),
             Self::HandOver(_) => f.write_str("no file can be made for the loader"),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match self {
+            Self::Override { source, .. } | Self::HandOver(source) => write!(f, ": {source}"),
+            Self::NotFound(_) | Self::Archive(_) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

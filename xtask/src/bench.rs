@@ -1,5 +1,6 @@
 //! Bench: whole processes of `btfgen` against `bpftool gen min_core_btf`, same kernels and objects, one run.
 
+mod runtime;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     for (name, objects) in bench.object_sets(given)? {
         bench.compare(&name, &objects, &kernels, &hub)?;
     }
-    Ok(())
+    runtime::costs(&bench.btfgen, &bench.scratch)
 }
 
 struct Bench {

@@ -6,6 +6,7 @@ mod demo;
 mod files;
 mod fixtures;
 mod kernels;
+mod nearest;
 mod oracle;
 mod selftests;
 mod setup;
@@ -44,6 +45,11 @@ const VERBS: &[Verb] = &[
         help: "execwatch on Debian's kernels, booted under QEMU with their BTF hidden; --ci: on three",
     },
     Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },
+    Verb {
+        name: "nearest",
+        run: nearest::run,
+        help: "leaves each vendored kernel out: is the nearest match right?",
+    },
     Verb {
         name: "corpus",
         run: corpus::run,
