@@ -284,7 +284,6 @@ impl Config {
         };
         let archs = match self.arch.as_slice() {
             [] => cargo::target_arch(script).into_iter().collect(),
-            archs if archs.iter().any(|arch| arch == "all") => Vec::new(),
             archs => archs.to_vec(),
         };
         let filter = KernelFilter::new(&self.include, &self.exclude, &archs)?;

@@ -13,6 +13,9 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: false,
 };
 
+/// Stands for every architecture.
+const ANY_ARCH: &str = "all";
+
 /// Which kernels are wanted: any that an include glob matches (all, when there is none), of a wanted
 /// architecture (any, when none is named), and that no exclude glob matches.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +87,9 @@ impl KernelFilter {
     pub fn new<S: AsRef<str>>(include: &[S], exclude: &[S], archs: &[S]) -> Result<Self, FilterError> {
         let parse =
             |globs: &[S]| globs.iter().map(|glob| parse(glob.as_ref())).collect::<Result<Vec<_>, _>>();
-        let archs = archs.iter().map(|arch| arch.as_ref().to_owned()).collect();
+        let any = archs.is_empty() || archs.iter().any(|arch| arch.as_ref() == ANY_ARCH);
+        let named = archs.iter().filter(|_| !any).map(|arch| arch.as_ref().to_owned());
+        let archs = named.collect();
         Ok(Self { include: parse(include)?, exclude: parse(exclude)?, archs })
     }
 
@@ -197,6 +202,7 @@ mod tests {
         check(&[], &[], &[], &[0, 1, 2, 3, 4]);
         check(&["debian/*/x86_64/*"], &[], &[], &[0, 2, 3]);
         check(&["debian/**"], &[], &["x86_64"], &[0, 2, 3]);
+        check(&["debian/**"], &[], &["x86_64", "all"], &[0, 1, 2, 3]);
         check(&["debian/**", "ubuntu/20.04/*/5.4.*"], &["**/*-cloud-*"], &["arm64", "x86_64"], &[0, 1, 2, 4]);
         check(&["*/*/arm64/*", "debian/11/**"], &[], &["x86_64"], &[0]);
         check(&["debian/1[12]/x86_64/*-amd64"], &["debian/12/x86_64/6.1.0-50-amd64"], &[], &[0, 3]);

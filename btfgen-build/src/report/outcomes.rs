@@ -136,15 +136,18 @@ impl<'o> Outcomes<'o> {
         }
     }
 
-    /// For each section of an object that has relocations, which instructions can be run with these outcomes.
+    /// For each section of an object in which a relocation finds nothing, which instructions can be run.
     fn sections(&mut self, object: usize, resolutions: &[&Resolution]) -> Memo<Arc<str>, Arc<[bool]>> {
         let of = &self.objects[object];
-        let mut patches: Memo<Arc<str>, Vec<(usize, Patch)>> = Memo::default();
+        let unresolved = resolutions.iter().flat_map(|resolution| &resolution.reasons);
+        let mut patches: Memo<Arc<str>, Vec<(usize, Patch)>> = unresolved
+            .map(|(relocation, ..)| (Arc::clone(&of.relocations()[*relocation].section), Vec::new()))
+            .collect();
         for &(relocation, outcome) in resolutions.iter().flat_map(|resolution| &resolution.outcomes) {
             let place = &of.relocations()[relocation];
-            if let Some(patch) = patch(of, place, outcome) {
-                let section = patches.entry(Arc::clone(&place.section)).or_default();
-                section.push((place.insn_offset as usize / 8, patch));
+            if let Some(section) = patches.get_mut(&place.section) {
+                section
+                    .extend(patch(of, place, outcome).map(|patch| (place.insn_offset as usize / 8, patch)));
             }
         }
         let mut sections = Memo::default();
