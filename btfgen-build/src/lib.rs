@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod report;
 pub mod resolve;
 pub mod roots;
+mod threads;
 pub mod types;
 #[cfg(feature = "vendor")]
 pub mod vendor;

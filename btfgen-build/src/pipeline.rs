@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use btfgen_runtime::KernelId;
 use sha2::{Digest, Sha256};
@@ -19,6 +18,7 @@ use crate::object::Object;
 use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved};
 use crate::resolve::{RelocationKind, describe_spec};
 use crate::roots::{Place, Roots};
+use crate::threads::on_all_cores;
 use crate::types::Types;
 use crate::{Error, ErrorKind, OnFailure};
 
@@ -240,40 +240,6 @@ impl<'r> Worker<'r> {
         let btf = Btf::parse(&bytes).context(while_reading)?;
         KernelTypes::from_btf(&mut self.types, self.roots, &btf).context(while_reading)
     }
-}
-
-/// Runs a task for each number below `count` on as many threads as there are cores; results in order.
-fn on_all_cores<W, T: Send>(
-    count: usize,
-    worker: impl Fn() -> W + Sync,
-    task: impl Fn(&mut W, usize) -> T + Sync,
-) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut worker = worker();
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return done;
-            }
-            done.push((at, task(&mut worker, at)));
-        }
-    };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
-    let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
-        let mut done = run();
-        for other in others {
-            match other.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Gathers the kernels' results: distinct blobs, entries, report.

@@ -4,6 +4,8 @@ use std::io;
 
 use btfgen_runtime::wire::{LOOKUP_TARGET, ZSTD_MAGIC};
 
+use crate::threads::on_all_cores;
+
 /// A group as it is stored.
 pub(super) struct Group {
     pub(super) raw_len: usize,
@@ -23,25 +25,40 @@ const TRIED: usize = 8;
 /// brings below half its size becomes a base itself.
 pub(super) fn compress_all(blobs: &[&[u8]], level: i32) -> io::Result<Vec<Group>> {
     let pieces = cut(blobs);
-    let mut groups: Vec<Group> = Vec::with_capacity(pieces.len());
+    let bases = choose_bases(&pieces)?;
+    let group = |(): &mut (), at: usize| -> io::Result<Group> {
+        let base = bases[at];
+        let dictionary = base.map_or(&[][..], |base| &pieces[base]);
+        let frame = compress(&pieces[at], dictionary, level)?;
+        Ok(Group { raw_len: pieces[at].len(), frame, base: base.map_or(0, |base| at - base) })
+    };
+    on_all_cores(pieces.len(), || (), group).into_iter().collect()
+}
+
+/// For each piece the earlier one that it is stored as a difference from, if that helps.
+fn choose_bases(pieces: &[Vec<u8>]) -> io::Result<Vec<Option<usize>>> {
+    let mut chosen = Vec::with_capacity(pieces.len());
     let mut bases: Vec<usize> = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
-        let alone = if pieces.len() > 1 { compress(piece, &[], QUICK)?.len() } else { 0 };
-        let mut best: Option<(usize, usize)> = None;
-        for &base in bases.iter().rev().take(TRIED) {
-            let len = compress(piece, &pieces[base], QUICK)?.len();
-            if len < alone / 2 && best.is_none_or(|(shortest, _)| len < shortest) {
-                best = Some((len, base));
-            }
-        }
-        let dictionary = best.map_or(&[][..], |(_, base)| &pieces[base]);
-        let frame = compress(piece, dictionary, level)?;
-        groups.push(Group { raw_len: piece.len(), frame, base: best.map_or(0, |(_, base)| at - base) });
-        if best.is_none() {
+        let tried: Vec<usize> = bases.iter().rev().take(TRIED).copied().collect();
+        // The last one is the piece alone.
+        let try_one = |(): &mut (), number: usize| -> io::Result<usize> {
+            let dictionary = tried.get(number).map_or(&[][..], |&base| &pieces[base]);
+            Ok(compress(piece, dictionary, QUICK)?.len())
+        };
+        let mut lens: Vec<usize> = if tried.is_empty() {
+            Vec::new()
+        } else {
+            on_all_cores(tried.len() + 1, || (), try_one).into_iter().collect::<io::Result<_>>()?
+        };
+        let alone = lens.pop().unwrap_or_default();
+        let shortest = tried.iter().zip(lens).filter(|(_, len)| *len < alone / 2).min_by_key(|(_, len)| *len);
+        chosen.push(shortest.map(|(&base, _)| base));
+        if shortest.is_none() {
             bases.push(at);
         }
     }
-    Ok(groups)
+    Ok(chosen)
 }
 
 /// The bytes of each group.
