@@ -1,10 +1,10 @@
-//! Archive: the embedded index of kernel ids and the distinct minimized BTFs (blobs), read in place.
+//! Archive: the embedded index of kernel ids and the groups of minimized BTFs (blobs), read in place.
 
 use crate::error::ArchiveError;
 use crate::wire::{self, MAX_BLOB, MAX_IDS, MAX_INDEX};
-use crate::{KernelId, kernel_id, unpack};
+use crate::{KernelId, group, kernel_id, unpack};
 
-/// An archive whose index is decoded; blobs are decoded one group at a time, on demand.
+/// An archive whose index is decoded; a blob is put together from its group on demand.
 ///
 /// ```no_run
 /// let bytes = std::fs::read("btfgen.archive")?;
@@ -16,7 +16,8 @@ use crate::{KernelId, kernel_id, unpack};
 /// ```
 pub struct Archive<'a> {
     groups: Vec<Group<'a>>,
-    blobs: Vec<Blob>,
+    /// Number of blobs of all groups.
+    blobs: usize,
     entries: Vec<Entry>,
     /// The kernel ids, one after the other.
     ids: String,
@@ -26,15 +27,8 @@ pub struct Archive<'a> {
 struct Group<'a> {
     raw_len: usize,
     frame: &'a [u8],
-    /// The group that is its dictionary.
-    base: Option<usize>,
-}
-
-#[derive(Clone, Copy)]
-struct Blob {
-    group: usize,
-    start: usize,
-    len: usize,
+    /// Number of its blobs.
+    blobs: usize,
 }
 
 struct Entry {
@@ -58,7 +52,7 @@ impl<'a> Archive<'a> {
         let raw_len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
         let len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
         let (frame, groups) = rest.split_at_checked(len).ok_or(ArchiveError::Truncated)?;
-        let index = unpack::frame(frame, raw_len, &[]).ok_or(ArchiveError::Index("checksum"))?;
+        let index = unpack::frame(frame, raw_len).ok_or(ArchiveError::Index("checksum"))?;
         decode_index(&index, groups).map_err(ArchiveError::Index)
     }
 
@@ -84,7 +78,7 @@ impl<'a> Archive<'a> {
 
     /// Number of distinct blobs.
     pub fn blob_count(&self) -> usize {
-        self.blobs.len()
+        self.blobs
     }
 
     /// The number of a kernel's blob: equal for two kernels exactly when their minimized BTFs are equal.
@@ -115,39 +109,35 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// When there is no such blob or its group is damaged.
     pub fn blob(&self, number: usize) -> Result<Vec<u8>, ArchiveError> {
-        let damaged = ArchiveError::Blob(number);
-        let Some(&Blob { group, start, len }) = self.blobs.get(number) else { return Err(damaged) };
-        let Some(mut raw) = self.group(group) else { return Err(damaged) };
-        if start.checked_add(len).is_none_or(|end| end > raw.len()) {
-            return Err(damaged);
+        let mut place = number;
+        for group in &self.groups {
+            if let Some(after) = place.checked_sub(group.blobs) {
+                place = after;
+                continue;
+            }
+            let raw = unpack::frame(group.frame, group.raw_len);
+            return raw
+                .and_then(|raw| group::assemble(&raw, group.blobs, place))
+                .ok_or(ArchiveError::Blob(number));
         }
-        raw.truncate(start + len);
-        raw.drain(..start);
-        Ok(raw)
+        Err(ArchiveError::Blob(number))
     }
 
-    /// Decodes every group, which checks every checksum.
+    /// All blobs in the order of their numbers; each group is decoded once.
+    pub fn blobs(&self) -> impl Iterator<Item = Result<Vec<u8>, ArchiveError>> + '_ {
+        let raws = self.groups.iter().map(|group| (group.blobs, unpack::frame(group.frame, group.raw_len)));
+        let blobs = raws.flat_map(|(blobs, raw)| {
+            (0..blobs).map(move |place| group::assemble(raw.as_deref()?, blobs, place))
+        });
+        blobs.enumerate().map(|(number, blob)| blob.ok_or(ArchiveError::Blob(number)))
+    }
+
+    /// Puts every blob together, which checks every checksum.
     ///
     /// # Errors
     /// When a group is damaged.
     pub fn verify(&self) -> Result<(), ArchiveError> {
-        let mut checked = None;
-        for (number, blob) in self.blobs.iter().enumerate() {
-            if checked != Some(blob.group) {
-                self.group(blob.group).ok_or(ArchiveError::Blob(number))?;
-                checked = Some(blob.group);
-            }
-        }
-        Ok(())
-    }
-
-    fn group(&self, number: usize) -> Option<Vec<u8>> {
-        let group = self.groups.get(number)?;
-        let base = match group.base.and_then(|base| self.groups.get(base)) {
-            Some(base) => unpack::frame(base.frame, base.raw_len, &[])?,
-            None => Vec::new(),
-        };
-        unpack::frame(group.frame, group.raw_len, &base)
+        self.blobs().try_for_each(|blob| blob.map(drop))
     }
 
     fn id(&self, entry: &Entry) -> &str {
@@ -161,8 +151,8 @@ impl std::fmt::Debug for Archive<'_> {
             f,
             "Archive {{ kernels: {}, blobs: {}, groups: {} }}",
             self.len(),
-            self.blob_count(),
-            self.group_count()
+            self.blobs,
+            self.groups.len()
         )
     }
 }
@@ -185,7 +175,7 @@ fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'sta
     let (digest, mut rest) = index.split_first_chunk().ok_or("digest")?;
     let rest = &mut rest;
     let groups = take_groups(rest, frames).ok_or("groups")?;
-    let blobs = take_blobs(rest, &groups).ok_or("blobs")?;
+    let blobs = groups.iter().map(|group| group.blobs).sum();
     let mut archive = Archive { groups, blobs, entries: Vec::new(), ids: String::new(), digest: *digest };
     take_entries(rest, &mut archive).ok_or("entries")?;
     if !rest.is_empty() {
@@ -196,46 +186,17 @@ fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'sta
 
 fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'a>>> {
     let count = take_count(rest)?;
-    let mut groups: Vec<Group<'a>> = Vec::with_capacity(count);
-    for number in 0..count {
+    let mut groups = Vec::with_capacity(count);
+    for _ in 0..count {
         let raw_len = take_len(rest, MAX_BLOB)?;
         let len = take_len(rest, usize::MAX)?;
-        let base = match take_len(rest, number)? {
-            0 => None,
-            back => Some(number - back),
-        };
-        // A base has none itself, so that a look-up decodes two groups at most.
-        if base.and_then(|base| groups.get(base)).is_some_and(|base| base.base.is_some()) {
-            return None;
-        }
+        // Each blob takes a byte at least, that of its moves.
+        let blobs = take_len(rest, raw_len)?;
         let (frame, tail) = frames.split_at_checked(len)?;
-        groups.push(Group { raw_len, frame, base });
+        groups.push(Group { raw_len, frame, blobs });
         frames = tail;
     }
     frames.is_empty().then_some(groups)
-}
-
-/// Blobs fill the groups in order, each group exactly.
-fn take_blobs(rest: &mut &[u8], groups: &[Group<'_>]) -> Option<Vec<Blob>> {
-    let count = take_count(rest)?;
-    let mut blobs = Vec::with_capacity(count);
-    let (mut group, mut start) = (0, 0);
-    for _ in 0..count {
-        let len = take_len(rest, MAX_BLOB)?;
-        if start == groups.get(group)?.raw_len {
-            (group, start) = (group + 1, 0);
-        }
-        if len == 0 || start + len > groups.get(group)?.raw_len {
-            return None;
-        }
-        blobs.push(Blob { group, start, len });
-        start += len;
-    }
-    let filled = match groups.last() {
-        Some(last) => group + 1 == groups.len() && start == last.raw_len,
-        None => true,
-    };
-    filled.then_some(blobs)
 }
 
 fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
@@ -278,7 +239,7 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
     let mut blob = 0;
     for at in 0..archive.entries.len() {
         blob = wire::apply_delta(blob, wire::take_varint(rest)?);
-        let number = usize::try_from(blob).ok().filter(|number| *number < archive.blobs.len())?;
+        let number = usize::try_from(blob).ok().filter(|number| *number < archive.blobs)?;
         archive.entries.get_mut(at)?.blob = number;
     }
     Some(())

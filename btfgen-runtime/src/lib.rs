@@ -35,6 +35,7 @@ mod elf;
 mod error;
 mod finder;
 mod fs;
+mod group;
 mod handle;
 mod host;
 mod identity;

@@ -4,18 +4,14 @@ use crate::wire::ZSTD_MAGIC;
 
 /// Decodes a frame that the archive stores without its magic number to exactly `raw_len` bytes.
 ///
-/// `dictionary` is what it was compressed with, if anything. `None` when the frame is damaged (its content checksum included) or holds more or less than that. Memory:
+/// `None` when the frame is damaged (its content checksum included) or holds more or less than that. Memory:
 /// `raw_len`, a copy of the frame, and the decoder's state of about 100 KB.
-pub(crate) fn frame(stored: &[u8], raw_len: usize, dictionary: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn frame(stored: &[u8], raw_len: usize) -> Option<Vec<u8>> {
     let mut source = Vec::with_capacity(ZSTD_MAGIC.len() + stored.len());
     source.extend_from_slice(&ZSTD_MAGIC);
     source.extend_from_slice(stored);
     let mut raw = Vec::with_capacity(raw_len);
-    let mut decoder = zstd::bulk::Decompressor::default();
-    if !dictionary.is_empty() {
-        decoder.set_dictionary(dictionary).ok()?;
-    }
-    decoder.decompress_to_buffer(&source, &mut raw).ok()?;
+    zstd::bulk::Decompressor::default().decompress_to_buffer(&source, &mut raw).ok()?;
     (raw.len() == raw_len).then_some(raw)
 }
 
@@ -31,10 +27,10 @@ mod tests {
         let raw = b"struct task_struct ".repeat(50);
         let packed = encoder.compress(&raw).unwrap();
         assert_eq!(packed[..4], ZSTD_MAGIC);
-        assert_eq!(frame(&packed[4..], raw.len(), &[]).as_deref(), Some(raw.as_slice()));
-        assert_eq!(frame(&packed[4..], raw.len() - 1, &[]), None);
-        assert_eq!(frame(&packed[4..], raw.len() + 1, &[]), None);
-        assert_eq!(frame(&packed[4..packed.len() - 1], raw.len(), &[]), None);
-        assert_eq!(frame(&[], 0, &[]), None);
+        assert_eq!(frame(&packed[4..], raw.len()).as_deref(), Some(raw.as_slice()));
+        assert_eq!(frame(&packed[4..], raw.len() - 1), None);
+        assert_eq!(frame(&packed[4..], raw.len() + 1), None);
+        assert_eq!(frame(&packed[4..packed.len() - 1], raw.len()), None);
+        assert_eq!(frame(&[], 0), None);
     }
 }

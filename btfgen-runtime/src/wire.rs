@@ -4,20 +4,21 @@
 //! archive  magic[3] "BTA", version u8, varint index-raw-length, varint index-length,
 //!          index frame, group frames (one after the other, to the end)
 //! index    digest[16],
-//!          varint groups, then per group: varint raw-length, varint length, varint base,
-//!          varint blobs, then per blob: varint length,
+//!          varint groups, then per group: varint raw-length, varint length, varint BTFs,
 //!          varint templates, then per template: text, 0x00,
 //!          then per template: varint entries,
 //!          then per template, per number of the template: that number of each entry, as varint(zigzag(delta)),
-//!          then per entry: blob number as varint(zigzag(delta))
+//!          then per entry: number of its BTF as varint(zigzag(delta))
+//! group    byte order u8, nine column lengths as varints, ten columns: texts, kinds, counts, infos, heads, names,
+//!          types, numbers, timelines, moves
 //! ```
 //!
-//! A group with a base b > 0 is compressed with the decoded group b places before it as its dictionary; that one
-//! has no base itself. Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
+//! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
 //! bytes, shortest form. Deltas are against the previous value of the same column, the first against zero,
 //! wrapping in 32 bits. A template is a kernel id in which every number is replaced by [`NUMBER`]: kernels of
-//! one series then differ in one column of small deltas, which is what makes the index small.
-//! `docs/archive.md` has the whole specification.
+//! one series then differ in one column of small deltas, which is what makes the index small. A group holds the
+//! distinct definitions of its BTFs, each once, and which of them each BTF has. `docs/archive.md` has the whole
+//! specification.
 
 /// First bytes of every archive.
 pub const MAGIC: [u8; 3] = *b"BTA";
@@ -31,10 +32,18 @@ pub const DIGEST_LEN: usize = 16;
 pub const NUMBER: u8 = 0x01;
 /// Ends a template.
 pub const TEMPLATE_END: u8 = 0x00;
-/// Most bytes that a look-up decodes, a group and its base together; only a larger blob makes it more.
+/// Most bytes that a look-up decodes of the groups; only a larger BTF makes it more.
 pub const LOOKUP_TARGET: usize = 256 << 10;
-/// Largest blob and largest group, in bytes.
+/// Largest group and largest minimized BTF, in bytes.
 pub const MAX_BLOB: usize = 16 << 20;
+/// Number of a group's columns.
+pub const COLUMNS: usize = 10;
+/// A group's first byte for BTFs in little-endian order.
+pub const LITTLE: u8 = 0;
+/// A group's first byte for BTFs in big-endian order.
+pub const BIG: u8 = 1;
+/// Most members, enumerators or parameters of a type: BTF has 16 bits for them.
+pub const MAX_ENTRIES: u32 = 0xffff;
 /// Largest decoded index, in bytes.
 pub const MAX_INDEX: usize = 4 << 20;
 /// Largest sum of the kernel ids' lengths, in bytes.
@@ -81,6 +90,47 @@ pub fn delta(from: u32, to: u32) -> u32 {
 /// The value that [`delta`] leads to.
 pub fn apply_delta(from: u32, delta: u32) -> u32 {
     from.wrapping_add((delta >> 1) ^ (delta & 1).wrapping_neg())
+}
+
+/// What a word of a BTF type's record says, and so in which column a group stores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// The offset of a string.
+    Name,
+    /// The id of a type.
+    Type,
+    /// Anything else.
+    Number,
+}
+
+/// The words of a BTF type's record after its name and its info word.
+#[derive(Debug, Clone, Copy)]
+pub struct Record {
+    /// What the third word says, `size` or `type`.
+    pub head: Word,
+    /// The words of an entry: a member, an enumerator, a parameter, or what follows an int or an array.
+    pub entry: &'static [Word],
+    /// Whether there is always one entry, whatever the info word's `vlen` says.
+    pub single: bool,
+}
+
+/// The record of a kind, as `include/uapi/linux/btf.h` has it; none for kinds that are not there.
+pub fn record(kind: u8) -> Option<Record> {
+    use Word::{Name, Number, Type};
+    let (head, entry, single): (Word, &'static [Word], bool) = match kind {
+        1 => (Number, &[Number], true),
+        2 | 8..=12 | 18 => (Type, &[], false),
+        3 => (Number, &[Type, Type, Number], true),
+        4 | 5 => (Number, &[Name, Type, Number], false),
+        6 => (Number, &[Name, Number], false),
+        7 | 16 => (Number, &[], false),
+        13 => (Type, &[Name, Type], false),
+        14 | 17 => (Type, &[Number], true),
+        15 => (Number, &[Type, Number, Number], false),
+        19 => (Number, &[Name, Number, Number], false),
+        _ => return None,
+    };
+    Some(Record { head, entry, single })
 }
 
 /// Splits a kernel id into its template and its numbers.

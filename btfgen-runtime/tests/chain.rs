@@ -9,10 +9,10 @@ use btfgen_runtime::{Error, Finder, Host, How, OsRelease, RefusalKind, Source};
 /// Three kernels of one series; `tests/data/README.md` says how it was made.
 const ARCHIVE: &[u8] = include_bytes!("data/sample.archive");
 
-/// A BTF with an empty type section, told apart by one string.
+/// A BTF of one float of 4 bytes, told apart by its name.
 fn btf(mark: u8) -> Vec<u8> {
     let mut bytes = vec![0x9f, 0xeb, 1, 0];
-    for word in [24u32, 0, 0, 0, 4] {
+    for word in [24u32, 0, 12, 12, 4, 1, 16 << 24, 4] {
         bytes.extend_from_slice(&word.to_le_bytes());
     }
     bytes.extend_from_slice(&[0, b'k', mark, 0]);

@@ -36,18 +36,85 @@ fn every_cut_and_every_flip_of_an_archive_is_an_error_or_harmless() {
     }
 }
 
-/// An archive of one raw index: well-formed frames around whatever the index says.
-fn with_index(index: &[u8], groups: &[u8]) -> Vec<u8> {
+/// A zstd frame as an archive stores it.
+fn frame(raw: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::bulk::Compressor::new(3).expect("an encoder");
     encoder.include_checksum(true).expect("a parameter");
     encoder.include_contentsize(false).expect("a parameter");
-    let frame = encoder.compress(index).expect("a frame");
+    encoder.compress(raw).expect("a frame").split_off(4)
+}
+
+/// An archive of one raw index: well-formed frames around whatever the index says.
+fn with_index(index: &[u8], groups: &[u8]) -> Vec<u8> {
+    let frame = frame(index);
     let mut out = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
     wire::push_varint(&mut out, index.len() as u32);
-    wire::push_varint(&mut out, frame.len() as u32 - 4);
-    out.extend_from_slice(&frame[4..]);
+    wire::push_varint(&mut out, frame.len() as u32);
+    out.extend_from_slice(&frame);
     out.extend_from_slice(groups);
     out
+}
+
+/// An archive without kernels whose one group has whatever bytes, and so many BTFs.
+fn with_group(group: &[u8], btfs: u32) -> Vec<u8> {
+    let frame = frame(group);
+    let mut index = vec![0; wire::DIGEST_LEN];
+    for value in [1, group.len() as u32, frame.len() as u32, btfs, 0] {
+        wire::push_varint(&mut index, value);
+    }
+    with_index(&index, &frame)
+}
+
+/// A group of columns.
+fn group(byte_order: u8, columns: &[&[u8]; wire::COLUMNS]) -> Vec<u8> {
+    let mut group = vec![byte_order];
+    for column in &columns[..wire::COLUMNS - 1] {
+        wire::push_varint(&mut group, column.len() as u32);
+    }
+    group.extend(columns.concat());
+    group
+}
+
+#[test]
+fn a_group_is_taken_by_the_letter_or_not_at_all() {
+    // One slot: a struct "s" with a member "m" of type 0 at bit 8 (in zigzag 16), in the first of two BTFs only.
+    let sound: [&[u8]; wire::COLUMNS] =
+        [b"s\0m\0", &[4], &[1], &[2], &[7], &[2, 2], &[0], &[16], &[1, 1, 0], &[0, 0]];
+    let check = |byte_order: u8, columns: &[&[u8]; wire::COLUMNS], expect: [Option<usize>; 2]| {
+        let bytes = with_group(&group(byte_order, columns), 2);
+        let archive = Archive::open(&bytes).expect("a sound index");
+        let lens: Vec<_> = archive.blobs().map(|blob| blob.ok().map(|blob| blob.len())).collect();
+        assert_eq!(lens, expect, "{columns:?}");
+        for (number, len) in expect.into_iter().enumerate() {
+            assert_eq!(archive.blob(number).ok().map(|blob| blob.len()), len);
+        }
+    };
+    check(wire::LITTLE, &sound, [Some(24 + 24 + 5), Some(24 + 1)]);
+    check(wire::BIG, &sound, [Some(24 + 24 + 5), Some(24 + 1)]);
+    check(2, &sound, [None, None]);
+    // What a column is changed to, and whether the two BTFs can still be had.
+    let fault = |column: usize, bytes: &[u8], expect: [Option<usize>; 2]| {
+        let mut columns = sound;
+        columns[column] = bytes;
+        check(wire::LITTLE, &columns, expect);
+    };
+    fault(0, b"s\0m", [None, None]);
+    fault(0, b"s\0", [None, Some(25)]);
+    fault(1, &[20], [None, None]);
+    fault(1, &[4, 4], [None, None]);
+    fault(2, &[0], [None, None]);
+    fault(2, &[2], [None, None]);
+    fault(3, &[4], [None, None]);
+    fault(3, &[2, 0], [None, None]);
+    fault(4, &[7, 7], [None, None]);
+    fault(5, &[2], [None, None]);
+    fault(6, &[1], [Some(53), Some(25)]);
+    fault(6, &[2], [None, Some(25)]);
+    fault(7, &[], [None, None]);
+    fault(8, &[1, 2, 0], [None, None]);
+    fault(8, &[1, 1, 2], [Some(53), None]);
+    fault(9, &[0], [None, None]);
+    fault(9, &[1, 0, 1, 0], [None, Some(25)]);
 }
 
 proptest! {
@@ -72,6 +139,21 @@ proptest! {
             let _ = archive.verify();
             for kernel in archive.kernels() {
                 let _ = archive.get(&kernel);
+            }
+        }
+    }
+
+    /// The group's checksum is right, its content is anything; mostly small numbers, as in a real one.
+    #[test]
+    fn any_group_is_a_btf_or_an_error(
+        lens in proptest::collection::vec(0u8..12, wire::COLUMNS - 1),
+        bytes in proptest::collection::vec(prop_oneof![8 => 0u8..6, 1 => any::<u8>()], 0..120),
+        btfs in 0u32..5,
+    ) {
+        let group = [&[bytes.first().copied().unwrap_or(0) & 1], lens.as_slice(), &bytes].concat();
+        if let Ok(archive) = Archive::open(&with_group(&group, btfs)) {
+            for blob in archive.blobs().flatten() {
+                prop_assert!(blob.len() >= 25 && blob.len() < 24 + 40 * group.len());
             }
         }
     }

@@ -1,90 +1,279 @@
-//! Groups: blobs cut into pieces that a look-up decodes whole, each compressed against an earlier one like it.
+//! Groups: the minimized BTFs in pieces that a look-up decodes whole, each the distinct definitions of its BTFs.
 
 use std::io;
 
-use btfgen_runtime::wire::{LOOKUP_TARGET, ZSTD_MAGIC};
+use btfgen_runtime::KernelId;
+use btfgen_runtime::wire::{self, BIG, COLUMNS, LITTLE, LOOKUP_TARGET, Word, ZSTD_MAGIC};
 
+use super::ArchiveError;
+use super::slots::{Definition, Slot, Slots};
+use crate::btf::{Btf, Endian};
 use crate::threads::on_all_cores;
 
 /// A group as it is stored.
 pub(super) struct Group {
     pub(super) raw_len: usize,
     pub(super) frame: Vec<u8>,
-    /// How many groups before it its base stands; 0 for none.
-    pub(super) base: usize,
+    /// Number of its BTFs.
+    pub(super) btfs: usize,
 }
 
-/// Level at which bases are compared; which one is best shows at any level.
-const QUICK: i32 = 3;
-/// Most bases that a group is tried with, the latest ones.
-const TRIED: usize = 8;
+/// A BTF on its way into a group, and a kernel to name when it is malformed.
+pub(super) struct Member<'a, 'k> {
+    pub(super) kernel: &'k KernelId,
+    pub(super) btf: Btf<'a>,
+}
 
-/// Cuts the blobs into groups, in order, and compresses each alone or against a base.
-///
-/// What fits into one look-up is one group. Else group and base have half of it each; a group that no base
-/// brings below half its size becomes a base itself.
-pub(super) fn compress_all(blobs: &[&[u8]], level: i32) -> io::Result<Vec<Group>> {
-    let pieces = cut(blobs);
-    let bases = choose_bases(&pieces)?;
+/// A group's decoded form and the number of its BTFs.
+pub(super) type Piece = (Vec<u8>, usize);
+
+/// Cuts BTFs into groups, in their order, each of one byte order and within one look-up's reach where that is possible.
+pub(super) fn cut(members: &[&Member<'_, '_>]) -> Result<Vec<Piece>, ArchiveError> {
+    let mut pieces = Vec::new();
+    for alike in members.chunk_by(|a, b| a.btf.endian() == b.btf.endian()) {
+        halve(alike, &mut pieces)?;
+    }
+    Ok(pieces)
+}
+
+fn halve(members: &[&Member<'_, '_>], pieces: &mut Vec<Piece>) -> Result<(), ArchiveError> {
+    let raw = encode(members)?;
+    if raw.len() <= LOOKUP_TARGET || members.len() == 1 {
+        pieces.push((raw, members.len()));
+        return Ok(());
+    }
+    let (front, back) = members.split_at(members.len() / 2);
+    halve(front, pieces)?;
+    halve(back, pieces)
+}
+
+/// Compresses the pieces.
+pub(super) fn compress_all(pieces: &[Piece], level: i32) -> io::Result<Vec<Group>> {
     let group = |(): &mut (), at: usize| -> io::Result<Group> {
-        let base = bases[at];
-        let dictionary = base.map_or(&[][..], |base| &pieces[base]);
-        let frame = compress(&pieces[at], dictionary, level)?;
-        Ok(Group { raw_len: pieces[at].len(), frame, base: base.map_or(0, |base| at - base) })
+        let (raw, btfs) = &pieces[at];
+        Ok(Group { raw_len: raw.len(), frame: compress(raw, level)?, btfs: *btfs })
     };
     on_all_cores(pieces.len(), || (), group).into_iter().collect()
 }
 
-/// For each piece the earlier one that it is stored as a difference from, if that helps.
-fn choose_bases(pieces: &[Vec<u8>]) -> io::Result<Vec<Option<usize>>> {
-    let mut chosen = Vec::with_capacity(pieces.len());
-    let mut bases: Vec<usize> = Vec::new();
-    for (at, piece) in pieces.iter().enumerate() {
-        let tried: Vec<usize> = bases.iter().rev().take(TRIED).copied().collect();
-        // The last one is the piece alone.
-        let try_one = |(): &mut (), number: usize| -> io::Result<usize> {
-            let dictionary = tried.get(number).map_or(&[][..], |&base| &pieces[base]);
-            Ok(compress(piece, dictionary, QUICK)?.len())
-        };
-        let mut lens: Vec<usize> = if tried.is_empty() {
-            Vec::new()
-        } else {
-            on_all_cores(tried.len() + 1, || (), try_one).into_iter().collect::<io::Result<_>>()?
-        };
-        let alone = lens.pop().unwrap_or_default();
-        let shortest = tried.iter().zip(lens).filter(|(_, len)| *len < alone / 2).min_by_key(|(_, len)| *len);
-        chosen.push(shortest.map(|(&base, _)| base));
-        if shortest.is_none() {
-            bases.push(at);
-        }
+/// The decoded form of a group, the one that `btfgen_runtime::Archive` puts a BTF together from.
+fn encode(members: &[&Member<'_, '_>]) -> Result<Vec<u8>, ArchiveError> {
+    let mut slots = Slots::default();
+    for Member { kernel, btf } in members {
+        let no_btf = |source| ArchiveError::NoBtf { kernel: (*kernel).clone(), source };
+        slots.add(btf).map_err(no_btf)?;
     }
-    Ok(chosen)
+    let order = slots.order();
+    let mut columns = Columns::new(&slots, &order);
+    for &slot in &order {
+        columns.slot(&slots.slots[slot], members.len());
+    }
+    for sequence in &slots.sequences {
+        columns.moves(sequence);
+    }
+    let endian = members.first().map_or(Endian::Little, |member| member.btf.endian());
+    Ok(columns.finish(if endian == Endian::Big { BIG } else { LITTLE }))
 }
 
-/// The bytes of each group.
-fn cut(blobs: &[&[u8]]) -> Vec<Vec<u8>> {
-    let total: usize = blobs.iter().map(|blob| blob.len()).sum();
-    let target = if total > LOOKUP_TARGET { LOOKUP_TARGET / 2 } else { LOOKUP_TARGET };
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
-    for blob in blobs {
-        match pieces.last_mut() {
-            Some(piece) if piece.len() + blob.len() <= target => piece.extend_from_slice(blob),
-            _ => pieces.push(blob.to_vec()),
+/// The columns of a group, being written.
+struct Columns<'a> {
+    slots: &'a Slots,
+    /// For each slot its number, from 1, in the order of all.
+    places: Vec<u32>,
+    /// For each name its number in the order of first use; 0 as long as it has none, and for the empty one.
+    used: Vec<u32>,
+    used_count: u32,
+    /// The name before, against which the next is stored.
+    name: u32,
+    texts: Vec<u8>,
+    kinds: Vec<u8>,
+    counts: Vec<u8>,
+    infos: Vec<u8>,
+    heads: Vec<u8>,
+    names: Vec<u8>,
+    types: Vec<u8>,
+    numbers: Vec<u8>,
+    timelines: Vec<u8>,
+    moves: Vec<u8>,
+}
+
+impl<'a> Columns<'a> {
+    fn new(slots: &'a Slots, order: &[usize]) -> Self {
+        let mut places = vec![0; slots.slots.len()];
+        for (&slot, place) in order.iter().zip(1..) {
+            places[slot] = place;
+        }
+        Self {
+            slots,
+            places,
+            used: vec![0; slots.texts.len()],
+            used_count: 0,
+            name: 0,
+            texts: Vec::new(),
+            kinds: Vec::new(),
+            counts: Vec::new(),
+            infos: Vec::new(),
+            heads: Vec::new(),
+            names: Vec::new(),
+            types: Vec::new(),
+            numbers: Vec::new(),
+            timelines: Vec::new(),
+            moves: Vec::new(),
         }
     }
-    pieces
+
+    fn slot(&mut self, slot: &Slot, btfs: usize) {
+        let Some(record) = wire::record(slot.kind) else { return };
+        self.kinds.push(slot.kind);
+        self.push_name(slot.name);
+        push(&mut self.counts, slot.definitions.len() as u32);
+        for Definition { info, head, words } in &slot.definitions {
+            push(&mut self.infos, *info);
+            match record.head {
+                Word::Type => self.push_type(*head),
+                _ => push(&mut self.heads, *head),
+            }
+            let mut before = [0; 3];
+            for entry in words.chunks(record.entry.len().max(1)) {
+                for ((&value, word), before) in entry.iter().zip(record.entry).zip(&mut before) {
+                    match word {
+                        Word::Name => self.push_name(value),
+                        Word::Type => self.push_type(value),
+                        Word::Number => {
+                            push(&mut self.numbers, wire::delta(*before, value));
+                            *before = value;
+                        }
+                    }
+                }
+            }
+        }
+        self.timeline(slot, btfs);
+    }
+
+    /// Appends the changes of a slot's definition from BTF to BTF, the first against definition 1.
+    fn timeline(&mut self, slot: &Slot, btfs: usize) {
+        let mut states = vec![0; btfs];
+        for &(btf, definition) in &slot.uses {
+            states[btf] = definition;
+        }
+        let (mut state, mut at, mut count) = (1, 0, 0);
+        let mut changes = Vec::new();
+        for (btf, &next) in states.iter().enumerate() {
+            if next != state {
+                push(&mut changes, (btf - at) as u32);
+                push(&mut changes, next as u32);
+                (state, at, count) = (next, btf, count + 1);
+            }
+        }
+        push(&mut self.timelines, count);
+        self.timelines.extend_from_slice(&changes);
+    }
+
+    /// Appends what one BTF's types must be moved by, from the order of all slots to their own.
+    fn moves(&mut self, sequence: &[usize]) {
+        let wanted: Vec<u32> = sequence.iter().map(|&slot| self.places[slot]).collect();
+        let mut sorted = wanted.clone();
+        sorted.sort_unstable();
+        let stays = ascending(&wanted);
+        let moved = wanted.iter().enumerate().filter(|&(at, _)| !stays[at]);
+        let moved: Vec<(usize, usize)> =
+            moved.map(|(to, place)| (sorted.binary_search(place).unwrap_or_default(), to)).collect();
+        push(&mut self.moves, moved.len() as u32);
+        for (from, to) in moved {
+            push(&mut self.moves, from as u32);
+            push(&mut self.moves, to as u32);
+        }
+    }
+
+    fn push_type(&mut self, slot: u32) {
+        let place = (slot as usize).checked_sub(1).map_or(0, |slot| self.places[slot]);
+        push(&mut self.types, place);
+    }
+
+    fn push_name(&mut self, name: u32) {
+        let used = &mut self.used[name as usize];
+        if *used == 0 && name != 0 {
+            self.used_count += 1;
+            *used = self.used_count;
+            self.texts.extend_from_slice(&self.slots.texts[name as usize]);
+            self.texts.push(0);
+        }
+        push(&mut self.names, wire::delta(self.name, *used));
+        self.name = *used;
+    }
+
+    fn finish(self, byte_order: u8) -> Vec<u8> {
+        let columns: [Vec<u8>; COLUMNS] = [
+            self.texts,
+            self.kinds,
+            self.counts,
+            self.infos,
+            self.heads,
+            self.names,
+            self.types,
+            self.numbers,
+            self.timelines,
+            self.moves,
+        ];
+        let mut raw = vec![byte_order];
+        for column in &columns[..COLUMNS - 1] {
+            push(&mut raw, column.len() as u32);
+        }
+        raw.extend(columns.into_iter().flatten());
+        raw
+    }
+}
+
+fn push(column: &mut Vec<u8>, value: u32) {
+    wire::push_varint(column, value);
+}
+
+/// Marks a longest ascending subsequence of different values.
+fn ascending(values: &[u32]) -> Vec<bool> {
+    // For each length the place of the least value that a subsequence of it ends with.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        let len = ends.partition_point(|&end| values[end] < *value);
+        before.push(len.checked_sub(1).map(|shorter| ends[shorter]));
+        match ends.get_mut(len) {
+            Some(end) => *end = at,
+            None => ends.push(at),
+        }
+    }
+    let mut marks = vec![false; values.len()];
+    for at in std::iter::successors(ends.last().copied(), |&at| before[at]) {
+        marks[at] = true;
+    }
+    marks
 }
 
 /// A zstd frame with a content checksum and without its magic number.
-pub(super) fn compress(raw: &[u8], dictionary: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut encoder = match dictionary {
-        [] => zstd::bulk::Compressor::new(level)?,
-        _ => zstd::bulk::Compressor::with_dictionary(level, dictionary)?,
-    };
+pub(super) fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::bulk::Compressor::new(level)?;
     encoder.include_checksum(true)?;
     encoder.include_contentsize(false)?;
     encoder.include_dictid(false)?;
     let mut frame = encoder.compress(raw)?;
     frame.drain(..ZSTD_MAGIC.len());
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_can_stay_stay() {
+        let check = |values: &[u32], expect: &str| {
+            let marks: String =
+                ascending(values).iter().map(|&stays| if stays { 's' } else { 'm' }).collect();
+            assert_eq!(marks, expect, "{values:?}");
+        };
+        check(&[], "");
+        check(&[1, 2, 3], "sss");
+        check(&[9, 1, 2, 3], "msss");
+        check(&[1, 2, 9, 3, 4], "ssmss");
+        check(&[3, 2, 1], "mms");
+    }
 }

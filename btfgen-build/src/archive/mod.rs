@@ -1,16 +1,19 @@
 //! Archive: writes what `btfgen_runtime::Archive` reads, and the same kernels as a folder tree.
 //!
 //! The layout is the reader's, `btfgen_runtime::wire`; here stands only what a writer chooses: the order of
-//! the blobs, the cut into groups and the compression.
+//! the blobs, the cut into groups, which types share a slot there, and the compression.
 
 mod group;
 mod index;
+mod slots;
 mod tree;
 
 use std::collections::BTreeMap;
 
 use btfgen_runtime::wire::{self, MAX_BLOB, MAX_INDEX};
 use btfgen_runtime::{Archive, KernelId};
+
+use crate::btf::{Btf, BtfError};
 
 pub use tree::{TreeError, write_tree};
 
@@ -34,8 +37,16 @@ pub enum ArchiveError {
         /// How many blobs there are.
         blobs: usize,
     },
-    /// A blob is empty or larger than a reader accepts.
-    #[error("the minimized btf of kernel {kernel} has {len} bytes, an archive takes 1 to {max}", max = MAX_BLOB)]
+    /// A blob is no BTF.
+    #[error("the minimized btf of kernel {kernel} is none")]
+    NoBtf {
+        /// A kernel that refers to the blob.
+        kernel: KernelId,
+        /// What is wrong with it.
+        source: BtfError,
+    },
+    /// A blob is larger than a reader accepts.
+    #[error("the minimized btf of kernel {kernel} has {len} bytes, an archive takes at most {max}", max = MAX_BLOB)]
     BlobSize {
         /// A kernel that refers to the blob.
         kernel: KernelId,
@@ -70,14 +81,20 @@ pub enum ArchiveError {
 /// once and unused ones left out. The result is reopened and compared before it is returned. `level` is zstd's,
 /// 1 to 22.
 ///
+/// Blobs must be laid out as [`btf::Writer`](crate::btf::Writer) does it: types, then strings, each once and in the
+/// order of their first use.
+///
 /// # Errors
-/// When a kernel stands twice, a blob is missing, empty or above 16 MB, or the written bytes do not read back.
+/// When a kernel stands twice, a blob is missing, no BTF of that layout or above 16 MB.
 ///
 /// ```
-/// use btfgen_build::archive;
+/// use btfgen_build::{archive, btf};
+/// let mut minimized = btf::Writer::new(btf::Endian::Little);
+/// minimized.int(b"long int", 8, 1, 0, 64)?;
+/// let minimized = minimized.finish()?;
 /// let kernels = [("debian/12/x86_64/6.1.0-50-amd64".parse()?, 0)];
-/// let bytes = archive::write(&kernels, &[b"a minimized BTF".to_vec()], [0; 16], 19)?;
-/// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&kernels[0].0)?.as_deref(), Some(&b"a minimized BTF"[..]));
+/// let bytes = archive::write(&kernels, &[minimized.clone()], [0; 16], 19)?;
+/// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&kernels[0].0)?, Some(minimized));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write(
@@ -89,7 +106,10 @@ pub fn write(
     let contents = collect(entries, blobs)?;
     let series = index::series(&contents);
     let (numbers, order) = number_blobs(&series);
-    let groups = group::compress_all(&order, level).map_err(ArchiveError::Compress)?;
+    let parsed = parse(&contents)?;
+    let members: Vec<&group::Member<'_, '_>> = order.iter().filter_map(|blob| parsed.get(blob)).collect();
+    let pieces = group::cut(&members)?;
+    let groups = group::compress_all(&pieces, level).map_err(ArchiveError::Compress)?;
 
     let mut raw = Vec::new();
     raw.extend_from_slice(&objects_digest);
@@ -97,18 +117,14 @@ pub fn write(
     for group in &groups {
         push_len(&mut raw, group.raw_len);
         push_len(&mut raw, group.frame.len());
-        push_len(&mut raw, group.base);
-    }
-    push_len(&mut raw, order.len());
-    for blob in &order {
-        push_len(&mut raw, blob.len());
+        push_len(&mut raw, group.btfs);
     }
     index::push_entries(&mut raw, &series, &numbers);
     if raw.len() > MAX_INDEX {
         return Err(ArchiveError::IndexSize { kernels: contents.len(), len: raw.len() });
     }
 
-    let index = group::compress(&raw, &[], level).map_err(ArchiveError::Compress)?;
+    let index = group::compress(&raw, level).map_err(ArchiveError::Compress)?;
     let mut out = wire::MAGIC.to_vec();
     out.push(wire::VERSION);
     push_len(&mut out, raw.len());
@@ -132,7 +148,7 @@ fn collect<'a>(
         let Some(blob) = blobs.get(*number) else {
             return Err(ArchiveError::NoSuchBlob { kernel, blob: *number, blobs: blobs.len() });
         };
-        if blob.is_empty() || blob.len() > MAX_BLOB {
+        if blob.len() > MAX_BLOB {
             return Err(ArchiveError::BlobSize { kernel, len: blob.len() });
         }
         if contents.contains_key(&kernel) {
@@ -156,18 +172,27 @@ fn number_blobs<'a>(series: &[index::Series<'a>]) -> (BTreeMap<&'a [u8], u32>, V
     (numbers, order)
 }
 
+/// Each distinct blob as a BTF, with the first kernel that refers to it.
+fn parse<'a, 'k>(
+    contents: &'k BTreeMap<KernelId, &'a [u8]>,
+) -> Result<BTreeMap<&'a [u8], group::Member<'a, 'k>>, ArchiveError> {
+    let mut parsed = BTreeMap::new();
+    for (kernel, blob) in contents {
+        if !parsed.contains_key(blob) {
+            let no_btf = |source| ArchiveError::NoBtf { kernel: kernel.clone(), source };
+            parsed.insert(*blob, group::Member { kernel, btf: Btf::parse(blob).map_err(no_btf)? });
+        }
+    }
+    Ok(parsed)
+}
+
 fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), ArchiveError> {
     let archive = Archive::open(bytes).map_err(ArchiveError::Reopen)?;
-    let mut decoded: Vec<Option<Vec<u8>>> = vec![None; archive.blob_count()];
+    let blobs = archive.blobs().collect::<Result<Vec<_>, _>>().map_err(ArchiveError::Reopen)?;
     let mut seen = 0;
     for kernel in archive.kernels() {
-        let number = archive.blob_of(&kernel);
-        let slot = number.and_then(|number| decoded.get_mut(number));
-        let (Some(number), Some(slot)) = (number, slot) else { return Err(ArchiveError::Differs { kernel }) };
-        if slot.is_none() {
-            *slot = Some(archive.blob(number).map_err(ArchiveError::Reopen)?);
-        }
-        if slot.as_deref() != contents.get(&kernel).copied() {
+        let blob = archive.blob_of(&kernel).and_then(|number| blobs.get(number));
+        if blob.map(Vec::as_slice) != contents.get(&kernel).copied() {
             return Err(ArchiveError::Differs { kernel });
         }
         seen += 1;

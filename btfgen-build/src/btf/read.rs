@@ -250,9 +250,14 @@ pub(crate) fn is_long(name: &[u8]) -> bool {
 }
 
 impl<'a> RawType<'a> {
-    /// The words after the common part, as many as fit; for an array: element, index, number of elements.
-    fn words<const N: usize>(&self) -> Fields<'a, N> {
+    /// Records of so many words after the common part; a rest too short for one is left out.
+    fn records<const N: usize>(&self) -> Fields<'a, N> {
         Fields::new(self.extra, self.endian)
+    }
+
+    /// The words after the common part, of all entries.
+    pub(crate) fn words(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.records::<1>().map(|[word]| word)
     }
 
     fn word(&self, index: usize) -> u32 {
@@ -287,7 +292,7 @@ impl<'a> RawType<'a> {
     /// Members as name offset, type, bit offset and bitfield size in bits (0: no bitfield).
     pub fn members(&self) -> impl Iterator<Item = (u32, u32, u32, u8)> + 'a {
         let kflag = self.kflag;
-        self.words().map(move |[name_off, ty, offset]| {
+        self.records().map(move |[name_off, ty, offset]| {
             if kflag {
                 (name_off, ty, offset & 0xff_ffff, (offset >> 24) as u8)
             } else {
@@ -300,22 +305,22 @@ impl<'a> RawType<'a> {
     pub fn enumerators(&self) -> impl Iterator<Item = (u32, u64)> + 'a {
         let wide = self.kind == Kind::Enum64;
         let narrow = (!wide).then(|| {
-            self.words().map(|[name_off, value]| (name_off, i64::from(value.cast_signed()).cast_unsigned()))
+            self.records().map(|[name_off, value]| (name_off, i64::from(value.cast_signed()).cast_unsigned()))
         });
         let wide = wide.then(|| {
-            self.words().map(|[name_off, low, high]| (name_off, u64::from(high) << 32 | u64::from(low)))
+            self.records().map(|[name_off, low, high]| (name_off, u64::from(high) << 32 | u64::from(low)))
         });
         narrow.into_iter().flatten().chain(wide.into_iter().flatten())
     }
 
     /// A function prototype's parameters as name offset and type.
     pub fn params(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
-        self.words().map(|[name_off, ty]| (name_off, ty))
+        self.records().map(|[name_off, ty]| (name_off, ty))
     }
 
     /// A data section's variables as type, offset and size in bytes.
     pub fn variables(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
-        self.words().map(|[ty, offset, size]| (ty, offset, size))
+        self.records().map(|[ty, offset, size]| (ty, offset, size))
     }
 
     /// A declaration tag's component: a member's or parameter's index, or none for the whole declaration.

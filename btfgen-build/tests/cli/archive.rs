@@ -1,6 +1,6 @@
 //! `btfgen archive list|stat|extract`.
 
-use crate::harness::Folder;
+use crate::harness::{Folder, btf};
 
 const KERNELS: [(&str, usize); 3] = [
     ("debian/12/arm64/6.1.0-50-arm64", 1),
@@ -12,7 +12,7 @@ const KERNELS: [(&str, usize); 3] = [
 fn folder() -> Folder {
     let folder = Folder::new();
     let entries = KERNELS.map(|(id, blob)| (id.parse().unwrap(), blob));
-    let blobs = [b"first".to_vec(), b"second one".to_vec()];
+    let blobs = [btf("first"), btf("second one")];
     let bytes = btfgen_build::archive::write(&entries, &blobs, [0xab; 16], 3).unwrap();
     folder.file("a.archive", bytes);
     folder
@@ -42,7 +42,7 @@ fn counts() {
         serde_json::from_str(&folder.done("archive stat a.archive --json")).unwrap();
     assert_eq!(json["kernels"], 3);
     assert_eq!(json["blobs"], 2);
-    assert_eq!(json["unpacked"], 15);
+    assert_eq!(json["unpacked"], btf("first").len() + btf("second one").len());
     assert_eq!(json["bytes"], folder.read("a.archive").len());
     assert_eq!(json["objects"], "ab".repeat(16));
     assert_eq!(json["folders"]["debian/12/x86_64"], 2);
@@ -56,9 +56,9 @@ fn counts() {
 fn extracts() {
     let folder = folder();
     assert_eq!(folder.done("archive extract a.archive debian/12/x86_64/6.1.0-50-amd64 -o out.btf"), "");
-    assert_eq!(folder.read("out.btf"), b"first");
+    assert_eq!(folder.read("out.btf"), btf("first"));
     folder.done("archive extract a.archive debian/12/arm64/6.1.0-50-arm64 -o out.btf");
-    assert_eq!(folder.read("out.btf"), b"second one");
+    assert_eq!(folder.read("out.btf"), btf("second one"));
     assert_eq!(folder.names(), ["a.archive", "out.btf"]);
 }
 

@@ -93,3 +93,10 @@ pub(crate) fn kernel(id: &str) -> PathBuf {
 pub(crate) fn object(name: &str) -> PathBuf {
     repository().join(format!("testdata/objects/el/{name}.o"))
 }
+
+/// A BTF with one type of that name.
+pub(crate) fn btf(name: &str) -> Vec<u8> {
+    let mut writer = btfgen_build::btf::Writer::new(btfgen_build::btf::Endian::Little);
+    writer.float(name.as_bytes(), 4).unwrap();
+    writer.finish().unwrap()
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::Folder;
+use crate::harness::{Folder, btf};
 
 const PROC_VERSION: &str = "Linux version 5.4.0-84-generic (buildd@lcy01-amd64-007) (gcc version 7.5.0 (Ubuntu \
     7.5.0-3ubuntu1~18.04)) #94~18.04.1-Ubuntu SMP Thu Aug 26 23:17:46 UTC 2021\n";
@@ -17,7 +17,7 @@ fn folder() -> Folder {
         "ubuntu/20.04/x86_64/5.4.0-84-generic",
     ];
     let entries: Vec<_> = ids.iter().enumerate().map(|(blob, id)| (id.parse().unwrap(), blob)).collect();
-    let blobs: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+    let blobs: Vec<Vec<u8>> = ids.iter().map(|id| btf(id)).collect();
     folder.file("a.archive", btfgen_build::archive::write(&entries, &blobs, [0; 16], 3).unwrap());
     folder.file("version", PROC_VERSION);
     folder.file("bionic", "NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"18.04\"\n");

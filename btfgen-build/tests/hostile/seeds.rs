@@ -45,6 +45,13 @@ fn target() -> Vec<u8> {
     fs::read(testdata().join("targets/el/traps.btf")).unwrap()
 }
 
+/// The minimized BTF of a test object for the target with traps.
+fn minimized(object: &str) -> Vec<u8> {
+    let bytes = fs::read(testdata().join(format!("objects/el/{object}.o"))).unwrap();
+    let object = btfgen_build::object::Object::parse(object, &bytes).unwrap();
+    btfgen_build::pipeline::minimize(&[object], &target()).unwrap()
+}
+
 fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
     encoder.write_all(bytes).unwrap();
@@ -78,7 +85,7 @@ fn archives() -> Vec<Vec<u8>> {
     let ids =
         ["debian/12/x86_64/6.1.0-50-amd64", "debian/12/x86_64/6.1.0-49-amd64", "ubuntu/20.04/arm64/5.4.0-7"];
     let entries: Vec<_> = ids.iter().enumerate().map(|(at, id)| (id.parse().unwrap(), at.min(1))).collect();
-    let blobs = [target(), target()[..200].to_vec()];
+    let blobs = [minimized("fields"), minimized("enums")];
     let one = archive::write(&entries, &blobs, [7; 16], 3).unwrap();
     let many: Vec<_> =
         (0..300).map(|at| (format!("d/{at}/a/{}.{}", at % 7, at * at).parse().unwrap(), 0)).collect();

@@ -67,10 +67,9 @@ fn list(path: &Path, json: bool) -> Result<()> {
 
 fn stat(path: &Path, json: bool) -> Result<()> {
     with(path, |archive, bytes| {
-        archive.verify()?;
         let mut unpacked = 0;
-        for number in 0..archive.blob_count() {
-            unpacked += archive.blob(number)?.len();
+        for blob in archive.blobs() {
+            unpacked += blob?.len();
         }
         let mut folders = BTreeMap::new();
         for id in archive.kernels() {
