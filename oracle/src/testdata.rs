@@ -54,13 +54,25 @@ pub fn object(byte_order: &str, name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The generated object, as large as a security agent's: little-endian, more than 20,000 relocations over hundreds of
-/// types, in more than 200 programs. Its targets are kernels.
+/// A generated object with as many relocations as a large security agent's, over hundreds of types: little-endian, more
+/// than 200 programs. Its targets are kernels.
 ///
 /// # Panics
 /// When it is not there: it is committed.
 pub fn agent() -> Vec<u8> {
-    let path = folder().join("objects/agent.o.zst");
+    unpacked("agent")
+}
+
+/// As [`agent`], over the hundred types that tracers read, and with most relocations alike in all programs.
+///
+/// # Panics
+/// As [`agent`].
+pub fn tracer() -> Vec<u8> {
+    unpacked("tracer")
+}
+
+fn unpacked(name: &str) -> Vec<u8> {
+    let path = folder().join("objects").join(format!("{name}.o.zst"));
     let packed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     zstd::decode_all(&packed[..]).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

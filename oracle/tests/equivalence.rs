@@ -79,20 +79,28 @@ fn traps_minimized_together_relocate_alike() {
     }
 }
 
-/// The oldest and the newest little-endian kernel; the agent's object is made for one in between.
 #[test]
 fn agent_relocates_alike_on_kernels() {
-    let bytes = testdata::agent();
-    let file = ObjectFile::parse(&bytes).unwrap();
+    check_large(&testdata::agent());
+}
+
+#[test]
+fn tracer_relocates_alike_on_kernels() {
+    check_large(&testdata::tracer());
+}
+
+/// The oldest and the newest little-endian kernel; the large objects are made for one in between.
+fn check_large(bytes: &[u8]) {
+    let file = ObjectFile::parse(bytes).expect("the fixture is an object");
     assert!(file.relocations.len() > 20_000, "{}", file.relocations.len());
     let mut kernels = kernels();
     kernels.retain(|kernel| byte_order_of(&kernel.btf) == "el");
     kernels.sort_by(|a, b| a.id.cmp(&b.id));
     for kernel in [&kernels[0], &kernels[kernels.len() - 1]] {
-        let minimized = minimize(&bytes, &kernel.btf).unwrap();
-        let ours = Ours::new(&bytes, &kernel.btf);
-        let mut before = Judge::new(&file, &kernel.btf).unwrap();
-        let mut after = Judge::new(&file, &minimized).unwrap();
+        let minimized = minimize(bytes, &kernel.btf).expect("the kernel is minimized");
+        let ours = Ours::new(bytes, &kernel.btf);
+        let mut before = Judge::new(&file, &kernel.btf).expect("libbpf reads the kernel");
+        let mut after = Judge::new(&file, &minimized).expect("libbpf reads the minimized BTF");
         let names = file.program_names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let alone = names.chunks(1).step_by(names.len() / 10);

@@ -3,7 +3,7 @@
 //! ```text
 //! testdata/bpf/<name>.bpf.c    ->  testdata/objects/{el,eb}/<name>.o
 //! testdata/targets/<name>.c    ->  testdata/targets/{el,eb}/<name>.btf
-//! a kernel of the example      ->  testdata/objects/agent.o.zst, as large as a security agent's
+//! a kernel of testdata         ->  testdata/objects/{agent,tracer}.o.zst, as large as a security agent's
 //! ```
 //!
 //! A target's `#if UNIT == n` parts are compiled one by one and joined without deduplication.
@@ -47,8 +47,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     fs::create_dir_all(&scratch)?;
     let tools = Tools::find()?;
     let mut built = build(&tools, &scratch)?;
-    let agent = generated(&tools, &generate::AGENT, "agent")?;
-    built.insert("objects/agent.o.zst".into(), zstd::encode_all(&agent[..], 19)?);
+    for (name, shape) in [("agent", &generate::AGENT), ("tracer", &generate::TRACER)] {
+        let object = generated(&tools, shape, name)?;
+        built.insert(format!("objects/{name}.o.zst").into(), zstd::encode_all(&object[..], 19)?);
+    }
     let mut differ = Vec::new();
     for (path, bytes) in &built {
         let committed = testdata.join(path);
