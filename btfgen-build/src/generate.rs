@@ -63,7 +63,7 @@ fn write(job: &Job, packed: &mut Packed) -> Result<(), Error> {
     let out_dir = job.out_dir()?;
     let (archive_path, tree) = (out_dir.join(ARCHIVE_NAME), out_dir.join(TREE_NAME));
     // The archive is made in any case: writing it reads every blob back.
-    let archive = archive::write(&packed.entries, &packed.blobs, packed.digest, job.level)?;
+    let archive = archive::write(&packed.entries, &packed.blobs, &packed.objects, job.level)?;
     if matches!(job.emit, Emit::Archive | Emit::Both) {
         packed.report.archive_bytes = archive.len();
         fs::write_if_changed(&archive_path, &archive)?;

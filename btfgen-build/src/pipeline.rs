@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{KernelId, ObjectDigest};
 use sha2::{Digest, Sha256};
 
 use crate::btf::Btf;
@@ -29,8 +29,8 @@ pub struct Packed {
     pub entries: Vec<(KernelId, usize)>,
     /// The distinct minimized BTFs.
     pub blobs: Vec<Vec<u8>>,
-    /// Digest of what the objects ask for; equal digests ask the same.
-    pub digest: [u8; 16],
+    /// The objects' digests, by which the runtime tells a stale archive.
+    pub objects: Vec<ObjectDigest>,
     /// The report.
     pub report: Report,
 }
@@ -249,7 +249,7 @@ fn collect(
     results: Vec<Result<Minimized, Error>>,
     on_failure: OnFailure,
 ) -> Result<Packed, Error> {
-    let mut packed = Packed { digest: digest(roots), ..Packed::default() };
+    let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
     packed.report.objects =
         objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
     let mut known: HashMap<[u8; 32], usize> = HashMap::new();
@@ -339,26 +339,4 @@ fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Pr
         });
     }
     (problems, guarded)
-}
-
-/// The digest of what the objects ask for, whatever their order and code.
-fn digest(roots: &Roots) -> [u8; 16] {
-    let mut questions: Vec<String> = roots
-        .roots()
-        .iter()
-        .flat_map(|root| &root.questions)
-        .map(|question| {
-            let spec = &question.spec;
-            format!("{:?} <{}> {}", question.model, spec.kind, describe_spec(roots.types(), spec))
-        })
-        .collect();
-    questions.sort();
-    let mut hasher = Sha256::new();
-    for question in questions {
-        hasher.update(question);
-        hasher.update(b"\n");
-    }
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize()[..16]);
-    digest
 }

@@ -2,7 +2,7 @@
 
 use crate::error::ArchiveError;
 use crate::wire::{self, MAX_BLOB, MAX_IDS, MAX_INDEX};
-use crate::{KernelId, group, kernel_id, unpack};
+use crate::{KernelId, ObjectDigest, group, kernel_id, unpack};
 
 /// An archive whose index is decoded; a blob is put together from its group on demand.
 ///
@@ -21,7 +21,7 @@ pub struct Archive<'a> {
     entries: Vec<Entry>,
     /// The kernel ids, one after the other.
     ids: String,
-    digest: [u8; wire::DIGEST_LEN],
+    objects: Vec<[u8; ObjectDigest::LEN]>,
 }
 
 struct Group<'a> {
@@ -91,9 +91,9 @@ impl<'a> Archive<'a> {
         self.groups.len()
     }
 
-    /// Digest of the relocations of the objects that the archive was made for.
-    pub fn objects_digest(&self) -> [u8; wire::DIGEST_LEN] {
-        self.digest
+    /// The digests of the objects that the archive was made for, ascending.
+    pub fn objects(&self) -> impl Iterator<Item = ObjectDigest> + '_ {
+        self.objects.iter().copied().map(ObjectDigest::from_bytes)
     }
 
     /// A kernel's minimized BTF, or `None` when the archive does not hold the kernel.
@@ -172,16 +172,24 @@ fn take_count(rest: &mut &[u8]) -> Option<usize> {
 }
 
 fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'static str> {
-    let (digest, mut rest) = index.split_first_chunk().ok_or("digest")?;
-    let rest = &mut rest;
+    let rest = &mut &*index;
+    let objects = take_objects(rest).ok_or("objects")?;
     let groups = take_groups(rest, frames).ok_or("groups")?;
     let blobs = groups.iter().map(|group| group.blobs).sum();
-    let mut archive = Archive { groups, blobs, entries: Vec::new(), ids: String::new(), digest: *digest };
+    let mut archive = Archive { groups, blobs, entries: Vec::new(), ids: String::new(), objects };
     take_entries(rest, &mut archive).ok_or("entries")?;
     if !rest.is_empty() {
         return Err("trailing bytes");
     }
     Ok(archive)
+}
+
+fn take_objects(rest: &mut &[u8]) -> Option<Vec<[u8; ObjectDigest::LEN]>> {
+    let count = take_count(rest)?;
+    let (digests, tail) = rest.split_at_checked(count.checked_mul(ObjectDigest::LEN)?)?;
+    *rest = tail;
+    let (digests, _) = digests.as_chunks();
+    digests.is_sorted_by(|a, b| a < b).then(|| digests.to_vec())
 }
 
 fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'a>>> {

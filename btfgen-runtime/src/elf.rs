@@ -1,4 +1,4 @@
-//! ELF: just enough of it to take a `.BTF` section out of a kernel image, and to wrap a BTF into one.
+//! ELF: just enough of it to take a section out of a kernel image or an object, and to wrap a BTF into one.
 
 use std::io;
 
@@ -30,12 +30,20 @@ pub(crate) fn is_btf(bytes: &[u8]) -> bool {
 /// Fills a buffer from an offset of a file.
 pub(crate) type ReadAt<'f> = &'f dyn Fn(&mut [u8], u64) -> io::Result<()>;
 
-/// The `.BTF` section of an ELF file of either class and byte order.
+/// The `.BTF` section of an ELF file.
 ///
 /// # Errors
-/// When the file cannot be read, is no ELF file, is damaged, or has no such section.
-#[inline(never)]
+/// As [`section`].
 pub(crate) fn btf_section(file: ReadAt<'_>) -> io::Result<Vec<u8>> {
+    section(file, b".BTF\0")
+}
+
+/// A section of an ELF file of either class and byte order; the name ends with its NUL byte.
+///
+/// # Errors
+/// When the file cannot be read, is no ELF file or is damaged; [`io::ErrorKind::NotFound`] when it has no such section.
+#[inline(never)]
+pub(crate) fn section(file: ReadAt<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
     let mut start = [0u8; 6];
     file(&mut start, 0)?;
     let (wide, big) = match start {
@@ -43,7 +51,7 @@ pub(crate) fn btf_section(file: ReadAt<'_>) -> io::Result<Vec<u8>> {
         _ => return Err(io::ErrorKind::InvalidData.into()),
     };
     let elf = Elf { file, wide, big };
-    let section = elf.btf_section()?.ok_or(io::ErrorKind::NotFound)?;
+    let section = elf.section(name)?.ok_or(io::ErrorKind::NotFound)?;
     elf.take(section, MAX_BTF)
 }
 
@@ -77,7 +85,7 @@ impl Elf<'_> {
         Ok((self.field(section, (0x10, 4), (0x18, 8))?, self.field(section, (0x14, 4), (0x20, 8))?))
     }
 
-    fn btf_section(&self) -> io::Result<Option<Place>> {
+    fn section(&self, wanted: &[u8]) -> io::Result<Option<Place>> {
         let header = self.take((0, if self.wide { 64 } else { 52 }), 64)?;
         let table = self.field(&header, (0x20, 4), (0x28, 8))?;
         let size = self.field(&header, (0x2e, 2), (0x3a, 2))?;
@@ -100,7 +108,7 @@ impl Elf<'_> {
         let strings = self.take(self.place(strings)?, MAX_TABLE)?;
         let named = |section: &&[u8]| {
             let name = number(section, 0, 4, self.big).and_then(|at| strings.get(at as usize..));
-            name.is_some_and(|name| name.starts_with(b".BTF\0"))
+            name.is_some_and(|name| name.starts_with(wanted))
         };
         let Some(section) = sections.find(named) else { return Ok(None) };
         // Compressed sections are as good as none, to libbpf too.
@@ -109,8 +117,9 @@ impl Elf<'_> {
     }
 }
 
+/// A field of `size` bytes in either byte order.
 #[inline(never)]
-fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> Option<u64> {
+pub(crate) fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(size)?)?;
     let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
     Some(if big { field.iter().fold(0, fold) } else { field.iter().rev().fold(0, fold) })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::{Host, Refusal, Step, loader};
+use crate::{Host, ObjectDigest, Refusal, Step, loader};
 
 /// Why an archive, or one blob of it, cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,54 @@ impl fmt::Display for ArchiveError {
 
 impl std::error::Error for ArchiveError {}
 
+/// Why an eBPF object has no digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// The bytes are no ELF file, or a damaged one.
+    Elf,
+    /// It has no section `.BTF`.
+    NoBtf,
+    /// Its section `.BTF` is damaged.
+    Btf,
+    /// Its section `.BTF.ext` is damaged.
+    BtfExt,
+}
+
+impl fmt::Display for ObjectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ebpf object: ")?;
+        f.write_str(match self {
+            Self::Elf => "not a readable elf file",
+            Self::NoBtf => "no section .BTF",
+            Self::Btf => "damaged section .BTF",
+            Self::BtfExt => "damaged section .BTF.ext",
+        })
+    }
+}
+
+impl std::error::Error for ObjectError {}
+
+/// An archive that was not made for an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stale {
+    /// The digest of the object to be loaded.
+    pub object: ObjectDigest,
+    /// The digests of the objects that the archive was made for.
+    pub archive: Vec<ObjectDigest>,
+    /// What `{}` prints, put together beforehand: programs that name no object do not contain how.
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Stale {}
+
 /// Why there is no BTF for the host.
 ///
 /// `{:?}` says the same as `{}`, with the cause: it is what a `main` that returns the error prints.
@@ -53,6 +101,10 @@ pub enum Error {
     },
     /// The embedded archive is damaged.
     Archive(ArchiveError),
+    /// The embedded archive was made for other objects than the one that is to be loaded.
+    Stale(Box<Stale>),
+    /// The object that is to be loaded cannot be read.
+    Object(ObjectError),
     /// The BTF was found, but no file could be made of it for libbpf.
     HandOver(io::Error),
 }
@@ -92,6 +144,8 @@ impl fmt::Display for Error {
             Self::NotFound(missing) => missing.fmt(f),
             Self::Override { path, .. } => write!(f, "override btf file {}", path.display()),
             Self::Archive(error) => error.fmt(f),
+            Self::Stale(error) => f.write_str(&error.text),
+            Self::Object(error) => error.fmt(f),
             Self::HandOver(_) => f.write_str("no file can be made for the loader"),
         }
     }
@@ -102,7 +156,7 @@ impl fmt::Debug for Error {
         fmt::Display::fmt(self, f)?;
         match self {
             Self::Override { source, .. } | Self::HandOver(source) => write!(f, ": {source}"),
-            Self::NotFound(_) | Self::Archive(_) => Ok(()),
+            Self::NotFound(_) | Self::Archive(_) | Self::Stale(_) | Self::Object(_) => Ok(()),
         }
     }
 }
@@ -117,7 +171,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Override { source, .. } | Self::HandOver(source) => Some(source),
-            Self::NotFound(_) | Self::Archive(_) => None,
+            Self::NotFound(_) | Self::Archive(_) | Self::Stale(_) | Self::Object(_) => None,
         }
     }
 }

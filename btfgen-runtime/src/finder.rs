@@ -10,7 +10,8 @@ use crate::handle::Handle;
 use crate::host::{self, Host};
 use crate::loader::{Content, HostBtf, Source, Step};
 use crate::select::{How, Infer, Selection, select_or};
-use crate::{Archive, nearest, privilege, search};
+use crate::text::join;
+use crate::{Archive, ObjectDigest, Stale, nearest, privilege, search};
 
 /// Names a BTF file that is taken before all else; ignored with raised privileges.
 const OVERRIDE_VARIABLE: &str = "BTFGEN_BTF";
@@ -28,6 +29,8 @@ const OVERRIDE_VARIABLE: &str = "BTFGEN_BTF";
 #[must_use]
 pub struct Finder<'a> {
     archive: Option<&'a [u8]>,
+    objects: Vec<&'a [u8]>,
+    check: Option<Check>,
     #[cfg(feature = "include-dir")]
     tree: Option<&'a include_dir::Dir<'a>>,
     folder: Option<(PathBuf, AskFolder)>,
@@ -42,6 +45,9 @@ pub struct Finder<'a> {
 
 /// A pointer, so that programs that name no folder do not contain what reads one.
 type AskFolder = fn(&mut Chain<'_>, &Path) -> Option<Found>;
+
+/// A pointer, so that programs that name no object do not contain what reads one.
+type Check = for<'f> fn(&'f Finder<'f>) -> Result<Option<Box<Archive<'f>>>, Error>;
 
 impl<'a> Finder<'a> {
     /// Asks the machine's own sources only.
@@ -58,6 +64,24 @@ impl<'a> Finder<'a> {
     /// Asks an archive, last of all.
     pub fn archive(mut self, bytes: &'a [u8]) -> Self {
         self.archive = Some(bytes);
+        self
+    }
+
+    /// Names an object that is to be loaded, an ELF file's bytes, so that an archive that was not made for it is
+    /// refused; may be called for several.
+    ///
+    /// The archive is checked wherever the BTF is found at last, so that a stale one shows on the first machine and not on the first
+    /// without BTF. Folders and trees hold no digest and are not checked.
+    ///
+    /// ```no_run
+    /// let object = std::fs::read("program.bpf.o")?;
+    /// let archive = std::fs::read("btfgen.archive")?;
+    /// let btf = btfgen_runtime::Finder::new().archive(&archive).for_object(&object).find()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn for_object(mut self, object: &'a [u8]) -> Self {
+        self.objects.push(object);
+        self.check = Some(checked_archive);
         self
     }
 
@@ -119,8 +143,9 @@ impl<'a> Finder<'a> {
     /// Asks the sources in order: override file, sysfs, kernel images, folder, embedded tree, embedded archive.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when no source has a BTF that is known to be the host kernel's; another error when a named
-    /// override file cannot be used, the archive is damaged, or no file can be made for libbpf.
+    /// [`Error::NotFound`] when no source has a BTF that is known to be the host kernel's; another error when the archive
+    /// was not made for an object, a named override file cannot be used, the archive is damaged, or no file can be made
+    /// for libbpf.
     pub fn find(mut self) -> Result<HostBtf, Error> {
         let host = self.host.take();
         self.ask_in_order(host)
@@ -160,9 +185,10 @@ struct Chain<'f> {
     refusal: Option<crate::Refusal>,
 }
 
-impl Chain<'_> {
+impl<'f> Chain<'f> {
     #[inline(never)]
     fn ask_all(&mut self) -> Result<Option<Found>, Error> {
+        let checked = self.finder.check.map_or(Ok(None), |check| check(self.finder))?;
         if let Some(found) = self.ask_override()? {
             return Ok(Some(found));
         }
@@ -178,7 +204,7 @@ impl Chain<'_> {
         if let Some(found) = self.ask_tree()? {
             return Ok(Some(found));
         }
-        self.ask_archive()
+        self.ask_archive(checked)
     }
 
     #[inline(never)]
@@ -280,14 +306,17 @@ impl Chain<'_> {
     }
 
     #[inline(never)]
-    fn ask_archive(&mut self) -> Result<Option<Found>, Error> {
+    fn ask_archive(&mut self, checked: Option<Box<Archive<'f>>>) -> Result<Option<Found>, Error> {
         let source = Source::Archive;
         let Some(bytes) = self.finder.archive else { return Ok(None) };
         if self.skips(source) {
             return Ok(None);
         }
-        let archive = Archive::open(bytes).map_err(Error::Archive)?;
-        let Some(selection) = self.select(source, &archive) else { return Ok(None) };
+        let archive = match checked {
+            Some(archive) => archive,
+            None => Box::new(Archive::open(bytes).map_err(Error::Archive)?),
+        };
+        let Some(selection) = self.select(source, &*archive) else { return Ok(None) };
         let btf = archive.get(&selection.kernel).map_err(Error::Archive)?.unwrap_or_default();
         self.unpacked(source, selection, btf).map(Some)
     }
@@ -313,6 +342,35 @@ impl Chain<'_> {
             }
         }
     }
+}
+
+/// The archive, made for each object that was named; none when it is not to be asked.
+fn checked_archive<'f>(finder: &'f Finder<'f>) -> Result<Option<Box<Archive<'f>>>, Error> {
+    let Some(bytes) = finder.archive.filter(|_| !finder.skipped.contains(&Source::Archive)) else {
+        return Ok(None);
+    };
+    let archive = Box::new(Archive::open(bytes).map_err(Error::Archive)?);
+    for object in &finder.objects {
+        let object = ObjectDigest::of(object).map_err(Error::Object)?;
+        if !archive.objects().any(|known| known == object) {
+            return Err(Error::Stale(Box::new(stale(object, archive.objects().collect()))));
+        }
+    }
+    Ok(Some(archive))
+}
+
+fn stale(object: ObjectDigest, archive: Vec<ObjectDigest>) -> Stale {
+    let mut text = join(&[
+        "the embedded archive was not made for this ebpf object, whose digest is ",
+        &object.to_string(),
+        "; the archive has",
+    ]);
+    for digest in &archive {
+        text.push(' ');
+        text.push_str(&digest.to_string());
+    }
+    text.push_str("; rebuild the program, with the object among those that its build script names");
+    Stale { object, archive, text }
 }
 
 fn ask_folder(chain: &mut Chain<'_>, root: &Path) -> Option<Found> {

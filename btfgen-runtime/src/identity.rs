@@ -1,6 +1,7 @@
 //! Identity: which of the hub's folders a host's kernel belongs to, by its own words first, os-release after them.
 
 use crate::banner::Banner;
+use crate::hash::{Fnv, hexadecimal};
 use crate::text::{among, by_name, cut, has, join, until};
 use crate::vendor::{self, Certainty, Reading, Words};
 use crate::{Host, KernelId, OsRelease};
@@ -216,13 +217,9 @@ pub(crate) fn hub_arch(name: &str) -> &str {
     .unwrap_or(name)
 }
 
-/// FNV-1a of `uname -v`, which names one build of a kernel.
+/// A hash of `uname -v`, which names one build of a kernel.
 fn build_hash(version: &str) -> String {
-    let hash = version.trim().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (0..16)
-        .rev()
-        .map(|nibble| char::from(b"0123456789abcdef"[(hash >> (4 * nibble)) as usize & 15]))
-        .collect()
+    let mut hash = Fnv::new();
+    version.trim().bytes().for_each(|byte| hash.byte(byte));
+    hexadecimal(hash.finish())
 }

@@ -31,12 +31,14 @@
 mod archive;
 mod banner;
 mod catalog;
+mod digest;
 mod elf;
 mod error;
 mod finder;
 mod fs;
 mod group;
 mod handle;
+mod hash;
 mod host;
 mod identity;
 mod kernel_id;
@@ -53,7 +55,8 @@ pub mod wire;
 
 pub use archive::Archive;
 pub use catalog::Catalog;
-pub use error::{ArchiveError, Error, NotFound};
+pub use digest::ObjectDigest;
+pub use error::{ArchiveError, Error, NotFound, ObjectError, Stale};
 pub use finder::Finder;
 pub use host::Host;
 pub use kernel_id::{KernelId, KernelIdError};

@@ -3,7 +3,7 @@
 //! ```text
 //! archive  magic[3] "BTA", version u8, varint index-raw-length, varint index-length,
 //!          index frame, group frames (one after the other, to the end)
-//! index    digest[16],
+//! index    varint objects, then per object: digest[8], ascending,
 //!          varint groups, then per group: varint raw-length, varint length, varint BTFs,
 //!          varint templates, then per template: text, 0x00,
 //!          then per template: varint entries,
@@ -26,8 +26,6 @@ pub const MAGIC: [u8; 3] = *b"BTA";
 pub const VERSION: u8 = 1;
 /// A zstd frame's magic number, which is left out of the archive's frames.
 pub const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Length of the digest of the objects' relocations, in bytes.
-pub const DIGEST_LEN: usize = 16;
 /// Stands for a number in a template; no kernel id holds a control character.
 pub const NUMBER: u8 = 0x01;
 /// Ends a template.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use btfgen_runtime::{Error, Finder, Host, How, OsRelease, RefusalKind, Source};
+use btfgen_runtime::{Error, Finder, Host, How, ObjectDigest, ObjectError, OsRelease, RefusalKind, Source};
 
 /// Three kernels of one series; `tests/data/README.md` says how it was made.
 const ARCHIVE: &[u8] = include_bytes!("data/sample.archive");
@@ -164,6 +164,42 @@ fn what_cannot_be_used_is_explained_or_an_error() {
     let error =
         root.finder().skip(Source::Sysfs).skip(Source::KernelFile).find().expect_err("no source at all");
     assert!(error.to_string().contains("nothing to choose from"), "{error}");
+}
+
+/// `objects/el/<name>.o` of the test suites.
+fn object(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../testdata/objects/el/{name}.o"));
+    fs::read(path).expect("an object of the test suites")
+}
+
+#[test]
+fn an_archive_made_for_another_object_is_refused_wherever_the_btf_is_found() {
+    let root = Root::new();
+    root.file("sys/kernel/btf/vmlinux", &btf(2));
+    let (own, other) = (object("opensnoop"), object("biolatency"));
+    let finder = || root.finder().archive(ARCHIVE);
+    for finder in [finder(), finder().skip(Source::Sysfs)] {
+        finder.for_object(&own).find().expect("a btf");
+    }
+    for finder in [finder(), finder().skip(Source::Sysfs)] {
+        let error = finder.for_object(&own).for_object(&other).find().expect_err("another object's archive");
+        let Error::Stale(stale) = &error else { panic!("{error}") };
+        assert_eq!(Ok(stale.object), ObjectDigest::of(&other));
+        assert_eq!(Ok(stale.archive[0]), ObjectDigest::of(&own));
+        let text = error.to_string();
+        for part in [stale.object.to_string(), stale.archive[0].to_string(), "rebuild".to_owned()] {
+            assert!(text.contains(&part), "{part} is not in: {text}");
+        }
+    }
+    let check = |object: &[u8], expect: ObjectError| match finder().for_object(object).find() {
+        Err(Error::Object(error)) => assert_eq!(error, expect),
+        other => panic!("{other:?}"),
+    };
+    check(b"", ObjectError::Elf);
+    check(&own[..own.len() - 1], ObjectError::Elf);
+    check(&fs::read("/proc/self/exe").expect("this program"), ObjectError::NoBtf);
+    // What is not asked need not fit.
+    finder().skip(Source::Archive).for_object(&other).find().expect("the kernel's own btf");
 }
 
 #[test]

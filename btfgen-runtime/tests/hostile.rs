@@ -58,8 +58,8 @@ fn with_index(index: &[u8], groups: &[u8]) -> Vec<u8> {
 /// An archive without kernels whose one group has whatever bytes, and so many BTFs.
 fn with_group(group: &[u8], btfs: u32) -> Vec<u8> {
     let frame = frame(group);
-    let mut index = vec![0; wire::DIGEST_LEN];
-    for value in [1, group.len() as u32, frame.len() as u32, btfs, 0] {
+    let mut index = Vec::new();
+    for value in [0, 1, group.len() as u32, frame.len() as u32, btfs, 0] {
         wire::push_varint(&mut index, value);
     }
     with_index(&index, &frame)

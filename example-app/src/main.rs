@@ -42,7 +42,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.plain {
         return watch(options, &KernelBtf::LoadersOwn);
     }
-    let mut finder = btfgen_runtime::Finder::embedded().infer_nearest(options.nearest);
+    // Either loader loads this object, so an archive that was made for an older one is refused.
+    let mut finder =
+        btfgen_runtime::Finder::embedded().for_object(load::OBJECT).infer_nearest(options.nearest);
     if let Some(path) = &options.btf {
         finder = finder.override_file(path);
     }

@@ -8,10 +8,10 @@ mod index;
 mod slots;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use btfgen_runtime::wire::{self, MAX_BLOB, MAX_INDEX};
-use btfgen_runtime::{Archive, KernelId};
+use btfgen_runtime::{Archive, KernelId, ObjectDigest};
 
 use crate::btf::{Btf, BtfError};
 
@@ -75,9 +75,10 @@ pub enum ArchiveError {
     },
 }
 
-/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF.
+/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF, `objects` what it was
+/// made for.
 ///
-/// The bytes depend on the kernels and their blobs alone, not on the order of either; equal blobs are stored
+/// The bytes depend on the objects, kernels and blobs alone, not on the order of any; equal ones are stored
 /// once and unused ones left out. The result is reopened and compared before it is returned. `level` is zstd's,
 /// 1 to 22.
 ///
@@ -93,14 +94,14 @@ pub enum ArchiveError {
 /// minimized.int(b"long int", 8, 1, 0, 64)?;
 /// let minimized = minimized.finish()?;
 /// let kernels = [("debian/12/x86_64/6.1.0-50-amd64".parse()?, 0)];
-/// let bytes = archive::write(&kernels, &[minimized.clone()], [0; 16], 19)?;
+/// let bytes = archive::write(&kernels, &[minimized.clone()], &[], 19)?;
 /// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&kernels[0].0)?, Some(minimized));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write(
     entries: &[(KernelId, usize)],
     blobs: &[Vec<u8>],
-    objects_digest: [u8; wire::DIGEST_LEN],
+    objects: &[ObjectDigest],
     level: i32,
 ) -> Result<Vec<u8>, ArchiveError> {
     let contents = collect(entries, blobs)?;
@@ -112,7 +113,9 @@ pub fn write(
     let groups = group::compress_all(&pieces, level).map_err(ArchiveError::Compress)?;
 
     let mut raw = Vec::new();
-    raw.extend_from_slice(&objects_digest);
+    let objects: BTreeSet<ObjectDigest> = objects.iter().copied().collect();
+    push_len(&mut raw, objects.len());
+    raw.extend(objects.into_iter().flat_map(ObjectDigest::to_bytes));
     push_len(&mut raw, groups.len());
     for group in &groups {
         push_len(&mut raw, group.raw_len);

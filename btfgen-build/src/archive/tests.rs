@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::btf::{Endian, Kind, Writer};
 
+/// The digest of an object that nobody has.
+const OBJECT: [ObjectDigest; 1] = [ObjectDigest::from_bytes([7; 8])];
+
 fn id(text: &str) -> KernelId {
     text.parse().unwrap()
 }
@@ -44,11 +47,11 @@ fn sample() -> (Vec<(KernelId, usize)>, Vec<Vec<u8>>) {
 #[test]
 fn reads_back_and_does_not_depend_on_the_order() {
     let (mut entries, mut blobs) = sample();
-    let bytes = write(&entries, &blobs, [7; 16], 19).unwrap();
+    let bytes = write(&entries, &blobs, &OBJECT, 19).unwrap();
     let archive = Archive::open(&bytes).unwrap();
     archive.verify().unwrap();
     assert_eq!((archive.len(), archive.blob_count(), archive.group_count()), (12, 5, 1));
-    assert_eq!(archive.objects_digest(), [7; 16]);
+    assert!(archive.objects().eq(OBJECT));
     for (kernel, number) in &entries {
         assert_eq!(archive.get(kernel).unwrap().as_ref(), Some(&blobs[*number]), "{kernel}");
     }
@@ -59,29 +62,26 @@ fn reads_back_and_does_not_depend_on_the_order() {
     entries.reverse();
     blobs.push(blobs[4].clone());
     entries[0] = (entries[0].0.clone(), 5);
-    assert_eq!(write(&entries, &blobs, [7; 16], 19).unwrap(), bytes);
+    assert_eq!(write(&entries, &blobs, &OBJECT, 19).unwrap(), bytes);
 }
 
 #[test]
 fn refuses_what_no_reader_would_take() {
     let (entries, blobs) = sample();
     let twice = [entries.clone(), entries[..1].to_vec()].concat();
-    assert!(matches!(write(&twice, &blobs, [0; 16], 3), Err(ArchiveError::Duplicate { .. })));
-    assert!(matches!(
-        write(&entries, &blobs[..2], [0; 16], 3),
-        Err(ArchiveError::NoSuchBlob { blob: 2, .. })
-    ));
+    assert!(matches!(write(&twice, &blobs, &[], 3), Err(ArchiveError::Duplicate { .. })));
+    assert!(matches!(write(&entries, &blobs[..2], &[], 3), Err(ArchiveError::NoSuchBlob { blob: 2, .. })));
     let mut bad = blobs.clone();
     bad[3] = Vec::new();
-    let error = write(&entries, &bad, [0; 16], 3).unwrap_err();
+    let error = write(&entries, &bad, &[], 3).unwrap_err();
     let ArchiveError::NoBtf { kernel, .. } = error else { panic!("{error}") };
     assert_eq!(kernel.as_str(), "ubuntu/20.04/arm64/5.4.0-084-generic");
     // A string that no type uses is not written by us, and would be lost.
     let mut writer = Writer::new(Endian::Little);
     writer.string(b"unused");
     bad[3] = writer.finish().unwrap();
-    assert!(matches!(write(&entries, &bad, [0; 16], 3), Err(ArchiveError::Differs { .. })));
-    let none = write(&[], &[], [1; 16], 19).unwrap();
+    assert!(matches!(write(&entries, &bad, &[], 3), Err(ArchiveError::Differs { .. })));
+    let none = write(&[], &[], &[], 19).unwrap();
     assert_eq!(Archive::open(&none).unwrap().len(), 0);
 }
 
@@ -99,7 +99,7 @@ fn what_exceeds_a_look_up_is_cut_into_groups() {
         })
         .collect();
     let entries: Vec<_> = (0..7).map(|n| (id(&format!("a/1/b/{n}")), n)).collect();
-    let bytes = write(&entries, &blobs, [0; 16], 3).unwrap();
+    let bytes = write(&entries, &blobs, &[], 3).unwrap();
     let archive = Archive::open(&bytes).unwrap();
     assert_eq!(archive.group_count(), 3);
     archive.verify().unwrap();
@@ -120,12 +120,12 @@ fn alike_blobs_share_their_definitions() {
         })
         .collect();
     let entries: Vec<_> = (0..40).map(|n| (id(&format!("a/1/b/{n}")), n)).collect();
-    let bytes = write(&entries, &blobs, [0; 16], 19).unwrap();
-    let one = write(&entries[..1], &blobs[..1], [0; 16], 19).unwrap();
+    let bytes = write(&entries, &blobs, &[], 19).unwrap();
+    let one = write(&entries[..1], &blobs[..1], &[], 19).unwrap();
     assert!(bytes.len() < one.len() + 40 * 20, "{} bytes, one blob {}", bytes.len(), one.len());
     let mut shuffled = entries.clone();
     shuffled.rotate_left(3);
-    assert_eq!(write(&shuffled, &blobs, [0; 16], 19).unwrap(), bytes);
+    assert_eq!(write(&shuffled, &blobs, &[], 19).unwrap(), bytes);
 }
 
 /// A BTF of types drawn at random: any kinds in any order, references forth, back and in circles, names that recur.
@@ -174,7 +174,7 @@ proptest! {
             .collect();
         let entries: Vec<_> = (0..blobs.len()).map(|n| (id(&format!("a/1/b/{n}")), n)).collect();
         // Writing compares every blob; what is asserted is that none is refused.
-        write(&entries, &blobs, [0; 16], 3).unwrap();
+        write(&entries, &blobs, &[], 3).unwrap();
     }
 }
 
@@ -194,7 +194,7 @@ fn check_damaged(bytes: &[u8], entries: &[(KernelId, usize)], blobs: &[Vec<u8>])
 #[test]
 fn damage_is_an_error_or_harmless() {
     let (entries, blobs) = sample();
-    let bytes = write(&entries, &blobs, [7; 16], 19).unwrap();
+    let bytes = write(&entries, &blobs, &OBJECT, 19).unwrap();
     for len in 0..bytes.len() {
         let cut = &bytes[..len];
         let opened = Archive::open(cut);
@@ -236,7 +236,9 @@ fn writes_the_sample_of_the_runtime_s_tests() {
         writer.float(name.as_bytes(), 4).unwrap();
         writer.finish().unwrap()
     };
-    let bytes = write(&entries, &[btf("kA"), btf("kB")], [0; 16], 19).unwrap();
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/objects/el/opensnoop.o");
+    let object = ObjectDigest::of(&std::fs::read(object).unwrap()).unwrap();
+    let bytes = write(&entries, &[btf("kA"), btf("kB")], &[object], 19).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../btfgen-runtime/tests/data/sample.archive");
     #[expect(clippy::disallowed_methods, reason = "a test's own switch, no build script's")]
     let bless = std::env::var_os("BTFGEN_BLESS").is_some();

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use btfgen_runtime::ObjectDigest;
+
 use crate::btf::{Btf, BtfError, Endian};
 use crate::resolve::RelocationKind;
 
@@ -20,6 +22,7 @@ pub use reach::Patch;
 pub struct Object {
     name: String,
     endian: Endian,
+    digest: ObjectDigest,
     btf: Vec<u8>,
     programs: Vec<Program>,
     /// Instructions by section.
@@ -93,6 +96,9 @@ pub enum ObjectError {
     /// A string offset in `.BTF.ext` that `.BTF` does not have.
     #[error("in section .BTF.ext")]
     BtfExtString(#[source] BtfError),
+    /// An object that the runtime could not tell from others.
+    #[error("its digest cannot be taken")]
+    Digest(#[source] btfgen_runtime::ObjectError),
 }
 
 impl Object {
@@ -118,6 +124,7 @@ impl Object {
         Ok(Self {
             name: name.to_owned(),
             endian: elf.endian,
+            digest: ObjectDigest::of(bytes).map_err(ObjectError::Digest)?,
             btf: raw.to_vec(),
             programs: elf.programs,
             code: elf.code,
@@ -134,6 +141,11 @@ impl Object {
     /// The byte order.
     pub fn endian(&self) -> Endian {
         self.endian
+    }
+
+    /// Digest of what the relocations ask for, as the runtime takes it of the object that it is to load.
+    pub fn digest(&self) -> ObjectDigest {
+        self.digest
     }
 
     /// The local types, a raw BTF.

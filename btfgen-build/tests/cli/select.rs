@@ -18,7 +18,7 @@ fn folder() -> Folder {
     ];
     let entries: Vec<_> = ids.iter().enumerate().map(|(blob, id)| (id.parse().unwrap(), blob)).collect();
     let blobs: Vec<Vec<u8>> = ids.iter().map(|id| btf(id)).collect();
-    folder.file("a.archive", btfgen_build::archive::write(&entries, &blobs, [0; 16], 3).unwrap());
+    folder.file("a.archive", btfgen_build::archive::write(&entries, &blobs, &[], 3).unwrap());
     folder.file("version", PROC_VERSION);
     folder.file("bionic", "NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"18.04\"\n");
     folder.file("focal", "NAME=Ubuntu\nID='ubuntu'\nVERSION_ID=20.04\n");

@@ -11,7 +11,7 @@ use btfgen_build::object::Object;
 use btfgen_build::resolve::{RelocationKind, describe_spec};
 use btfgen_build::roots::Roots;
 use btfgen_build::types::{Interner, Types};
-use btfgen_runtime::{Archive, Host, OsRelease};
+use btfgen_runtime::{Archive, Host, ObjectDigest, OsRelease};
 
 use crate::elf::{self, SECTION};
 
@@ -21,6 +21,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 /// All fuzz targets.
 pub(crate) const TARGETS: &[Target] = &[
     ("object", object),
+    ("digest", digest),
     ("btf", btf),
     ("resolve", resolve),
     ("codec", codec),
@@ -51,6 +52,13 @@ pub(crate) fn object(data: &[u8]) {
     }
     // Its own types are a target that every relocation fits, or fails on for its own reasons.
     minimize(&roots, object.btf());
+}
+
+/// An object's digest, which bytes behind the file do not change.
+pub(crate) fn digest(data: &[u8]) {
+    if let Ok(digest) = ObjectDigest::of(data) {
+        assert_eq!(ObjectDigest::of(&[data, &[0; 64]].concat()), Ok(digest));
+    }
 }
 
 /// A BTF: every type read and interned.

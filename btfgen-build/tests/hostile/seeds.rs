@@ -6,6 +6,7 @@ use std::path::Path;
 
 use btfgen_build::archive;
 use btfgen_build::hub::file::HubBuilder;
+use btfgen_runtime::ObjectDigest;
 
 use crate::testdata;
 
@@ -24,7 +25,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         orders.into_iter().flatten().collect()
     };
     match target {
-        "object" => both("objects"),
+        "object" | "digest" => both("objects"),
         "btf" => both("targets"),
         "resolve" => (0..40).map(|seed| noise(seed, 600)).collect(),
         "codec" => codec(),
@@ -86,10 +87,10 @@ fn archives() -> Vec<Vec<u8>> {
         ["debian/12/x86_64/6.1.0-50-amd64", "debian/12/x86_64/6.1.0-49-amd64", "ubuntu/20.04/arm64/5.4.0-7"];
     let entries: Vec<_> = ids.iter().enumerate().map(|(at, id)| (id.parse().unwrap(), at.min(1))).collect();
     let blobs = [minimized("fields"), minimized("enums")];
-    let one = archive::write(&entries, &blobs, [7; 16], 3).unwrap();
+    let one = archive::write(&entries, &blobs, &[ObjectDigest::from_bytes([7; 8])], 3).unwrap();
     let many: Vec<_> =
         (0..300).map(|at| (format!("d/{at}/a/{}.{}", at % 7, at * at).parse().unwrap(), 0)).collect();
-    vec![one, archive::write(&many, &blobs[1..], [0; 16], 3).unwrap()]
+    vec![one, archive::write(&many, &blobs[1..], &[], 3).unwrap()]
 }
 
 /// 80 MiB of zeros, in each packed form that has a single stream.

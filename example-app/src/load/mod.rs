@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::options::Loader;
 
 /// The compiled `execwatch.bpf.c`, aligned as aya reads it.
-static OBJECT: &[u8] = ::aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/execwatch.bpf.o"));
+pub(crate) static OBJECT: &[u8] = ::aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/execwatch.bpf.o"));
 
 /// Program and raw tracepoint of each program in the object.
 const PROGRAMS: [(&str, &str); 2] = [("on_exec", "sched_process_exec"), ("on_exit", "sched_process_exit")];

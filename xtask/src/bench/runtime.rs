@@ -26,12 +26,13 @@ pub(super) fn costs(btfgen: &Path, scratch: &Path) -> Outcome {
         fs::metadata(&archive)?.len()
     );
     let size = |name| -> Outcome<u64> { Ok(fs::metadata(example(name, "size")?)?.len()) };
-    let (without, with) = (size("size_without")?, size("size_with")?);
+    let (without, with, checked) = (size("size_without")?, size("size_with")?, size("size_checked")?);
     println!("  own code and decoder:                      {:>6} bytes", own_code()?);
     println!(
         "  added to a stripped binary, all told:      {:>6} bytes ({without} to {with})",
         with - without
     );
+    println!("  added to that by a check of the object:    {:>6} bytes", checked - with);
     Ok(())
 }
 

@@ -37,8 +37,8 @@ struct Stat {
     bytes: usize,
     /// Bytes of the distinct BTFs, unpacked.
     unpacked: usize,
-    /// Digest of the relocations that it was made for.
-    objects: String,
+    /// Digests of the objects that it was made for.
+    objects: Vec<String>,
     /// Kernels by `<distro>/<version>/<arch>`.
     folders: BTreeMap<String, usize>,
 }
@@ -75,7 +75,7 @@ fn stat(path: &Path, json: bool) -> Result<()> {
         for id in archive.kernels() {
             *folders.entry(format!("{}/{}/{}", id.distro(), id.version(), id.arch())).or_default() += 1;
         }
-        let objects = archive.objects_digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        let objects = archive.objects().map(|digest| digest.to_string()).collect();
         let stat = Stat {
             kernels: archive.len(),
             blobs: archive.blob_count(),
@@ -98,7 +98,7 @@ impl Stat {
             row("groups", &self.groups),
             row("bytes", &self.bytes),
             row("bytes unpacked", &self.unpacked),
-            row("objects", &self.objects),
+            row("objects", &self.objects.join(" ")),
         ];
         rows.extend(self.folders.iter().map(|(folder, kernels)| row(&format!("  {folder}"), kernels)));
         table(&rows)

@@ -16,7 +16,7 @@ pub(crate) fn pack(args: &args::Pack) -> Result<Outcome> {
         args::OnFailure::Drop => OnFailure::Drop,
     };
     let mut packed = run(&args.job, on_failure)?;
-    let bytes = archive::write(&packed.entries, &packed.blobs, packed.digest, args.level)?;
+    let bytes = archive::write(&packed.entries, &packed.blobs, &packed.objects, args.level)?;
     output::write(&args.output, &bytes)?;
     packed.report.archive_bytes = bytes.len();
     for warning in packed.report.warnings() {
