@@ -198,8 +198,7 @@ fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'
     for _ in 0..count {
         let raw_len = take_len(rest, MAX_BLOB)?;
         let len = take_len(rest, usize::MAX)?;
-        // Each blob takes a byte at least, that of its moves.
-        let blobs = take_len(rest, raw_len)?;
+        let blobs = take_count(rest)?;
         let (frame, tail) = frames.split_at_checked(len)?;
         groups.push(Group { raw_len, frame, blobs });
         frames = tail;
@@ -244,6 +243,10 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
         }
     }
     archive.ids = String::from_utf8(ids).ok()?;
+    // Every blob is some kernel's, which bounds what reading all of them takes.
+    if archive.blobs > archive.entries.len() {
+        return None;
+    }
     let mut blob = 0;
     for at in 0..archive.entries.len() {
         blob = wire::apply_delta(blob, wire::take_varint(rest)?);

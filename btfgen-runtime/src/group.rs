@@ -4,7 +4,7 @@
 //! among them, each stored once. A definition refers to other types by their slots, so that a change in one leaves
 //! those that contain it as they are. The slot's **timeline** says which definition each BTF has, if any.
 
-use crate::wire::{self, BIG, COLUMNS, LITTLE, MAX_ENTRIES, Word};
+use crate::wire::{self, BIG, COLUMNS, MAX_ENTRIES, Word};
 
 /// Length of BTF's header in bytes.
 const HEADER_LEN: u32 = 24;
@@ -15,8 +15,6 @@ const FIRST_WORD_BIG: u32 = 0xeb9f_0100;
 
 /// The type that a slot has in one BTF.
 struct Picked {
-    /// The slot's number, from 1.
-    slot: u32,
     kind: u8,
     name: u32,
     /// `vlen << 1`, and the kind flag below it.
@@ -26,51 +24,43 @@ struct Picked {
     words: usize,
 }
 
-/// The types of one BTF, in the order of their slots, and the words of all their entries.
+/// The types of one BTF, in the order of their slots and ids.
 #[derive(Default)]
 struct Types {
     picked: Vec<Picked>,
+    /// The words of all entries.
     words: Vec<u32>,
-    /// Number of slots in the group.
-    slots: usize,
+    /// The id of each slot's type, by the slot's number; 0 for none.
+    ids: Vec<u32>,
 }
 
 /// Puts one BTF of a decoded group together: `number` counts from 0 and is below `btfs`, the number of BTFs in it.
 ///
 /// `None` when the group is not well-formed.
+#[inline(never)]
 pub(crate) fn assemble(group: &[u8], btfs: usize, number: usize) -> Option<Vec<u8>> {
     let (&byte_order, rest) = group.split_first()?;
-    let [texts, kinds, counts, infos, heads, names, types, numbers, timelines, moves] = columns(rest)?;
-    if texts.last().is_some_and(|last| *last != 0) {
+    let [texts, kinds, counts, infos, heads, names, types, numbers, timelines] = columns(rest)?;
+    if texts.last().is_some_and(|last| *last != 0) || byte_order > BIG {
         return None;
     }
     let defined = Defined { counts, infos, heads, names, types, numbers, timelines };
-    let types = defined.types_of(kinds, btfs, number)?;
-    let order = take_order(moves, btfs, number, types.picked.len())?;
-    match byte_order {
-        LITTLE => types.emit(&order, texts, FIRST_WORD_LITTLE, u32::to_le_bytes),
-        BIG => types.emit(&order, texts, FIRST_WORD_BIG, u32::to_be_bytes),
-        _ => None,
-    }
+    defined.types_of(kinds, btfs, number)?.emit(texts, byte_order == BIG)
 }
 
-/// The columns, of which all but the last have their lengths before them.
+/// The columns, each after its length.
+#[inline(never)]
 fn columns(mut rest: &[u8]) -> Option<[&[u8]; COLUMNS]> {
-    let mut lens = [0; COLUMNS - 1];
-    for len in &mut lens {
-        *len = usize::try_from(take(&mut rest)?).ok()?;
-    }
     let mut columns = [rest; COLUMNS];
-    for (at, len) in lens.into_iter().enumerate() {
-        let (column, tail) = rest.split_at_checked(len)?;
-        *columns.get_mut(at)? = column;
-        rest = tail;
+    for column in &mut columns {
+        let len = usize::try_from(take(&mut rest)?).ok()?;
+        (*column, rest) = rest.split_at_checked(len)?;
     }
-    *columns.last_mut()? = rest;
-    Some(columns)
+    rest.is_empty().then_some(columns)
 }
 
 /// Takes a varint; most are one byte.
+#[inline(never)]
 fn take(column: &mut &[u8]) -> Option<u32> {
     match **column {
         [byte, ref rest @ ..] if byte < 0x80 => {
@@ -92,12 +82,23 @@ struct Defined<'a> {
     timelines: &'a [u8],
 }
 
-impl Defined<'_> {
+impl<'a> Defined<'a> {
+    /// The column of the words of entries.
+    fn column(&mut self, word: Word) -> &mut &'a [u8] {
+        match word {
+            Word::Name => &mut self.names,
+            Word::Type => &mut self.types,
+            Word::Number => &mut self.numbers,
+        }
+    }
+
     /// Goes through all definitions and keeps those of one BTF.
+    #[inline(never)]
     fn types_of(mut self, kinds: &[u8], btfs: usize, number: usize) -> Option<Types> {
-        let mut types = Types { slots: kinds.len(), ..Types::default() };
+        let mut types = Types::default();
+        types.ids.push(0);
         let mut name = 0;
-        for (&kind, slot) in kinds.iter().zip(1..) {
+        for &kind in kinds {
             let record = wire::record(kind)?;
             name = wire::apply_delta(name, take(&mut self.names)?);
             let own_name = name;
@@ -113,23 +114,19 @@ impl Defined<'_> {
                 let start = types.words.len();
                 let mut before = [0; 3];
                 for _ in 0..entries {
-                    for (word, before) in record.entry.iter().zip(&mut before) {
-                        types.words.push(match word {
-                            Word::Name => {
-                                name = wire::apply_delta(name, take(&mut self.names)?);
-                                name
-                            }
-                            Word::Type => take(&mut self.types)?,
-                            Word::Number => {
-                                *before = wire::apply_delta(*before, take(&mut self.numbers)?);
-                                *before
-                            }
-                        });
+                    for (&word, before) in record.entry.iter().zip(&mut before) {
+                        let mut value = take(self.column(word))?;
+                        if word != Word::Type {
+                            let last = if word == Word::Name { &mut name } else { before };
+                            value = wire::apply_delta(*last, value);
+                            *last = value;
+                        }
+                        types.words.push(value);
                     }
                 }
                 if definition == wanted {
                     let words = types.words.len() - start;
-                    types.picked.push(Picked { slot, kind, name: own_name, info, head, words });
+                    types.picked.push(Picked { kind, name: own_name, info, head, words });
                 } else {
                     types.words.truncate(start);
                 }
@@ -137,6 +134,7 @@ impl Defined<'_> {
             if wanted > definitions {
                 return None;
             }
+            types.ids.push(if wanted > 0 { u32::try_from(types.picked.len()).ok()? } else { 0 });
         }
         let rest =
             [self.counts, self.infos, self.heads, self.names, self.types, self.numbers, self.timelines];
@@ -147,6 +145,7 @@ impl Defined<'_> {
 /// Takes a slot's timeline: which definition one BTF has, from 1; 0 for none.
 ///
 /// Before the first change all BTFs have the first definition.
+#[inline(never)]
 fn take_state(timelines: &mut &[u8], btfs: usize, number: usize) -> Option<u32> {
     let (mut state, mut at) = (1, 0usize);
     for _ in 0..take(timelines)? {
@@ -162,88 +161,55 @@ fn take_state(timelines: &mut &[u8], btfs: usize, number: usize) -> Option<u32> 
     Some(state)
 }
 
-/// The order of one BTF's types, as places in the order of slots: that order itself, but for the moves.
-fn take_order(mut moves: &[u8], btfs: usize, number: usize, types: usize) -> Option<Vec<usize>> {
-    let mut own = Vec::new();
-    for btf in 0..btfs {
-        for _ in 0..take(&mut moves)? {
-            let from = usize::try_from(take(&mut moves)?).ok()?;
-            let to = usize::try_from(take(&mut moves)?).ok()?;
-            if btf == number {
-                own.push((from, to));
-            }
-        }
-    }
-    let mut moved = vec![false; types];
-    for &(from, _) in &own {
-        if std::mem::replace(moved.get_mut(from)?, true) {
-            return None;
-        }
-    }
-    let mut staying = (0..types).filter(|&at| moved.get(at) == Some(&false));
-    let mut own = own.into_iter().peekable();
-    let order = (0..types).map(|place| match own.next_if(|&(_, to)| to == place) {
-        Some((from, _)) => Some(from),
-        None => staying.next(),
-    });
-    let order: Vec<usize> = order.collect::<Option<_>>()?;
-    (moves.is_empty() && own.next().is_none()).then_some(order)
-}
-
 impl Types {
-    /// Writes the BTF: header, types in the given order, strings in the order of their first use.
-    fn emit(
-        &self,
-        order: &[usize],
-        texts: &[u8],
-        first_word: u32,
-        bytes: fn(u32) -> [u8; 4],
-    ) -> Option<Vec<u8>> {
-        let mut starts = Vec::with_capacity(self.picked.len());
-        let mut start = 0;
-        for picked in &self.picked {
-            starts.push(start);
-            start += picked.words;
-        }
-        // Slots to ids; the type void is 0 in both.
-        let mut ids = vec![0; self.slots + 1];
-        for (&at, id) in order.iter().zip(1u32..) {
-            *ids.get_mut(usize::try_from(self.picked.get(at)?.slot).ok()?)? = id;
-        }
-        let id = |slot: u32| {
-            let id = *ids.get(usize::try_from(slot).ok()?)?;
-            (id != 0 || slot == 0).then_some(id)
-        };
+    /// The id of a slot's type.
+    fn id(&self, slot: u32) -> Option<u32> {
+        let id = *self.ids.get(usize::try_from(slot).ok()?)?;
+        (id != 0 || slot == 0).then_some(id)
+    }
+
+    /// Writes the BTF: header, types, strings in the order of their first use.
+    #[inline(never)]
+    fn emit(&self, texts: &[u8], big: bool) -> Option<Vec<u8>> {
         let mut strings = Strings::new(texts);
         let len = (self.picked.len() * 3 + self.words.len()) * 4;
         let mut out = Vec::with_capacity(len + HEADER_LEN as usize + texts.len() + 1);
         let len = u32::try_from(len).ok()?;
+        let first_word = if big { FIRST_WORD_BIG } else { FIRST_WORD_LITTLE };
         for word in [first_word, HEADER_LEN, 0, len, len, 0] {
-            out.extend_from_slice(&bytes(word));
+            push(&mut out, word, big);
         }
-        for &at in order {
-            let (picked, &start) = (self.picked.get(at)?, starts.get(at)?);
+        let mut words = self.words.as_slice();
+        for picked in &self.picked {
             let record = wire::record(picked.kind)?;
             let info = (picked.info & 1) << 31 | u32::from(picked.kind) << 24 | picked.info >> 1;
-            let head = if record.head == Word::Type { id(picked.head)? } else { picked.head };
+            let head = if record.head == Word::Type { self.id(picked.head)? } else { picked.head };
             for word in [strings.offset(picked.name)?, info, head] {
-                out.extend_from_slice(&bytes(word));
+                push(&mut out, word, big);
             }
-            let words = self.words.get(start..start + picked.words)?;
-            for (&value, word) in words.iter().zip(record.entry.iter().cycle()) {
+            let (own, rest) = words.split_at_checked(picked.words)?;
+            words = rest;
+            for (&value, word) in own.iter().zip(record.entry.iter().cycle()) {
                 let value = match word {
                     Word::Name => strings.offset(value)?,
-                    Word::Type => id(value)?,
+                    Word::Type => self.id(value)?,
                     Word::Number => value,
                 };
-                out.extend_from_slice(&bytes(value));
+                push(&mut out, value, big);
             }
         }
         let strings_len = u32::try_from(strings.used.len()).ok()?;
-        out.get_mut(20..24)?.copy_from_slice(&bytes(strings_len));
+        let strings_len = if big { strings_len.to_be_bytes() } else { strings_len.to_le_bytes() };
+        out.get_mut(20..24)?.copy_from_slice(&strings_len);
         out.append(&mut strings.used);
         Some(out)
     }
+}
+
+/// Appends a word in a byte order.
+#[inline(never)]
+fn push(out: &mut Vec<u8>, word: u32, big: bool) {
+    out.extend_from_slice(&if big { word.to_be_bytes() } else { word.to_le_bytes() });
 }
 
 /// A BTF's strings, taken from the group's as they are used.
@@ -260,6 +226,7 @@ impl<'a> Strings<'a> {
     }
 
     /// The offset of a text by its number, from 1; the empty text is 0 and stands first.
+    #[inline(never)]
     fn offset(&mut self, name: u32) -> Option<u32> {
         let Some(number) = usize::try_from(name).ok()?.checked_sub(1) else { return Some(0) };
         let offset = self.offsets.get_mut(number)?;

@@ -9,8 +9,8 @@
 //!          then per template: varint entries,
 //!          then per template, per number of the template: that number of each entry, as varint(zigzag(delta)),
 //!          then per entry: number of its BTF as varint(zigzag(delta))
-//! group    byte order u8, nine column lengths as varints, ten columns: texts, kinds, counts, infos, heads, names,
-//!          types, numbers, timelines, moves
+//! group    byte order u8, then nine columns, each after its length as a varint: texts, kinds, counts, infos, heads,
+//!          names, types, numbers, timelines
 //! ```
 //!
 //! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
@@ -35,7 +35,7 @@ pub const LOOKUP_TARGET: usize = 256 << 10;
 /// Largest group and largest minimized BTF, in bytes.
 pub const MAX_BLOB: usize = 16 << 20;
 /// Number of a group's columns.
-pub const COLUMNS: usize = 10;
+pub const COLUMNS: usize = 9;
 /// A group's first byte for BTFs in little-endian order.
 pub const LITTLE: u8 = 0;
 /// A group's first byte for BTFs in big-endian order.

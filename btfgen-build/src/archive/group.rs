@@ -68,9 +68,6 @@ fn encode(members: &[&Member<'_, '_>]) -> Result<Vec<u8>, ArchiveError> {
     for &slot in &order {
         columns.slot(&slots.slots[slot], members.len());
     }
-    for sequence in &slots.sequences {
-        columns.moves(sequence);
-    }
     let endian = members.first().map_or(Endian::Little, |member| member.btf.endian());
     Ok(columns.finish(if endian == Endian::Big { BIG } else { LITTLE }))
 }
@@ -94,7 +91,6 @@ struct Columns<'a> {
     types: Vec<u8>,
     numbers: Vec<u8>,
     timelines: Vec<u8>,
-    moves: Vec<u8>,
 }
 
 impl<'a> Columns<'a> {
@@ -118,7 +114,6 @@ impl<'a> Columns<'a> {
             types: Vec::new(),
             numbers: Vec::new(),
             timelines: Vec::new(),
-            moves: Vec::new(),
         }
     }
 
@@ -169,22 +164,6 @@ impl<'a> Columns<'a> {
         self.timelines.extend_from_slice(&changes);
     }
 
-    /// Appends what one BTF's types must be moved by, from the order of all slots to their own.
-    fn moves(&mut self, sequence: &[usize]) {
-        let wanted: Vec<u32> = sequence.iter().map(|&slot| self.places[slot]).collect();
-        let mut sorted = wanted.clone();
-        sorted.sort_unstable();
-        let stays = ascending(&wanted);
-        let moved = wanted.iter().enumerate().filter(|&(at, _)| !stays[at]);
-        let moved: Vec<(usize, usize)> =
-            moved.map(|(to, place)| (sorted.binary_search(place).unwrap_or_default(), to)).collect();
-        push(&mut self.moves, moved.len() as u32);
-        for (from, to) in moved {
-            push(&mut self.moves, from as u32);
-            push(&mut self.moves, to as u32);
-        }
-    }
-
     fn push_type(&mut self, slot: u32) {
         let place = (slot as usize).checked_sub(1).map_or(0, |slot| self.places[slot]);
         push(&mut self.types, place);
@@ -213,39 +192,18 @@ impl<'a> Columns<'a> {
             self.types,
             self.numbers,
             self.timelines,
-            self.moves,
         ];
         let mut raw = vec![byte_order];
-        for column in &columns[..COLUMNS - 1] {
+        for column in columns {
             push(&mut raw, column.len() as u32);
+            raw.extend(column);
         }
-        raw.extend(columns.into_iter().flatten());
         raw
     }
 }
 
 fn push(column: &mut Vec<u8>, value: u32) {
     wire::push_varint(column, value);
-}
-
-/// Marks a longest ascending subsequence of different values.
-fn ascending(values: &[u32]) -> Vec<bool> {
-    // For each length the place of the least value that a subsequence of it ends with.
-    let mut ends: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
-    for (at, value) in values.iter().enumerate() {
-        let len = ends.partition_point(|&end| values[end] < *value);
-        before.push(len.checked_sub(1).map(|shorter| ends[shorter]));
-        match ends.get_mut(len) {
-            Some(end) => *end = at,
-            None => ends.push(at),
-        }
-    }
-    let mut marks = vec![false; values.len()];
-    for at in std::iter::successors(ends.last().copied(), |&at| before[at]) {
-        marks[at] = true;
-    }
-    marks
 }
 
 /// A zstd frame with a content checksum and without its magic number.
@@ -257,23 +215,4 @@ pub(super) fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
     let mut frame = encoder.compress(raw)?;
     frame.drain(..ZSTD_MAGIC.len());
     Ok(frame)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_that_can_stay_stay() {
-        let check = |values: &[u32], expect: &str| {
-            let marks: String =
-                ascending(values).iter().map(|&stays| if stays { 's' } else { 'm' }).collect();
-            assert_eq!(marks, expect, "{values:?}");
-        };
-        check(&[], "");
-        check(&[1, 2, 3], "sss");
-        check(&[9, 1, 2, 3], "msss");
-        check(&[1, 2, 9, 3, 4], "ssmss");
-        check(&[3, 2, 1], "mms");
-    }
 }

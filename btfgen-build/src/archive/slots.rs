@@ -24,6 +24,12 @@ pub(super) struct Slot {
     pub(super) uses: Vec<(usize, usize)>,
 }
 
+impl Slot {
+    fn new(kind: u8, name: u32) -> Self {
+        Self { kind, name, definitions: Vec::new(), uses: Vec::new() }
+    }
+}
+
 /// A type's record, but for its name.
 #[derive(PartialEq, Eq)]
 pub(super) struct Definition {
@@ -38,13 +44,15 @@ pub(super) struct Definition {
 #[derive(Default)]
 pub(super) struct Slots {
     pub(super) slots: Vec<Slot>,
-    /// The slots of each BTF's types, in the order of their ids.
-    pub(super) sequences: Vec<Vec<usize>>,
+    /// Number of BTFs.
+    btfs: usize,
     /// The texts; a name is the number of its text, and the first is the empty one.
     pub(super) texts: Vec<Vec<u8>>,
     numbers: Memo<Vec<u8>, u32>,
     /// What makes a slot: content, and how many of the same content stand before it in one BTF.
     known: Memo<(Vec<u32>, u32), usize>,
+    /// Slots that take a slot's place where it stands too early or too late, both from 1.
+    spares: Memo<u32, Vec<u32>>,
     /// For the beginning (0) and for each slot (from 1) the slot, from 1, that follows it in the order of all.
     followers: Vec<u32>,
 }
@@ -71,14 +79,12 @@ impl Slots {
         for ty in btf.types() {
             self.slot(&mut adding, ty.id, 0)?;
         }
-        let place = self.sequences.len();
-        let mut sequence = Vec::with_capacity(adding.slots.len());
+        self.straighten(&mut adding.slots[1..]);
         let mut last = 0;
         for ty in btf.types() {
             let slot = adding.slots[ty.id as usize];
             self.link(last, slot);
             last = slot;
-            sequence.push(slot as usize - 1);
             let definition = self.definition(&ty, btf, |id| Ok(adding.slots[id as usize]))?;
             let slot = &mut self.slots[slot as usize - 1];
             let known = slot.definitions.iter().position(|known| *known == definition);
@@ -86,13 +92,13 @@ impl Slots {
                 slot.definitions.push(definition);
                 slot.definitions.len() - 1
             });
-            slot.uses.push((place, number + 1));
+            slot.uses.push((self.btfs, number + 1));
         }
-        self.sequences.push(sequence);
+        self.btfs += 1;
         Ok(())
     }
 
-    /// The slots in an order in which most BTFs have them: a new one stands behind the one that it first stood behind.
+    /// The slots in an order in which all BTFs have them: a new one stands behind the one that it first stood behind.
     pub(super) fn order(&self) -> Vec<usize> {
         let next =
             |slot: &usize| self.followers.get(*slot).map(|next| *next as usize).filter(|next| *next != 0);
@@ -120,7 +126,7 @@ impl Slots {
         let before = adding.seen.entry(content.clone()).or_insert(0);
         let slots = &mut self.slots;
         let slot = *self.known.entry((content, *before)).or_insert_with(|| {
-            slots.push(Slot { kind: ty.kind as u8, name, definitions: Vec::new(), uses: Vec::new() });
+            slots.push(Slot::new(ty.kind as u8, name));
             slots.len()
         });
         *before += 1;
@@ -171,6 +177,41 @@ impl Slots {
         Ok(Definition { info: u32::from(ty.vlen) << 1 | u32::from(ty.kflag), head, words })
     }
 
+    /// Gives other slots to the fewest types that keep a BTF's from standing in the order of all.
+    fn straighten(&mut self, slots: &mut [u32]) {
+        let mut places = vec![0; self.slots.len() + 1];
+        for (slot, place) in self.order().into_iter().zip(1..) {
+            places[slot + 1] = place;
+        }
+        let place = |slot: u32| places.get(slot as usize).copied().unwrap_or(0);
+        let placed: Vec<usize> = (0..slots.len()).filter(|&at| place(slots[at]) != 0).collect();
+        let stays = ascending(&placed.iter().map(|&at| place(slots[at])).collect::<Vec<u32>>());
+        let mut fixed = placed.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(&at, _)| at).peekable();
+        let mut last = 0;
+        for (&at, &stays) in placed.iter().zip(&stays) {
+            if stays {
+                fixed.next();
+                last = place(slots[at]);
+                continue;
+            }
+            let next = fixed.peek().map_or(u32::MAX, |&at| place(slots[at]));
+            let spares = self.spares.entry(slots[at]).or_default();
+            let fits = |spare: &&u32| (last + 1..next).contains(&place(**spare));
+            slots[at] = match spares.iter().find(fits) {
+                Some(&spare) => {
+                    last = place(spare);
+                    spare
+                }
+                None => {
+                    let instead = &self.slots[slots[at] as usize - 1];
+                    self.slots.push(Slot::new(instead.kind, instead.name));
+                    spares.push(self.slots.len() as u32);
+                    self.slots.len() as u32
+                }
+            };
+        }
+    }
+
     /// Has a slot that is new to the order follow another.
     fn link(&mut self, before: u32, slot: u32) {
         self.followers.resize(self.slots.len() + 1, UNKNOWN);
@@ -191,4 +232,43 @@ fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = u32> + use<'a> {
     let entry = record.map_or(&[][..], |record| record.entry);
     let is_type = |(value, word): (u32, &Word)| (*word == Word::Type).then_some(value);
     head.into_iter().chain(ty.words().zip(entry.iter().cycle()).filter_map(is_type))
+}
+
+/// Marks a longest ascending subsequence of different values.
+fn ascending(values: &[u32]) -> Vec<bool> {
+    // For each length the place of the least value that a subsequence of it ends with.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
+    for (at, value) in values.iter().enumerate() {
+        let len = ends.partition_point(|&end| values[end] < *value);
+        before.push(len.checked_sub(1).map(|shorter| ends[shorter]));
+        match ends.get_mut(len) {
+            Some(end) => *end = at,
+            None => ends.push(at),
+        }
+    }
+    let mut marks = vec![false; values.len()];
+    for at in std::iter::successors(ends.last().copied(), |&at| before[at]) {
+        marks[at] = true;
+    }
+    marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_can_stay_stay() {
+        let check = |values: &[u32], expect: &str| {
+            let marks: String =
+                ascending(values).iter().map(|&stays| if stays { 's' } else { 'm' }).collect();
+            assert_eq!(marks, expect, "{values:?}");
+        };
+        check(&[], "");
+        check(&[1, 2, 3], "sss");
+        check(&[9, 1, 2, 3], "msss");
+        check(&[1, 2, 9, 3, 4], "ssmss");
+        check(&[3, 2, 1], "mms");
+    }
 }
