@@ -226,12 +226,19 @@ fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
     for (template, &entries) in templates.iter().zip(&sizes) {
         let width = template.iter().filter(|&&b| b == wire::NUMBER).count();
         let columns = take_columns(rest, width, entries)?;
+        let (mut numbers, mut before) = (Vec::new(), Vec::new());
         for row in 0..entries {
-            if row > 0 && !ascends(&columns, entries, width, row) {
+            std::mem::swap(&mut numbers, &mut before);
+            numbers.clear();
+            for column in 0..width {
+                numbers.push(*columns.get(column * entries + row)?);
+            }
+            // Entries are sorted and none stands twice.
+            if row > 0 && numbers <= before {
                 return None;
             }
             let start = ids.len();
-            push_id(&mut ids, template, columns.iter().skip(row).step_by(entries));
+            push_id(&mut ids, template, &numbers);
             if ids.len() - start > KernelId::MAX_LEN || ids.len() > MAX_IDS {
                 return None;
             }
@@ -270,14 +277,9 @@ fn take_columns(rest: &mut &[u8], width: usize, entries: usize) -> Option<Vec<u3
     Some(columns)
 }
 
-/// Whether a row's numbers are above those of the row before: entries are sorted and none stands twice.
-fn ascends(columns: &[u32], entries: usize, width: usize, row: usize) -> bool {
-    let number = |column: usize, row: usize| columns.get(column * entries + row);
-    (0..width).map(|column| number(column, row).cmp(&number(column, row - 1))).find(|order| order.is_ne())
-        == Some(std::cmp::Ordering::Greater)
-}
-
-fn push_id<'n>(ids: &mut Vec<u8>, template: &[u8], mut numbers: impl Iterator<Item = &'n u32>) {
+#[inline(never)]
+fn push_id(ids: &mut Vec<u8>, template: &[u8], numbers: &[u32]) {
+    let mut numbers = numbers.iter();
     for (at, text) in template.split(|byte| *byte == wire::NUMBER).enumerate() {
         if at > 0 {
             wire::push_number(ids, numbers.next().copied().unwrap_or_default());

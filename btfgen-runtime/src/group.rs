@@ -4,7 +4,7 @@
 //! among them, each stored once. A definition refers to other types by their slots, so that a change in one leaves
 //! those that contain it as they are. The slot's **timeline** says which definition each BTF has, if any.
 
-use crate::wire::{self, BIG, COLUMNS, MAX_ENTRIES, Word};
+use crate::wire::{self, BIG, COLUMNS, MAX_ENTRIES, Record, Word};
 
 /// Length of BTF's header in bytes.
 const HEADER_LEN: u32 = 24;
@@ -53,10 +53,17 @@ pub(crate) fn assemble(group: &[u8], btfs: usize, number: usize) -> Option<Vec<u
 fn columns(mut rest: &[u8]) -> Option<[&[u8]; COLUMNS]> {
     let mut columns = [rest; COLUMNS];
     for column in &mut columns {
-        let len = usize::try_from(take(&mut rest)?).ok()?;
-        (*column, rest) = rest.split_at_checked(len)?;
+        *column = take_column(&mut rest)?;
     }
     rest.is_empty().then_some(columns)
+}
+
+#[inline(never)]
+fn take_column<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = usize::try_from(take(rest)?).ok()?;
+    let (column, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(column)
 }
 
 /// Takes a varint; most are one byte.
@@ -69,6 +76,23 @@ fn take(column: &mut &[u8]) -> Option<u32> {
         }
         _ => wire::take_varint(column),
     }
+}
+
+/// Passes over so many varints: each ends with a byte whose high bit is clear.
+#[inline(never)]
+fn skip(column: &mut &[u8], mut count: u32) -> Option<()> {
+    while count >= 8
+        && let Some((chunk, rest)) = column.split_first_chunk()
+    {
+        count -= (!u64::from_ne_bytes(*chunk) & 0x8080_8080_8080_8080).count_ones();
+        *column = rest;
+    }
+    while count > 0 {
+        let (byte, rest) = column.split_first()?;
+        count -= u32::from(*byte < 0x80);
+        *column = rest;
+    }
+    Some(())
 }
 
 /// The columns that are read slot by slot and definition by definition.
@@ -92,7 +116,7 @@ impl<'a> Defined<'a> {
         }
     }
 
-    /// Goes through all definitions and keeps those of one BTF.
+    /// Goes through all definitions, takes those of one BTF and passes over the others.
     #[inline(never)]
     fn types_of(mut self, kinds: &[u8], btfs: usize, number: usize) -> Option<Types> {
         let mut types = Types::default();
@@ -101,34 +125,24 @@ impl<'a> Defined<'a> {
         for &kind in kinds {
             let record = wire::record(kind)?;
             name = wire::apply_delta(name, take(&mut self.names)?);
-            let own_name = name;
             let wanted = take_state(&mut self.timelines, btfs, number)?;
             let definitions = take(&mut self.counts)?;
             for definition in 1..=definitions {
                 let info = take(&mut self.infos)?;
-                let head = take(if record.head == Word::Type { &mut self.types } else { &mut self.heads })?;
                 let entries = if record.single { 1 } else { info >> 1 };
                 if entries > MAX_ENTRIES {
                     return None;
                 }
-                let start = types.words.len();
-                let mut before = [0; 3];
-                for _ in 0..entries {
-                    for (&word, before) in record.entry.iter().zip(&mut before) {
-                        let mut value = take(self.column(word))?;
-                        if word != Word::Type {
-                            let last = if word == Word::Name { &mut name } else { before };
-                            value = wire::apply_delta(*last, value);
-                            *last = value;
-                        }
-                        types.words.push(value);
-                    }
-                }
+                let head = take(if record.head == Word::Type { &mut self.types } else { &mut self.heads })?;
                 if definition == wanted {
+                    let start = types.words.len();
+                    self.take_entries(&record, entries, name, &mut types.words)?;
                     let words = types.words.len() - start;
-                    types.picked.push(Picked { kind, name: own_name, info, head, words });
+                    types.picked.push(Picked { kind, name, info, head, words });
                 } else {
-                    types.words.truncate(start);
+                    for &word in record.entry {
+                        skip(self.column(word), entries)?;
+                    }
                 }
             }
             if wanted > definitions {
@@ -139,6 +153,29 @@ impl<'a> Defined<'a> {
         let rest =
             [self.counts, self.infos, self.heads, self.names, self.types, self.numbers, self.timelines];
         rest.iter().all(|column| column.is_empty()).then_some(types)
+    }
+
+    /// Takes the words of a definition's entries; the first name is stored against the type's own.
+    fn take_entries(
+        &mut self,
+        record: &Record,
+        entries: u32,
+        mut name: u32,
+        words: &mut Vec<u32>,
+    ) -> Option<()> {
+        let mut before = [0; 3];
+        for _ in 0..entries {
+            for (&word, before) in record.entry.iter().zip(&mut before) {
+                let mut value = take(self.column(word))?;
+                if word != Word::Type {
+                    let last = if word == Word::Name { &mut name } else { before };
+                    value = wire::apply_delta(*last, value);
+                    *last = value;
+                }
+                words.push(value);
+            }
+        }
+        Some(())
     }
 }
 

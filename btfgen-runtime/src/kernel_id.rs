@@ -79,18 +79,15 @@ impl FromStr for KernelId {
 /// Byte offsets of the three slashes of a kernel id; `None` when the text is none.
 #[inline(never)]
 pub(crate) fn slashes(text: &str) -> Option<[u16; 3]> {
-    let control = |text: &str| {
-        text.bytes().any(|b| b < b' ' || b == 0x7f)
-            || (!text.is_ascii() && text.chars().any(char::is_control))
-    };
-    if text.len() > KernelId::MAX_LEN || control(text) {
+    if text.len() > KernelId::MAX_LEN || text.chars().any(char::is_control) {
         return None;
     }
+    let text = text.as_bytes();
     let mut slashes = [0u16; 3];
     let mut found = 0;
     let mut part_start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte == b'/' {
+    for (at, byte) in text.iter().enumerate() {
+        if *byte == b'/' {
             if !is_part(text.get(part_start..at)?) {
                 return None;
             }
@@ -102,8 +99,8 @@ pub(crate) fn slashes(text: &str) -> Option<[u16; 3]> {
     (found == slashes.len() && is_part(text.get(part_start..)?)).then_some(slashes)
 }
 
-fn is_part(part: &str) -> bool {
-    !matches!(part, "" | "." | "..")
+fn is_part(part: &[u8]) -> bool {
+    !matches!(part, b"" | b"." | b"..")
 }
 
 impl fmt::Display for KernelId {

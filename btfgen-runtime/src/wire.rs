@@ -113,6 +113,7 @@ pub struct Record {
 }
 
 /// The record of a kind, as `include/uapi/linux/btf.h` has it; none for kinds that are not there.
+#[inline(never)]
 pub fn record(kind: u8) -> Option<Record> {
     use Word::{Name, Number, Type};
     let (head, entry, single): (Word, &'static [Word], bool) = match kind {
@@ -157,18 +158,10 @@ pub fn split(id: &str, template: &mut Vec<u8>, numbers: &mut Vec<u32>) {
 /// Appends a number in decimal, as it stands in a kernel id.
 #[inline(never)]
 pub(crate) fn push_number(out: &mut Vec<u8>, number: u32) {
-    let mut digits = [0u8; 10];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
+    if number >= 10 {
+        push_number(out, number / 10);
     }
-    out.extend_from_slice(&digits[at..]);
+    out.push(b'0' + (number % 10) as u8);
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ struct Columns<'a> {
     /// For each name its number in the order of first use; 0 as long as it has none, and for the empty one.
     used: Vec<u32>,
     used_count: u32,
-    /// The name before, against which the next is stored.
+    /// The name of the slot before.
     name: u32,
     texts: Vec<u8>,
     kinds: Vec<u8>,
@@ -120,7 +120,9 @@ impl<'a> Columns<'a> {
     fn slot(&mut self, slot: &Slot, btfs: usize) {
         let Some(record) = wire::record(slot.kind) else { return };
         self.kinds.push(slot.kind);
-        self.push_name(slot.name);
+        let own_name = self.name_number(slot.name);
+        push(&mut self.names, wire::delta(self.name, own_name));
+        self.name = own_name;
         push(&mut self.counts, slot.definitions.len() as u32);
         for Definition { info, head, words } in &slot.definitions {
             push(&mut self.infos, *info);
@@ -128,11 +130,15 @@ impl<'a> Columns<'a> {
                 Word::Type => self.push_type(*head),
                 _ => push(&mut self.heads, *head),
             }
-            let mut before = [0; 3];
+            let (mut before, mut name) = ([0; 3], own_name);
             for entry in words.chunks(record.entry.len().max(1)) {
                 for ((&value, word), before) in entry.iter().zip(record.entry).zip(&mut before) {
                     match word {
-                        Word::Name => self.push_name(value),
+                        Word::Name => {
+                            let next = self.name_number(value);
+                            push(&mut self.names, wire::delta(name, next));
+                            name = next;
+                        }
                         Word::Type => self.push_type(value),
                         Word::Number => {
                             push(&mut self.numbers, wire::delta(*before, value));
@@ -169,7 +175,8 @@ impl<'a> Columns<'a> {
         push(&mut self.types, place);
     }
 
-    fn push_name(&mut self, name: u32) {
+    /// A name's number in the group, where a new one is written down.
+    fn name_number(&mut self, name: u32) -> u32 {
         let used = &mut self.used[name as usize];
         if *used == 0 && name != 0 {
             self.used_count += 1;
@@ -177,8 +184,7 @@ impl<'a> Columns<'a> {
             self.texts.extend_from_slice(&self.slots.texts[name as usize]);
             self.texts.push(0);
         }
-        push(&mut self.names, wire::delta(self.name, *used));
-        self.name = *used;
+        *used
     }
 
     fn finish(self, byte_order: u8) -> Vec<u8> {
