@@ -15,7 +15,7 @@ use crate::btf::{Btf, BtfError, Endian};
 use crate::resolve::RelocationKind;
 
 pub use program::{KernelBtfNeed, Program};
-pub use reach::Patch;
+pub use reach::{Flow, Patch};
 
 /// A compiled eBPF object.
 #[derive(Debug, Clone)]
@@ -168,18 +168,12 @@ impl Object {
         &self.needs
     }
 
-    /// Which instructions of a section can be run once relocations are applied, by index.
-    ///
-    /// `patches` are by instruction, sorted. Subprograms in `.text` are taken to be called from anywhere.
-    pub fn reached(&self, section: &str, patches: &[(usize, Patch)]) -> Vec<bool> {
-        let Some(code) = self.code.get(section) else { return Vec::new() };
-        let entries: Vec<usize> = self
-            .programs
-            .iter()
-            .filter(|program| program.section == section)
-            .filter_map(|program| usize::try_from(program.offset / 8).ok())
-            .collect();
-        reach::reached(code, self.endian, &entries, patches)
+    /// The instructions of a section, to be followed; subprograms in `.text` are taken to be called from anywhere.
+    pub fn flow(&self, section: &str) -> Flow {
+        let code = self.code.get(section).map_or(&[][..], Vec::as_slice);
+        let programs = self.programs.iter().filter(|program| program.section == section);
+        let entries = programs.filter_map(|program| usize::try_from(program.offset / 8).ok());
+        Flow::new(code, self.endian, entries.collect())
     }
 
     /// Whether a relocation's instruction is a load or store, whose size is adjusted and not only its offset.

@@ -43,64 +43,100 @@ pub enum Patch {
     Poison,
 }
 
-/// Tells which of the instructions of a section can be run, by index; `patches` are by index too, sorted.
-///
-/// `entries` are the indices where programs and subprograms begin, whose registers may hold anything. What is not
-/// followed exactly (memory, calls) is taken for unknown, so an instruction that is not reached here never runs.
-pub(crate) fn reached(
-    code: &[u8],
-    endian: Endian,
-    entries: &[usize],
-    patches: &[(usize, Patch)],
-) -> Vec<bool> {
-    let insns: Vec<Insn> = code.chunks_exact(INSN_LEN).map(|bytes| Insn::decode(bytes, endian)).collect();
-    let patch =
-        |at: usize| patches.binary_search_by_key(&at, |(at, _)| *at).ok().map(|found| patches[found].1);
-    let mut states: Vec<Option<State>> = vec![None; insns.len()];
-    let mut work: Vec<usize> = Vec::new();
-    let flow = |states: &mut Vec<Option<State>>, work: &mut Vec<usize>, to: i64, state: State| {
-        let Some(known) = usize::try_from(to).ok().and_then(|to| states.get_mut(to)) else { return };
-        let joined = known.map_or(state, |known| join(known, state));
-        if *known != Some(joined) {
-            *known = Some(joined);
-            work.push(to as usize);
-        }
-    };
-    for &entry in entries {
-        flow(&mut states, &mut work, entry as i64, [None; REGISTERS]);
-    }
-    while let Some(at) = work.pop() {
-        let Some(mut state) = states[at] else { continue };
-        let insn = insns[at];
-        let next = at as i64 + 1;
-        let value = match patch(at) {
-            // What the verifier meets here it refuses, so nothing behind it is reached this way.
-            Some(Patch::Poison) => continue,
-            Some(Patch::Value(value)) => Some(value),
-            None => None,
+/// A section's instructions, decoded, so that one section can be followed for many kernels.
+pub struct Flow {
+    insns: Vec<Insn>,
+    /// Where programs and subprograms begin, whose registers may hold anything.
+    entries: Vec<usize>,
+    /// Instructions that are entered otherwise than from the one before; only there ways can join.
+    joins: Vec<bool>,
+}
+
+impl Flow {
+    /// Decodes a section; `entries` are the indices where programs and subprograms begin.
+    pub(crate) fn new(code: &[u8], endian: Endian, entries: Vec<usize>) -> Self {
+        let insns: Vec<Insn> = code.chunks_exact(INSN_LEN).map(|bytes| Insn::decode(bytes, endian)).collect();
+        let mut joins = vec![false; insns.len()];
+        let mut join = |at: i64| {
+            if let Some(join) = usize::try_from(at).ok().and_then(|at| joins.get_mut(at)) {
+                *join = true;
+            }
         };
+        entries.iter().for_each(|&entry| join(entry as i64));
+        for (at, insn) in insns.iter().enumerate() {
+            let next = at as i64 + 1;
+            match insn.class() {
+                CLASS_JMP | CLASS_JMP32 => insn.target(next).into_iter().for_each(&mut join),
+                // Its second half may be jumped to, as an instruction of its own that leads to the same place.
+                CLASS_LD if insn.code == LD_IMM64 => join(next + 1),
+                _ => {}
+            }
+        }
+        Self { insns, entries, joins }
+    }
+
+    /// Tells which instructions can be run, by index; `patches` are by index too.
+    ///
+    /// What is not followed exactly (memory, calls) is taken for unknown, so an instruction that is not reached here
+    /// never runs.
+    pub fn reached(&self, patches: &[(usize, Patch)]) -> Vec<bool> {
+        let mut patched = vec![None; self.insns.len()];
+        for &(at, patch) in patches {
+            if let Some(patched) = patched.get_mut(at) {
+                *patched = Some(patch);
+            }
+        }
+        let mut reached = vec![false; self.insns.len()];
+        let mut ways = Ways { states: vec![None; self.insns.len()], work: Vec::new() };
+        for &entry in &self.entries {
+            ways.lead(entry as i64, [None; REGISTERS]);
+        }
+        while let Some(begin) = ways.work.pop() {
+            let Some(mut state) = ways.states[begin] else { continue };
+            let mut at = begin;
+            while let Some(insn) = self.insns.get(at) {
+                reached[at] = true;
+                let value = match patched[at] {
+                    // What the verifier meets here it refuses, so nothing behind it is reached this way.
+                    Some(Patch::Poison) => break,
+                    Some(Patch::Value(value)) => Some(value),
+                    None => None,
+                };
+                let Some(next) = self.step(at, *insn, value, &mut state, &mut ways) else { break };
+                if self.joins.get(next) == Some(&true) {
+                    ways.lead(next as i64, state);
+                    break;
+                }
+                at = next;
+            }
+        }
+        reached
+    }
+
+    /// Runs one instruction: branches go to `ways`; returned is the instruction that follows without a branch, if any.
+    fn step(
+        &self,
+        at: usize,
+        insn: Insn,
+        value: Option<u64>,
+        state: &mut State,
+        ways: &mut Ways,
+    ) -> Option<usize> {
         match insn.class() {
             CLASS_LD if insn.code == LD_IMM64 => {
-                let high = insns.get(at + 1).map_or(0, |second| second.imm.cast_unsigned());
+                let high = self.insns.get(at + 1).map_or(0, |second| second.imm.cast_unsigned());
                 let own = u64::from(high) << 32 | u64::from(insn.imm.cast_unsigned());
                 // A source register marks a map, a function or a symbol, whose address is not known here.
                 state[insn.dst] = (insn.src == 0).then_some(value.unwrap_or(own));
-                flow(&mut states, &mut work, next + 1, state);
+                return Some(at + 2);
             }
-            CLASS_ALU | CLASS_ALU64 => {
-                state[insn.dst] = insn.compute(&state, value);
-                flow(&mut states, &mut work, next, state);
-            }
-            CLASS_JMP | CLASS_JMP32 => {
-                insn.jump(&state, at as i64, |to, state| flow(&mut states, &mut work, to, state));
-            }
-            CLASS_LDX | CLASS_LD => {
+            CLASS_ALU | CLASS_ALU64 => state[insn.dst] = insn.compute(state, value),
+            CLASS_JMP | CLASS_JMP32 => return insn.jump(state, at, ways),
+            CLASS_LDX => state[insn.dst] = None,
+            // Old-style packet loads return in the first register and clobber the next five.
+            CLASS_LD => {
                 state[insn.dst] = None;
-                // Old-style packet loads return in the first register and clobber the next five.
-                if insn.class() == CLASS_LD {
-                    state[..6].fill(None);
-                }
-                flow(&mut states, &mut work, next, state);
+                state[..6].fill(None);
             }
             // A store; an atomic one may fetch into its source or into the first register.
             _ => {
@@ -108,11 +144,28 @@ pub(crate) fn reached(
                     state[insn.src] = None;
                     state[0] = None;
                 }
-                flow(&mut states, &mut work, next, state);
             }
         }
+        Some(at + 1)
     }
-    states.into_iter().map(|state| state.is_some()).collect()
+}
+
+/// What is known where ways join, and from where there is more to follow.
+struct Ways {
+    states: Vec<Option<State>>,
+    work: Vec<usize>,
+}
+
+impl Ways {
+    /// A way leads to an instruction, if there is one.
+    fn lead(&mut self, to: i64, state: State) {
+        let Some(known) = usize::try_from(to).ok().and_then(|to| self.states.get_mut(to)) else { return };
+        let joined = known.map_or(state, |known| join(known, state));
+        if *known != Some(joined) {
+            *known = Some(joined);
+            self.work.push(to as usize);
+        }
+    }
 }
 
 /// What holds on both ways.
@@ -187,31 +240,40 @@ impl Insn {
         Some(if wide { result } else { u64::from(result as u32) })
     }
 
-    /// Follows a branch to where it can go.
-    fn jump(self, state: &State, at: i64, mut flow: impl FnMut(i64, State)) {
-        let next = at + 1;
-        let target = next + i64::from(self.off);
+    /// Where a jump or call can go besides the next instruction, which is given.
+    fn target(self, next: i64) -> Option<i64> {
         match self.operation() {
-            OP_EXIT => {}
+            OP_EXIT => None,
+            // A call within the section (`BPF_PSEUDO_CALL`).
+            OP_CALL => (self.src == 1).then_some(next + i64::from(self.imm)),
+            OP_JA if self.class() == CLASS_JMP32 => Some(next + i64::from(self.imm)),
+            _ => Some(next + i64::from(self.off)),
+        }
+    }
+
+    /// Follows a jump or call to where it can go; returned is the next instruction if that is one of them.
+    fn jump(self, state: &mut State, at: usize, ways: &mut Ways) -> Option<usize> {
+        let next = at + 1;
+        let target = self.target(next as i64);
+        let mut lead = |state: State| target.into_iter().for_each(|to| ways.lead(to, state));
+        match self.operation() {
+            OP_EXIT => None,
             OP_CALL => {
-                let mut after = *state;
-                after[..6].fill(None);
-                flow(next, after);
-                // A call within the section (`BPF_PSEUDO_CALL`); the callee's registers may hold anything.
-                if self.src == 1 {
-                    flow(next + i64::from(self.imm), [None; REGISTERS]);
-                }
+                // The callee's registers may hold anything.
+                lead([None; REGISTERS]);
+                state[..6].fill(None);
+                Some(next)
             }
-            OP_JA if self.class() == CLASS_JMP32 => flow(next + i64::from(self.imm), *state),
-            OP_JA => flow(target, *state),
+            OP_JA => {
+                lead(*state);
+                None
+            }
             _ => {
                 let taken = self.is_taken(state);
                 if taken != Some(false) {
-                    flow(target, *state);
+                    lead(*state);
                 }
-                if taken != Some(true) {
-                    flow(next, *state);
-                }
+                (taken != Some(true)).then_some(next)
             }
         }
     }
@@ -262,7 +324,11 @@ mod tests {
         let guarded = code(&[(0xb7, 1, 0, 1), (0x15, 1, 1, 0), (0x79, 0x60, 8, 0), (0x95, 0, 0, 0)]);
         let check = |check: u64, expect: [bool; 4]| {
             let patches = [(0, Patch::Value(check)), (2, Patch::Poison)];
-            assert_eq!(reached(&guarded, Endian::Little, &[0], &patches), expect, "check is {check}");
+            assert_eq!(
+                Flow::new(&guarded, Endian::Little, vec![0]).reached(&patches),
+                expect,
+                "check is {check}"
+            );
         };
         check(0, [true, true, false, true]);
         check(1, [true, true, true, false]);
@@ -271,7 +337,7 @@ mod tests {
     #[test]
     fn follows_constants_and_joins() {
         let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
-            let reached = reached(&code(insns), Endian::Little, &[0], &[]);
+            let reached = Flow::new(&code(insns), Endian::Little, vec![0]).reached(&[]);
             let got: Vec<usize> = (0..insns.len()).filter(|&at| reached[at]).collect();
             assert_eq!(got, expect, "{insns:?}");
         };
@@ -299,6 +365,19 @@ mod tests {
         );
         // A loop ends; a jump out of the section goes nowhere.
         check(&[(0x07, 1, 0, 1), (0x55, 1, -2, 9), (0x05, 0, 100, 0)], &[0, 1, 2]);
+        // Behind a 64-bit load what holds after it joins with what holds after its second half, which is jumped to.
+        check(
+            &[
+                (0xb7, 2, 0, 0),
+                (0x15, 1, 1, 0),
+                (0x18, 2, 0, 1),
+                (0xb7, 3, 0, 0),
+                (0x55, 2, 1, 0),
+                (0x95, 0, 0, 0),
+                (0x95, 0, 0, 0),
+            ],
+            &[0, 1, 2, 3, 4, 5, 6],
+        );
         // A call forgets what it may change, and reaches the callee.
         check(
             &[(0xb7, 1, 0, 0), (0x85, 0x10, 0, 2), (0x55, 1, 0, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],

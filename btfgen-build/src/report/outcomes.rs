@@ -6,7 +6,7 @@ use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
 use crate::minimize::Answers;
-use crate::object::{Object, Patch, Relocation};
+use crate::object::{Flow, Object, Patch, Relocation};
 use crate::resolve::{Candidate, Outcome, decide, explain_mismatch};
 use crate::roots::{Place, Roots};
 use crate::types::{TypeRef, Types};
@@ -34,10 +34,21 @@ pub struct Unresolved {
     pub reached: bool,
 }
 
+/// The relocations of one section of an object.
+struct Section {
+    name: Arc<str>,
+    /// Instruction and relocation, in the order of the instructions.
+    relocations: Vec<(usize, usize)>,
+    /// Decoded when a relocation of it first finds nothing.
+    flow: Option<Flow>,
+    /// Which instructions can be run, by what relocations make of them.
+    reached: Memo<Vec<(usize, Patch)>, Arc<[bool]>>,
+}
+
 /// A group's outcomes for one list of candidates.
 struct Resolution {
-    /// By relocation, in the order of the object.
-    outcomes: Vec<(usize, Outcome)>,
+    /// What relocations make of their instructions, in the order of the object.
+    patches: Vec<(usize, Patch)>,
     /// Relocations without a value, and why.
     reasons: Vec<(usize, Outcome, Arc<str>)>,
 }
@@ -49,11 +60,10 @@ pub struct Outcomes<'o> {
     known: Memo<(usize, DataModel, Vec<CandidateRef>), Arc<Resolution>>,
     /// What all groups together leave unresolved, by the resolutions' addresses, which `known` keeps alive.
     unresolved: Memo<Vec<*const Resolution>, Arc<[Unresolved]>>,
-    reached: Memo<SectionKey, Arc<[bool]>>,
+    sections: Vec<Section>,
+    /// For each object the section of each relocation.
+    section_of: Vec<Vec<usize>>,
 }
-
-/// A section of an object and what relocations make of its instructions.
-type SectionKey = (usize, Arc<str>, Vec<(usize, Patch)>);
 
 impl<'o> Outcomes<'o> {
     /// Groups the relocations of all objects.
@@ -71,13 +81,10 @@ impl<'o> Outcomes<'o> {
                 }
             }
         }
-        Self {
-            objects,
-            groups,
-            known: Memo::default(),
-            unresolved: Memo::default(),
-            reached: Memo::default(),
-        }
+        let mut sections = Vec::new();
+        let section_of = objects.iter().map(|object| sort_by_section(object, &mut sections)).collect();
+        let (known, unresolved) = (Memo::default(), Memo::default());
+        Self { objects, groups, known, unresolved, sections, section_of }
     }
 
     /// The relocations that get no value from a kernel: poisoned ones and those that fail, in the order of the objects.
@@ -121,51 +128,67 @@ impl<'o> Outcomes<'o> {
             return;
         }
         let relocations = self.objects[object].relocations();
-        let sections = self.sections(object, resolutions);
+        let mut patches = vec![None; relocations.len()];
+        for &(relocation, patch) in resolutions.iter().flat_map(|resolution| &resolution.patches) {
+            patches[relocation] = Some(patch);
+        }
+        let mut sections: Memo<usize, Arc<[bool]>> = Memo::default();
         for (relocation, outcome, reason) in resolutions.iter().flat_map(|resolution| &resolution.reasons) {
-            let place = &relocations[*relocation];
+            let section = self.section_of[object][*relocation];
             let reached = match outcome {
                 Outcome::Ambiguous(..) | Outcome::Failure(_) => true,
                 Outcome::Poison | Outcome::Value(_) | Outcome::Absent => {
-                    let insns = sections.get(&place.section);
-                    insns.and_then(|insns| insns.get(place.insn_offset as usize / 8)).copied().unwrap_or(true)
+                    let insns = sections
+                        .entry(section)
+                        .or_insert_with(|| self.sections[section].reached(&self.objects[object], &patches));
+                    insns.get(insn_of(&relocations[*relocation])).copied().unwrap_or(true)
                 }
             };
             let (relocation, outcome, reason) = (*relocation, *outcome, Arc::clone(reason));
             unresolved.push(Unresolved { object, relocation, outcome, reason, reached });
         }
     }
+}
 
-    /// For each section of an object in which a relocation finds nothing, which instructions can be run.
-    fn sections(&mut self, object: usize, resolutions: &[&Resolution]) -> Memo<Arc<str>, Arc<[bool]>> {
-        let of = &self.objects[object];
-        let unresolved = resolutions.iter().flat_map(|resolution| &resolution.reasons);
-        let mut patches: Memo<Arc<str>, Vec<(usize, Patch)>> = unresolved
-            .map(|(relocation, ..)| (Arc::clone(&of.relocations()[*relocation].section), Vec::new()))
-            .collect();
-        for &(relocation, outcome) in resolutions.iter().flat_map(|resolution| &resolution.outcomes) {
-            let place = &of.relocations()[relocation];
-            if let Some(section) = patches.get_mut(&place.section) {
-                section
-                    .extend(patch(of, place, outcome).map(|patch| (place.insn_offset as usize / 8, patch)));
-            }
-        }
-        let mut sections = Memo::default();
-        for (section, mut patches) in patches {
-            patches.sort_unstable_by_key(|(at, _)| *at);
-            let key = (object, Arc::clone(&section), patches);
-            let reached = match self.reached.get(&key) {
-                Some(reached) => Arc::clone(reached),
-                None => {
-                    let reached: Arc<[bool]> = of.reached(&section, &key.2).into();
-                    self.reached.insert(key, Arc::clone(&reached));
-                    reached
-                }
-            };
-            sections.insert(section, reached);
-        }
-        sections
+/// Adds an object's sections that have relocations; returned is the section of each relocation.
+fn sort_by_section(object: &Object, sections: &mut Vec<Section>) -> Vec<usize> {
+    let mut index: Memo<&str, usize> = Memo::default();
+    let mut section_of = Vec::with_capacity(object.relocations().len());
+    let first = sections.len();
+    for (relocation, place) in object.relocations().iter().enumerate() {
+        let section = *index.entry(&place.section).or_insert_with(|| {
+            let name = Arc::clone(&place.section);
+            let (relocations, flow, reached) = (Vec::new(), None, Memo::default());
+            sections.push(Section { name, relocations, flow, reached });
+            sections.len() - 1
+        });
+        sections[section].relocations.push((insn_of(place), relocation));
+        section_of.push(section);
     }
+    sections[first..].iter_mut().for_each(|section| section.relocations.sort_unstable());
+    section_of
+}
+
+impl Section {
+    /// Which instructions can be run, if these patches of the object's relocations are applied.
+    fn reached(&mut self, object: &Object, patches: &[Option<Patch>]) -> Arc<[bool]> {
+        let mut own = Vec::with_capacity(self.relocations.len());
+        own.extend(
+            self.relocations.iter().filter_map(|&(insn, relocation)| Some((insn, patches[relocation]?))),
+        );
+        if let Some(known) = self.reached.get(&own) {
+            return Arc::clone(known);
+        }
+        let flow = self.flow.get_or_insert_with(|| object.flow(&self.name));
+        let reached: Arc<[bool]> = flow.reached(&own).into();
+        self.reached.insert(own, Arc::clone(&reached));
+        reached
+    }
+}
+
+/// The instruction that a relocation is of, by its place in the section.
+fn insn_of(relocation: &Relocation) -> usize {
+    relocation.insn_offset as usize / 8
 }
 
 /// What an outcome makes of an instruction (`bpf_core_patch_insn`).
@@ -195,7 +218,7 @@ fn resolve(
     let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
     let questions = &answers.roots().roots()[group.root].questions;
     let mut survivors: Vec<usize> = (0..candidates.len()).collect();
-    let mut resolution = Resolution { outcomes: Vec::new(), reasons: Vec::new() };
+    let mut resolution = Resolution { patches: Vec::new(), reasons: Vec::new() };
     for &(relocation, question) in &group.relocations {
         let row: Vec<Candidate> = evaluations
             .iter()
@@ -205,8 +228,8 @@ fn resolve(
         let spec = &questions[question].spec;
         let (outcome, left) = decide(spec.kind, &row, &survivors);
         survivors = left;
-        resolution.outcomes.push((relocation, outcome));
         let place = &object.relocations()[relocation];
+        resolution.patches.extend(patch(object, place, outcome).map(|patch| (relocation, patch)));
         let reason = match outcome {
             Outcome::Poison => explain_mismatch(types, spec, kernel.model, &definitions),
             Outcome::Ambiguous(..) | Outcome::Failure(_) => reason(outcome),

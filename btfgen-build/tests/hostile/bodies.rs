@@ -43,7 +43,7 @@ pub(crate) fn object(data: &[u8]) {
         let _ = object.accesses_memory(relocation);
     }
     for program in object.programs().iter().take(8) {
-        assert!(object.reached(&program.section, &[]).len() <= data.len());
+        assert!(object.flow(&program.section).reached(&[]).len() <= data.len());
     }
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };
     assert_eq!(roots.places()[0].len(), object.relocations().len());
