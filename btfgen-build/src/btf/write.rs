@@ -1,6 +1,9 @@
 //! Writer: types appended in the order of their ids, strings stored once.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::{BtfError, Endian, Kind};
 
@@ -11,7 +14,9 @@ pub struct Writer {
     types: Vec<u8>,
     type_count: u32,
     strings: Vec<u8>,
-    offsets: HashMap<Vec<u8>, u32>,
+    /// Offsets of the strings, by their bytes.
+    offsets: HashTable<u32>,
+    hasher: FixedState,
 }
 
 impl Writer {
@@ -22,20 +27,34 @@ impl Writer {
             types: Vec::new(),
             type_count: 0,
             strings: vec![0],
-            offsets: HashMap::from([(Vec::new(), 0)]),
+            offsets: HashTable::new(),
+            hasher: FixedState::with_seed(0),
         }
     }
 
     /// Offset of a string, which is added if it is new; a NUL byte would end it.
     pub fn string(&mut self, text: &[u8]) -> u32 {
-        let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-        if let Some(&offset) = self.offsets.get(text) {
+        let len = memchr::memchr(0, text).unwrap_or(text.len());
+        if len == 0 {
+            return 0;
+        }
+        let text = &text[..len];
+        let Self { strings, offsets, hasher, .. } = self;
+        let is_text = |&offset: &u32| {
+            let there = &strings[offset as usize..];
+            there.get(len) == Some(&0) && there.starts_with(text)
+        };
+        let hash = hasher.hash_one(text);
+        if let Some(&offset) = offsets.find(hash, is_text) {
             return offset;
         }
-        let offset = self.strings.len() as u32;
-        self.strings.extend_from_slice(text);
-        self.strings.push(0);
-        self.offsets.insert(text.to_vec(), offset);
+        let offset = strings.len() as u32;
+        strings.extend_from_slice(text);
+        strings.push(0);
+        offsets.insert_unique(hash, offset, |&offset| {
+            let there = &strings[offset as usize..];
+            hasher.hash_one(&there[..memchr::memchr(0, there).unwrap_or(there.len())])
+        });
         offset
     }
 

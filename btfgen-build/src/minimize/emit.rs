@@ -6,43 +6,41 @@ use crate::memo::Memo;
 use crate::types::{Composite, Name, Type, TypeRef, Types};
 
 /// Writes the definitions: sorted, each once, roots whose ids count as often as needed.
-pub(crate) fn emit(reduced: &Reduced, model: DataModel) -> Result<Vec<u8>, BtfError> {
-    let types = &reduced.types;
-    let defined = defined_names(types);
-    let mut ids: Memo<TypeRef, u32> = [(TypeRef::VOID, VOID)].into_iter().collect();
-    let mut written = Vec::new();
+pub(crate) fn emit(reduced: &Reduced<'_>, model: DataModel) -> Result<Vec<u8>, BtfError> {
+    let types = reduced.types;
+    let linked = linked(reduced);
+    let mut ids = vec![VOID; types.len()];
+    let mut written = Vec::with_capacity(reduced.definitions.len());
     for ty in order(reduced) {
-        if linked(types, &defined, ty).is_some() {
+        if linked.contains_key(&ty) {
             continue;
         }
+        ids[ty.index()] = written.len() as u32 + 1;
         for _ in 0..reduced.roots.get(&ty).copied().unwrap_or(1) {
             written.push(ty);
-            ids.entry(ty).or_insert(written.len() as u32);
         }
     }
-    let id = |ty: TypeRef| {
-        let ty = linked(types, &defined, ty).unwrap_or(ty);
-        ids.get(&ty).copied().unwrap_or(VOID)
-    };
+    for (named, definition) in linked {
+        ids[named.index()] = ids[definition.index()];
+    }
     let mut writer = Writer::new(model.endian);
     for ty in written {
-        write(&mut writer, types, ty, id)?;
+        write(&mut writer, types, ty, |ty| ids[ty.index()])?;
     }
     writer.finish()
 }
 
 /// All definitions in the order of their content, except that candidates whose order decides something keep theirs.
-fn order(reduced: &Reduced) -> Vec<TypeRef> {
-    let types = &reduced.types;
-    let mut order: Vec<TypeRef> = types.refs().filter(|&ty| ty != TypeRef::VOID).collect();
-    order.sort_by(|&a, &b| types.compare(a, b));
-    let mut places = vec![None; types.len()];
-    for (place, ty) in order.iter().enumerate() {
-        places[ty.index()] = Some(place);
-    }
+fn order(reduced: &Reduced<'_>) -> Vec<TypeRef> {
+    let mut order = reduced.definitions.clone();
+    let listed: Memo<TypeRef, ()> = reduced.ordered.iter().flatten().map(|&ty| (ty, ())).collect();
+    let places: Memo<TypeRef, usize> = (0..order.len())
+        .map(|place| (order[place], place))
+        .filter(|(ty, _)| listed.contains_key(ty))
+        .collect();
     for list in &reduced.ordered {
         // Lists hold candidates of different roots, so none is moved twice.
-        let mut slots: Vec<usize> = list.iter().filter_map(|ty| places[ty.index()]).collect();
+        let mut slots: Vec<usize> = list.iter().filter_map(|ty| places.get(ty).copied()).collect();
         slots.sort_unstable();
         for (slot, &ty) in slots.into_iter().zip(list) {
             order[slot] = ty;
@@ -51,28 +49,23 @@ fn order(reduced: &Reduced) -> Vec<TypeRef> {
     order
 }
 
-/// Structs and unions that are written with their names, the first of each name in the order of content.
-fn defined_names(types: &Types) -> Memo<(Composite, Name), TypeRef> {
+/// For each pointee of which only kind and name count the definition that stands for it, if there is one: of the structs
+/// or unions that are written with that name the first in the order of content.
+fn linked(reduced: &Reduced<'_>) -> Memo<TypeRef, TypeRef> {
+    let types = reduced.types;
     let mut defined: Memo<(Composite, Name), TypeRef> = Memo::default();
-    for ty in types.refs() {
+    for &ty in &reduced.definitions {
         if let Type::Composite { kind, name, .. } = types.get(ty)
             && name != Name::EMPTY
         {
-            let first = defined.entry((kind, name)).or_insert(ty);
-            if types.compare(ty, *first).is_lt() {
-                *first = ty;
-            }
+            defined.entry((kind, name)).or_insert(ty);
         }
     }
-    defined
-}
-
-/// The definition that stands for a pointee of which only kind and name count, if there is one.
-fn linked(types: &Types, defined: &Memo<(Composite, Name), TypeRef>, ty: TypeRef) -> Option<TypeRef> {
-    match types.get(ty) {
-        Type::Named { kind, name } => defined.get(&(kind, name)).copied(),
+    let definition = |&ty: &TypeRef| match types.get(ty) {
+        Type::Named { kind, name } => Some((ty, *defined.get(&(kind, name))?)),
         _ => None,
-    }
+    };
+    reduced.definitions.iter().filter_map(definition).collect()
 }
 
 fn write(

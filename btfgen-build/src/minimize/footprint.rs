@@ -1,12 +1,13 @@
 //! Footprint: the candidates of one kernel that take part in a decision, and all that was read of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Answers;
 use crate::kernel::{CandidateRef, KernelTypes};
+use crate::memo::Memo;
 use crate::resolve::{Answer, Reads};
 use crate::roots::Roots;
-use crate::types::{Type, TypeRef, Types};
+use crate::types::{Name, Type, TypeRef, Types};
 
 /// What of a kernel's types its minimized BTF must hold.
 #[derive(Debug, Clone)]
@@ -95,6 +96,7 @@ impl Footprint {
                 footprint.reads.merge(&evaluation.reads);
                 let count = if candidate.repeated { 2 } else { 1 };
                 let by_id = roots.roots()[*root].asks_for_id();
+                footprint.reads.name(candidate.ty);
                 footprint.roots.insert(candidate.ty, Copies { count, by_id });
             }
             if list.len() > 1 && order_matters(answers, types, kernel, *root, list) {
@@ -110,35 +112,30 @@ impl Footprint {
     /// In the kernel they match no question. Cut down to what *another* relocation read they might (a pointer whose
     /// target nobody read becomes a pointer to void), so what made them fail has to stay.
     fn close(&mut self, roots: &Roots, answers: &mut Answers<'_>, types: &Types, kernel: &KernelTypes) {
-        let mut seen = BTreeSet::new();
+        let mut seen = Memo::default();
+        let mut named: Vec<TypeRef> = self.reads.named().collect();
         loop {
-            if self.long_is_read(types)
-                && let Some(long) = kernel.long
-            {
-                self.roots.entry(long).or_insert(Copies { count: 1, by_id: false });
-            }
-            let named = self.named(types);
-            let before = seen.len();
-            for ty in named {
-                let Some(root) = roots.root_of_definition(types, ty) else { continue };
-                if seen.insert(ty) {
-                    self.reads.merge(&answers.get(types, kernel.model, root, ty).reads);
+            while let Some(ty) = named.pop() {
+                if types.name_of(ty) == Name::EMPTY || seen.insert(ty, ()).is_some() {
+                    continue;
                 }
+                let Some(root) = roots.root_of_definition(types, ty) else { continue };
+                let evaluation = answers.get(types, kernel.model, root, ty);
+                self.reads.merge(&evaluation.reads);
+                named.extend(evaluation.reads.named());
             }
-            if seen.len() == before {
-                return;
+            match kernel.long.filter(|long| !self.roots.contains_key(long) && self.pointer_is_read(types)) {
+                Some(long) => {
+                    self.reads.name(long);
+                    self.roots.insert(long, Copies { count: 1, by_id: false });
+                    named.push(long);
+                }
+                None => return,
             }
         }
     }
 
-    fn long_is_read(&self, types: &Types) -> bool {
+    fn pointer_is_read(&self, types: &Types) -> bool {
         self.reads.iter().any(|(ty, reads)| reads.size && matches!(types.get(ty), Type::Ptr { .. }))
-    }
-
-    /// Definitions that will stand in the minimized BTF under their names.
-    fn named(&self, types: &Types) -> Vec<TypeRef> {
-        let read = self.reads.iter().filter(|(_, reads)| reads.name).map(|(ty, _)| ty);
-        let named = self.roots.keys().copied().chain(read);
-        named.filter(|&ty| types.name_of(ty) != crate::types::Name::EMPTY).collect()
     }
 }

@@ -22,6 +22,7 @@ pub use answers::{Answers, Evaluation};
 pub(crate) use emit::emit;
 pub use footprint::Footprint;
 pub(crate) use reduce::Reduced;
+use reduce::Reducer;
 pub use verify::{Difference, Verifier};
 
 /// Why a kernel has no minimized BTF.
@@ -48,6 +49,7 @@ struct Key {
 pub struct Minimizer<'r> {
     roots: &'r Roots,
     answers: Answers<'r>,
+    reducer: Reducer,
     verifier: Verifier<'r>,
     known: Memo<Key, Arc<[u8]>>,
 }
@@ -55,7 +57,8 @@ pub struct Minimizer<'r> {
 impl<'r> Minimizer<'r> {
     /// A minimizer that has seen no kernel.
     pub fn new(roots: &'r Roots) -> Self {
-        Self { roots, answers: Answers::new(roots), verifier: Verifier::new(roots), known: Memo::default() }
+        let (answers, verifier) = (Answers::new(roots), Verifier::new(roots));
+        Self { roots, answers, reducer: Reducer::new(), verifier, known: Memo::default() }
     }
 
     /// The answers worked out so far.
@@ -76,7 +79,7 @@ impl<'r> Minimizer<'r> {
             return Ok(Arc::clone(bytes));
         }
         let footprint = Footprint::new(self.roots, &mut self.answers, types, kernel, &key.kept);
-        let reduced = reduce::reduce(types, &footprint);
+        let reduced = self.reducer.reduce(types, &footprint);
         let bytes = emit(&reduced, kernel.model)?;
         self.verifier
             .verify(&mut self.answers, types, kernel, &bytes)?

@@ -1,135 +1,185 @@
-//! Reduction: a footprint's definitions cut down to what was read, in a store of their own.
+//! Reduction: a footprint's definitions cut down to what was read, in a store that all kernels share.
 
 use super::Footprint;
 use crate::memo::Memo;
 use crate::resolve::NodeReads;
-use crate::types::{Enumerator, Member, Name, Type, TypeRef, Types};
+use crate::types::{Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
 /// The definitions of a minimized BTF.
-pub(crate) struct Reduced {
-    /// The definitions.
-    pub(crate) types: Types,
+pub(crate) struct Reduced<'t> {
+    /// The store that they are in, perhaps with more.
+    pub(crate) types: &'t Types,
+    /// The definitions but `void`, in the order of their content.
+    pub(crate) definitions: Vec<TypeRef>,
     /// Roots, each with the number of copies needed.
     pub(crate) roots: Memo<TypeRef, usize>,
     /// Roots whose order of ids decides something, in that order.
     pub(crate) ordered: Vec<Vec<TypeRef>>,
 }
 
-struct Reducer<'f> {
+/// Cuts footprints down, one after the other; what they share is stored and put in order once.
+pub(super) struct Reducer {
+    types: Types,
+    ranking: Ranking,
+    /// For each name of the source [`UNSEEN`] or its place in `types` plus one.
+    names: Vec<u32>,
+}
+
+const UNSEEN: u32 = 0;
+
+/// One footprint on its way.
+struct Reduction<'f> {
     source: &'f Types,
     footprint: &'f Footprint,
-    types: Types,
-    known: Memo<TypeRef, TypeRef>,
+    reducer: &'f mut Reducer,
+    /// For each definition of the source its reduced one.
+    known: Vec<Option<TypeRef>>,
+    /// For each reduced definition whether it is among `definitions`.
+    listed: Vec<bool>,
+    definitions: Vec<TypeRef>,
+    /// Members and parameters of the definitions that are open.
+    members: Vec<Member>,
+    params: Vec<TypeRef>,
 }
 
-/// Cuts a footprint's definitions down.
-pub(super) fn reduce(source: &Types, footprint: &Footprint) -> Reduced {
-    let mut reducer = Reducer { source, footprint, types: Types::new(), known: Memo::default() };
-    let mut roots = Memo::default();
-    for (&ty, copies) in &footprint.roots {
-        let reduced = reducer.reduce(ty);
-        // Candidates that differ only in what nobody read become one, except where their ids are asked for: then a
-        // second candidate makes the relocation ambiguous, and must go on doing so; a third adds nothing.
-        let written = roots.entry(reduced).or_insert(0);
-        *written = if copies.by_id { (*written + copies.count).min(2) } else { 1 };
+impl Reducer {
+    pub(super) fn new() -> Self {
+        Self { types: Types::new(), ranking: Ranking::default(), names: Vec::new() }
     }
-    let ordered = footprint
-        .ordered
-        .iter()
-        .map(|list| {
-            let mut list: Vec<TypeRef> = list.iter().map(|&ty| reducer.reduce(ty)).collect();
+
+    /// Cuts a footprint's definitions down; `source` must be the same store every time.
+    pub(super) fn reduce(&mut self, source: &Types, footprint: &Footprint) -> Reduced<'_> {
+        self.names.resize(source.names().len(), UNSEEN);
+        let mut reduction = Reduction {
+            source,
+            footprint,
+            known: vec![None; source.len()],
+            listed: vec![false; self.types.len()],
+            definitions: Vec::new(),
+            members: Vec::new(),
+            params: Vec::new(),
+            reducer: self,
+        };
+        let mut roots = Memo::default();
+        for (&ty, copies) in &footprint.roots {
+            let reduced = reduction.reduce(ty);
+            // Candidates that differ only in what nobody read become one, except where their ids are asked for: then a
+            // second candidate makes the relocation ambiguous, and must go on doing so; a third adds nothing.
+            let written = roots.entry(reduced).or_insert(0);
+            *written = if copies.by_id { (*written + copies.count).min(2) } else { 1 };
+        }
+        let mut ordered = Vec::with_capacity(footprint.ordered.len());
+        for list in &footprint.ordered {
+            let mut list: Vec<TypeRef> = list.iter().map(|&ty| reduction.reduce(ty)).collect();
             let mut seen = std::collections::HashSet::new();
             list.retain(|&ty| seen.insert(ty));
-            list
-        })
-        .collect();
-    Reduced { types: reducer.types, roots, ordered }
+            ordered.push(list);
+        }
+        let mut definitions = reduction.definitions;
+        self.ranking.update(&self.types);
+        definitions.sort_unstable_by_key(|&ty| self.ranking.rank(ty));
+        Reduced { types: &self.types, definitions, roots, ordered }
+    }
 }
 
-impl Reducer<'_> {
+impl Reduction<'_> {
     fn name(&mut self, name: Name) -> Name {
-        let bytes = self.source.names().get(name);
-        self.types.names_mut().add(bytes)
+        let Reducer { types, names, .. } = &mut *self.reducer;
+        let known = &mut names[name.index()];
+        if *known == UNSEEN {
+            *known = types.names_mut().add(self.source.names().get(name)).number() + 1;
+        }
+        Name::at(*known - 1)
     }
 
-    /// The name, if it was read or if others find the type by it.
+    /// The name, if it was read.
     fn own_name(&mut self, ty: TypeRef, reads: &NodeReads) -> Name {
-        if reads.name || self.footprint.roots.contains_key(&ty) {
-            self.name(self.source.name_of(ty))
-        } else {
-            Name::EMPTY
-        }
+        if reads.name { self.name(self.source.name_of(ty)) } else { Name::EMPTY }
     }
 
     fn reduce(&mut self, ty: TypeRef) -> TypeRef {
-        if let Some(&known) = self.known.get(&ty) {
+        if let Some(known) = self.known[ty.index()] {
             return known;
         }
         let none = NodeReads::default();
         let reads = self.footprint.reads.get(ty).unwrap_or(&none);
-        let reduced = match self.source.get(ty) {
+        let reduced = self.cut(ty, reads);
+        self.known[ty.index()] = Some(reduced);
+        if self.listed.len() <= reduced.index() {
+            self.listed.resize(reduced.index() + 1, false);
+        }
+        let listed = &mut self.listed[reduced.index()];
+        if !std::mem::replace(listed, true) && reduced != TypeRef::VOID {
+            self.definitions.push(reduced);
+        }
+        reduced
+    }
+
+    fn cut(&mut self, ty: TypeRef, reads: &NodeReads) -> TypeRef {
+        let source = self.source;
+        match source.get(ty) {
             Type::Void => TypeRef::VOID,
             Type::Int { size, encoding, offset, bits, .. } => {
                 let name = self.own_name(ty, reads);
-                self.types.add(Type::Int { name, size, encoding, offset, bits })
+                self.reducer.types.add(Type::Int { name, size, encoding, offset, bits })
             }
             Type::Float { size, .. } => {
                 let name = self.own_name(ty, reads);
-                self.types.add(Type::Float { name, size })
+                self.reducer.types.add(Type::Float { name, size })
             }
             Type::Ptr { pointee } => {
                 let pointee = if reads.contents { self.reduce(pointee) } else { TypeRef::VOID };
-                self.types.add(Type::Ptr { pointee })
+                self.reducer.types.add(Type::Ptr { pointee })
             }
             Type::Array { element, len } => {
                 let element = self.reduce(element);
-                self.types.add(Type::Array { element, len })
+                self.reducer.types.add(Type::Array { element, len })
             }
             Type::Composite { kind, size, .. } => {
                 let name = self.own_name(ty, reads);
-                let source = self.source;
-                let members: Vec<Member> = entries(source.members(ty), reads)
-                    .map(|member| Member {
-                        name: self.name(member.name),
-                        ty: self.reduce(member.ty),
-                        ..*member
-                    })
-                    .collect();
+                let start = self.members.len();
+                for member in entries(source.members(ty), reads) {
+                    let (name, ty) = (self.name(member.name), self.reduce(member.ty));
+                    self.members.push(Member { name, ty, ..*member });
+                }
                 let size = if reads.size { size } else { 0 };
-                self.types.add_composite(kind, name, size, &members)
+                let reduced = self.reducer.types.add_composite(kind, name, size, &self.members[start..]);
+                self.members.truncate(start);
+                reduced
             }
             Type::Enum { size, signed, wide, .. } => {
                 let name = self.own_name(ty, reads);
-                let source = self.source;
                 let enumerators: Vec<Enumerator> = entries(source.enumerators(ty), reads)
                     .map(|enumerator| Enumerator { name: self.name(enumerator.name), ..*enumerator })
                     .collect();
-                self.types.add_enum(name, size, signed, wide, &enumerators)
+                self.reducer.types.add_enum(name, size, signed, wide, &enumerators)
             }
             Type::Fwd { kind, .. } => {
                 let name = self.own_name(ty, reads);
-                self.types.add(Type::Fwd { kind, name })
+                self.reducer.types.add(Type::Fwd { kind, name })
             }
             Type::Named { kind, .. } => {
                 let name = self.own_name(ty, reads);
-                self.types.add(Type::Named { kind, name })
+                self.reducer.types.add(Type::Named { kind, name })
             }
             Type::Typedef { target, .. } => {
                 let name = self.own_name(ty, reads);
                 let target = self.reduce(target);
-                self.types.add(Type::Typedef { name, target })
+                self.reducer.types.add(Type::Typedef { name, target })
             }
             Type::FuncProto { result } if reads.contents => {
                 let result = self.reduce(result);
-                let source = self.source;
-                let params: Vec<TypeRef> =
-                    source.params(ty).iter().map(|&param| self.reduce(param)).collect();
-                self.types.add_func_proto(result, &params)
+                let start = self.params.len();
+                for &param in source.params(ty) {
+                    let param = self.reduce(param);
+                    self.params.push(param);
+                }
+                let reduced = self.reducer.types.add_func_proto(result, &self.params[start..]);
+                self.params.truncate(start);
+                reduced
             }
-            Type::FuncProto { .. } => self.types.add_func_proto(TypeRef::VOID, &[]),
-        };
-        self.known.insert(ty, reduced);
-        reduced
+            Type::FuncProto { .. } => self.reducer.types.add_func_proto(TypeRef::VOID, &[]),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a resolution read of the target's types; all else can be left out of a minimized BTF.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 
+use crate::memo::Memo;
 use crate::types::TypeRef;
 
 /// What was read of one definition, besides its kind, a scalar's size and the types it consists of.
@@ -24,7 +25,7 @@ pub struct NodeReads {
 /// What was read, by definition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
-    nodes: BTreeMap<TypeRef, NodeReads>,
+    nodes: Memo<TypeRef, NodeReads>,
 }
 
 impl Reads {
@@ -33,9 +34,14 @@ impl Reads {
         self.nodes.get(&ty)
     }
 
-    /// Everything read, in the order of the definitions.
+    /// Everything read, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (TypeRef, &NodeReads)> {
         self.nodes.iter().map(|(&ty, reads)| (ty, reads))
+    }
+
+    /// Definitions whose names were read, in no order.
+    pub fn named(&self) -> impl Iterator<Item = TypeRef> {
+        self.nodes.iter().filter(|(_, reads)| reads.name).map(|(&ty, _)| ty)
     }
 
     fn node(&mut self, ty: TypeRef) -> &mut NodeReads {
@@ -59,11 +65,7 @@ impl Reads {
 
     /// A member or enumerator was read.
     pub fn entry(&mut self, ty: TypeRef, index: usize) {
-        let entries = &mut self.node(ty).entries;
-        let index = index as u32;
-        if let Err(at) = entries.binary_search(&index) {
-            entries.insert(at, index);
-        }
+        self.node(ty).entry(index as u32);
     }
 
     /// It was read that there are so many members or enumerators.
@@ -80,15 +82,31 @@ impl Reads {
     /// Adds what another resolution read.
     pub fn merge(&mut self, other: &Self) {
         for (ty, reads) in other.iter() {
-            for &entry in &reads.entries {
-                self.entry(ty, entry as usize);
+            match self.nodes.entry(ty) {
+                Entry::Vacant(entry) => {
+                    entry.insert(reads.clone());
+                }
+                Entry::Occupied(mut entry) => entry.get_mut().merge(reads),
             }
-            let node = self.node(ty);
-            node.name |= reads.name;
-            node.contents |= reads.contents;
-            node.size |= reads.size;
-            node.at_least = node.at_least.max(reads.at_least);
-            node.last |= reads.last;
         }
+    }
+}
+
+impl NodeReads {
+    fn entry(&mut self, index: u32) {
+        if let Err(at) = self.entries.binary_search(&index) {
+            self.entries.insert(at, index);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if self.entries != other.entries {
+            other.entries.iter().for_each(|&entry| self.entry(entry));
+        }
+        self.name |= other.name;
+        self.contents |= other.contents;
+        self.size |= other.size;
+        self.at_least = self.at_least.max(other.at_least);
+        self.last |= other.last;
     }
 }

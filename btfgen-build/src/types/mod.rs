@@ -20,6 +20,7 @@ use hashbrown::HashTable;
 pub use fixed::{Copier, CopyError, Fixed};
 pub use intern::Interner;
 pub use names::{Name, Names, essential_len};
+pub(crate) use order::Ranking;
 
 /// A definition in a [`Types`]; equal content has one reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -68,6 +68,50 @@ impl Types {
     }
 }
 
+/// The definitions of a growing store in the order of their content, `void` left out.
+#[derive(Default)]
+pub(crate) struct Ranking {
+    order: Vec<TypeRef>,
+    /// Each definition's place in `order`.
+    ranks: Vec<u32>,
+}
+
+impl Ranking {
+    /// Takes in what was added to the store since the last time.
+    pub(crate) fn update(&mut self, types: &Types) {
+        let mut new: Vec<TypeRef> = types.refs().skip(self.ranks.len().max(1)).collect();
+        if new.is_empty() {
+            return;
+        }
+        new.sort_unstable_by(|&a, &b| types.compare(a, b));
+        let mut order = Vec::with_capacity(types.len());
+        let mut known = self.order.as_slice();
+        for ty in new {
+            let (before, after) =
+                known.split_at(known.partition_point(|&other| types.compare(other, ty).is_lt()));
+            order.extend_from_slice(before);
+            order.push(ty);
+            known = after;
+        }
+        order.extend_from_slice(known);
+        self.order = order;
+        self.ranks.resize(types.len(), 0);
+        for (rank, ty) in self.order.iter().enumerate() {
+            self.ranks[ty.index()] = rank as u32;
+        }
+    }
+
+    /// All definitions in order.
+    pub(crate) fn order(&self) -> &[TypeRef] {
+        &self.order
+    }
+
+    /// A definition's place in that order.
+    pub(crate) fn rank(&self, ty: TypeRef) -> u32 {
+        self.ranks[ty.index()]
+    }
+}
+
 fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
     orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }

@@ -6,7 +6,7 @@ use btfgen_runtime::KernelId;
 
 use super::{HubFile, HubFileError};
 use crate::minimize::{Reduced, emit};
-use crate::types::{Copier, TypeRef, Types};
+use crate::types::{Copier, Ranking, TypeRef, Types};
 
 impl HubFile {
     /// One kernel's types as a raw BTF, in which every relocation resolves as in the BTF that the kernel was added from.
@@ -39,7 +39,10 @@ impl HubFile {
             let order = own.map(|&ty| copier.copy(&mut types, TypeRef::at(ty))).collect::<Result<_, _>>()?;
             ordered.push(order);
         }
-        emit(&Reduced { types, roots, ordered }, self.kernels[kernel].model)
+        let mut ranking = Ranking::default();
+        ranking.update(&types);
+        let definitions = ranking.order().to_vec();
+        emit(&Reduced { types: &types, definitions, roots, ordered }, self.kernels[kernel].model)
             .map_err(|source| HubFileError::Btf { kernel: id.clone(), source })
     }
 }
