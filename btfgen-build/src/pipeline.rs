@@ -1,6 +1,6 @@
 //! The pipeline: objects and kernels in, minimized BTFs and a report out; nothing here touches cargo or the configuration.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use crate::error::Context;
 use crate::hub::file::HubFile;
 use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
+use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
 use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved};
@@ -252,9 +253,9 @@ fn collect(
     let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
     packed.report.objects =
         objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
-    let mut known: HashMap<[u8; 32], usize> = HashMap::new();
+    let mut known: BTreeMap<Arc<[u8]>, usize> = BTreeMap::new();
     // Most kernels share not only the bytes but the allocation.
-    let mut hashes: HashMap<*const u8, [u8; 32]> = HashMap::new();
+    let mut numbers: Memo<*const u8, usize> = Memo::default();
     for result in results {
         let minimized = result?;
         let (problems, guarded) = problems(objects, roots, &minimized);
@@ -264,13 +265,12 @@ fn collect(
         }
         let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
         let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
-            let next = packed.blobs.len();
-            let hash = *hashes.entry(bytes.as_ptr()).or_insert_with(|| Sha256::digest(&bytes).into());
-            let blob = *known.entry(hash).or_insert(next);
-            if blob == next {
-                packed.blobs.push(bytes.to_vec());
-            }
-            blob
+            *numbers.entry(bytes.as_ptr()).or_insert_with(|| {
+                *known.entry(bytes).or_insert_with_key(|bytes| {
+                    packed.blobs.push(bytes.to_vec());
+                    packed.blobs.len() - 1
+                })
+            })
         });
         packed.entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
         packed.report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });

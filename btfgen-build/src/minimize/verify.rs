@@ -1,11 +1,12 @@
 //! Verification: the bytes written are read back, and every question is answered anew against them.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Answers, MinimizeError};
+use super::{Answers, Evaluation, MinimizeError};
 use crate::btf::Btf;
 use crate::kernel::KernelTypes;
+use crate::memo::Memo;
 use crate::resolve::{Answer, describe_spec};
 use crate::roots::Roots;
 use crate::types::Types;
@@ -28,7 +29,7 @@ pub struct Verifier<'r> {
 }
 
 /// The candidates of one root that take part: the answers of each, and whether there are copies of it.
-type Matrix = Vec<(Vec<Answer>, bool)>;
+type Matrix = Vec<(Arc<Evaluation>, bool)>;
 
 impl<'r> Verifier<'r> {
     /// A verifier with a store of its own, so that nothing of the kernel's can help the minimized BTF.
@@ -73,44 +74,51 @@ fn matrix(
     root: usize,
     asks_for_id: bool,
 ) -> Matrix {
-    let mut rows: Matrix = Vec::new();
-    let mut places: HashMap<Vec<Answer>, usize> = HashMap::new();
-    for candidate in &kernel.candidates[root] {
+    let evaluations = kernel.candidates[root].iter().map(|candidate| {
         let evaluation = answers.get(types, kernel.model, root, candidate.ty);
-        if !evaluation.takes_part() {
-            continue;
-        }
-        match places.get(&evaluation.answers) {
-            Some(&place) => rows[place].1 |= asks_for_id,
+        (evaluation, candidate.repeated && asks_for_id)
+    });
+    let rows: Matrix = evaluations.filter(|(evaluation, _)| evaluation.takes_part()).collect();
+    if rows.len() < 2 {
+        return rows;
+    }
+    let mut places: Memo<&[Answer], usize> = Memo::default();
+    let mut distinct: Matrix = Vec::new();
+    for (evaluation, repeated) in &rows {
+        match places.get(evaluation.answers.as_slice()) {
+            Some(&place) => distinct[place].1 |= asks_for_id,
             None => {
-                places.insert(evaluation.answers.clone(), rows.len());
-                rows.push((evaluation.answers.clone(), candidate.repeated && asks_for_id));
+                places.insert(&evaluation.answers, distinct.len());
+                distinct.push((Arc::clone(evaluation), *repeated));
             }
         }
     }
-    rows
+    distinct
 }
 
 /// Equal up to order, and in order too for each question where loads are adjusted to the first candidate's size.
 fn same(before: &Matrix, after: &Matrix) -> bool {
-    if before == after {
+    fn answers((evaluation, repeated): &(Arc<Evaluation>, bool)) -> (&[Answer], bool) {
+        (&evaluation.answers, *repeated)
+    }
+    if before.iter().map(answers).eq(after.iter().map(answers)) {
         return true;
     }
     let sorted = |matrix: &Matrix| {
         let mut rows = matrix.clone();
-        rows.sort();
+        rows.sort_by(|a, b| answers(a).cmp(&answers(b)));
         rows
     };
-    let questions = before.first().map_or(0, |(answers, _)| answers.len());
+    let questions = before.first().map_or(0, |(evaluation, _)| evaluation.answers.len());
     let order_counts = (0..questions).any(|question| {
-        let mut sizes = before.iter().filter_map(|(answers, _)| match answers[question] {
+        let mut sizes = before.iter().filter_map(|(evaluation, _)| match evaluation.answers[question] {
             Answer::Match(resolved) => Some((resolved.size, resolved.misread)),
             Answer::NoMatch | Answer::Failure(_) => None,
         });
         let one = sizes.next();
         sizes.any(|size| Some(size) != one)
     });
-    !order_counts && sorted(before) == sorted(after)
+    !order_counts && sorted(before).iter().map(answers).eq(sorted(after).iter().map(answers))
 }
 
 fn difference(roots: &Roots, root: usize, before: &Matrix, after: &Matrix) -> Difference {
@@ -118,7 +126,7 @@ fn difference(roots: &Roots, root: usize, before: &Matrix, after: &Matrix) -> Di
     let column = |matrix: &Matrix, question: usize| -> Vec<Answer> {
         matrix
             .iter()
-            .map(|(answers, _)| answers[question])
+            .map(|(evaluation, _)| evaluation.answers[question])
             .filter(|answer| *answer != Answer::NoMatch)
             .collect()
     };
