@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btfgen_runtime::{KernelId, ObjectDigest};
-use sha2::{Digest, Sha256};
 
 use crate::btf::Btf;
 use crate::error::Context;
@@ -256,9 +255,10 @@ fn collect(
     let mut known: BTreeMap<Arc<[u8]>, usize> = BTreeMap::new();
     // Most kernels share not only the bytes but the allocation.
     let mut numbers: Memo<*const u8, usize> = Memo::default();
+    let mut told = Told::default();
     for result in results {
         let minimized = result?;
-        let (problems, guarded) = problems(objects, roots, &minimized);
+        let (problems, guarded) = problems(objects, roots, &mut told, &minimized);
         if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
             let error = Error::new(ErrorKind::Relocation, problem.to_string());
             return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
@@ -309,34 +309,44 @@ fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
     }
 }
 
+/// Problems told before: by object, relocation and reason.
+type Told = Memo<(usize, usize, Arc<str>), Problem>;
+
 /// What is amiss with a kernel, and how many instructions a check keeps from being run.
-fn problems(objects: &[Object], roots: &Roots, minimized: &Minimized) -> (Vec<Problem>, usize) {
+fn problems(
+    objects: &[Object],
+    roots: &Roots,
+    told: &mut Told,
+    minimized: &Minimized,
+) -> (Vec<Problem>, usize) {
     if let Err(reason) = &minimized.bytes {
         return (vec![Problem::Unreadable { reason: reason.clone() }], 0);
     }
-    let mut problems = Vec::new();
-    let mut guarded = 0;
-    for unresolved in minimized.unresolved.iter() {
-        let object = &objects[unresolved.object];
-        let relocation = &object.relocations()[unresolved.relocation];
-        if !unresolved.reached {
-            guarded += 1;
-            continue;
+    let (reached, guarded): (Vec<_>, Vec<_>) = minimized.unresolved.iter().partition(|it| it.reached);
+    let problem = |unresolved: &&Unresolved| {
+        let key = (unresolved.object, unresolved.relocation, Arc::clone(&unresolved.reason));
+        told.entry(key).or_insert_with(|| problem(objects, roots, unresolved)).clone()
+    };
+    (reached.iter().map(problem).collect(), guarded.len())
+}
+
+fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Problem {
+    let object = &objects[unresolved.object];
+    let relocation = &object.relocations()[unresolved.relocation];
+    let spec = match roots.places()[unresolved.object][unresolved.relocation] {
+        Place::Root { root, question, .. } => {
+            let spec = &roots.roots()[root].questions[question].spec;
+            format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))
         }
-        let Place::Root { root, question, .. } = roots.places()[unresolved.object][unresolved.relocation]
-        else {
-            continue;
-        };
-        let spec = &roots.roots()[root].questions[question].spec;
-        problems.push(Problem::Relocation {
-            object: object.name().to_owned(),
-            program: object.place_of(relocation),
-            place: format!("{} #{}", relocation.section, relocation.number),
-            spec: format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec)),
-            line: relocation.line.as_ref().map(ToString::to_string),
-            text: relocation.line.as_ref().map(|line| line.text.to_string()),
-            reason: unresolved.reason.to_string(),
-        });
+        Place::Local | Place::Failure(_) => String::new(),
+    };
+    Problem::Relocation {
+        object: object.name().to_owned(),
+        program: object.place_of(relocation),
+        place: format!("{} #{}", relocation.section, relocation.number),
+        spec,
+        line: relocation.line.as_ref().map(ToString::to_string),
+        text: relocation.line.as_ref().map(|line| line.text.to_string()),
+        reason: unresolved.reason.to_string(),
     }
-    (problems, guarded)
 }

@@ -14,8 +14,8 @@ pub struct Writer {
     types: Vec<u8>,
     type_count: u32,
     strings: Vec<u8>,
-    /// Offsets of the strings, by their bytes.
-    offsets: HashTable<u32>,
+    /// Offset and length of each string, by its bytes.
+    offsets: HashTable<(u32, u32)>,
     hasher: FixedState,
 }
 
@@ -40,21 +40,14 @@ impl Writer {
         }
         let text = &text[..len];
         let Self { strings, offsets, hasher, .. } = self;
-        let is_text = |&offset: &u32| {
-            let there = &strings[offset as usize..];
-            there.get(len) == Some(&0) && there.starts_with(text)
-        };
         let hash = hasher.hash_one(text);
-        if let Some(&offset) = offsets.find(hash, is_text) {
+        if let Some(&(offset, _)) = offsets.find(hash, |&place| slice(strings, place) == text) {
             return offset;
         }
         let offset = strings.len() as u32;
         strings.extend_from_slice(text);
         strings.push(0);
-        offsets.insert_unique(hash, offset, |&offset| {
-            let there = &strings[offset as usize..];
-            hasher.hash_one(&there[..memchr::memchr(0, there).unwrap_or(there.len())])
-        });
+        offsets.insert_unique(hash, (offset, len as u32), |&place| hasher.hash_one(slice(strings, place)));
         offset
     }
 
@@ -215,4 +208,8 @@ impl Writer {
         bytes.extend_from_slice(&self.strings);
         Ok(bytes)
     }
+}
+
+fn slice(strings: &[u8], (offset, len): (u32, u32)) -> &[u8] {
+    &strings[offset as usize..][..len as usize]
 }

@@ -80,11 +80,10 @@ impl<'r> Minimizer<'r> {
         }
         let footprint = Footprint::new(self.roots, &mut self.answers, types, kernel, &key.kept);
         let reduced = self.reducer.reduce(types, &footprint);
-        let bytes = emit(&reduced, kernel.model)?;
+        let bytes: Arc<[u8]> = emit(&reduced, kernel.model)?.into();
         self.verifier
             .verify(&mut self.answers, types, kernel, &bytes)?
             .map_err(|difference| MinimizeError::Difference(Box::new(difference)))?;
-        let bytes: Arc<[u8]> = bytes.into();
         self.known.insert(key, Arc::clone(&bytes));
         Ok(bytes)
     }

@@ -112,7 +112,6 @@ impl<'o> Outcomes<'o> {
                 resolutions.iter().filter(|(of, _)| *of == object).map(|(_, it)| it.as_ref()).collect();
             self.unresolved_of(object, &own, &mut unresolved);
         }
-        unresolved.sort_by_key(|it| (it.object, it.relocation));
         let unresolved: Arc<[Unresolved]> = unresolved.into();
         self.unresolved.insert(key, Arc::clone(&unresolved));
         unresolved
@@ -132,8 +131,10 @@ impl<'o> Outcomes<'o> {
         for &(relocation, patch) in resolutions.iter().flat_map(|resolution| &resolution.patches) {
             patches[relocation] = Some(patch);
         }
+        let mut reasons: Vec<_> = resolutions.iter().flat_map(|resolution| &resolution.reasons).collect();
+        reasons.sort_unstable_by_key(|(relocation, ..)| *relocation);
         let mut sections: Memo<usize, Arc<[bool]>> = Memo::default();
-        for (relocation, outcome, reason) in resolutions.iter().flat_map(|resolution| &resolution.reasons) {
+        for (relocation, outcome, reason) in reasons {
             let section = self.section_of[object][*relocation];
             let reached = match outcome {
                 Outcome::Ambiguous(..) | Outcome::Failure(_) => true,
@@ -176,13 +177,11 @@ impl Section {
         own.extend(
             self.relocations.iter().filter_map(|&(insn, relocation)| Some((insn, patches[relocation]?))),
         );
-        if let Some(known) = self.reached.get(&own) {
-            return Arc::clone(known);
-        }
-        let flow = self.flow.get_or_insert_with(|| object.flow(&self.name));
-        let reached: Arc<[bool]> = flow.reached(&own).into();
-        self.reached.insert(own, Arc::clone(&reached));
-        reached
+        let reached = self.reached.entry(own).or_insert_with_key(|own| {
+            let flow = self.flow.get_or_insert_with(|| object.flow(&self.name));
+            flow.reached(own).into()
+        });
+        Arc::clone(reached)
     }
 }
 
@@ -218,36 +217,54 @@ fn resolve(
     let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
     let questions = &answers.roots().roots()[group.root].questions;
     let mut survivors: Vec<usize> = (0..candidates.len()).collect();
+    // Outcomes, with the reasons of those without a value, since candidates were last pruned.
+    let mut decided: Memo<usize, (Outcome, Option<Arc<str>>)> = Memo::default();
     let mut resolution = Resolution { patches: Vec::new(), reasons: Vec::new() };
     for &(relocation, question) in &group.relocations {
-        let row: Vec<Candidate> = evaluations
-            .iter()
-            .zip(candidates)
-            .map(|(evaluation, it)| Candidate { answer: evaluation.answers[question], repeated: it.repeated })
-            .collect();
-        let spec = &questions[question].spec;
-        let (outcome, left) = decide(spec.kind, &row, &survivors);
-        survivors = left;
+        if !decided.contains_key(&question) {
+            let row: Vec<Candidate> = evaluations
+                .iter()
+                .zip(candidates)
+                .map(|(evaluation, it)| Candidate {
+                    answer: evaluation.answers[question],
+                    repeated: it.repeated,
+                })
+                .collect();
+            let spec = &questions[question].spec;
+            let (outcome, left) = decide(spec.kind, &row, &survivors);
+            if left != survivors {
+                survivors = left;
+                decided.clear();
+            }
+            let reason = match outcome {
+                Outcome::Poison => Some(explain_mismatch(types, spec, kernel.model, &definitions)),
+                outcome => reason(outcome),
+            };
+            decided.insert(question, (outcome, reason.map(Into::into)));
+        }
+        let (outcome, reason) = &decided[&question];
         let place = &object.relocations()[relocation];
-        resolution.patches.extend(patch(object, place, outcome).map(|patch| (relocation, patch)));
-        let reason = match outcome {
-            Outcome::Poison => explain_mismatch(types, spec, kernel.model, &definitions),
-            Outcome::Ambiguous(..) | Outcome::Failure(_) => reason(outcome),
+        let reason = match *outcome {
             Outcome::Value(resolved) if resolved.misread && object.accesses_memory(place) => {
                 let size = resolved.size;
-                format!(
-                    "the field has {size} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it"
+                Some(
+                    format!(
+                        "the field has {size} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it"
+                    )
+                    .into(),
                 )
             }
-            Outcome::Value(_) | Outcome::Absent => continue,
+            _ => reason.clone(),
         };
-        resolution.reasons.push((relocation, outcome, reason.into()));
+        resolution.patches.extend(patch(object, place, *outcome).map(|patch| (relocation, patch)));
+        resolution.reasons.extend(reason.map(|reason| (relocation, *outcome, reason)));
     }
     resolution
 }
 
-fn reason(outcome: Outcome) -> String {
-    match outcome {
+/// Why an outcome has no value, if it can be told from the outcome alone.
+fn reason(outcome: Outcome) -> Option<String> {
+    Some(match outcome {
         Outcome::Ambiguous(a, b) if a.bit_offset != b.bit_offset => {
             format!(
                 "ambiguous: types of that name have it at bit {} and at bit {}",
@@ -259,6 +276,6 @@ fn reason(outcome: Outcome) -> String {
         }
         Outcome::Ambiguous(..) => "ambiguous: several types of that name have different ids".to_owned(),
         Outcome::Failure(failure) => failure.to_string(),
-        Outcome::Poison | Outcome::Value(_) | Outcome::Absent => String::new(),
-    }
+        Outcome::Poison | Outcome::Value(_) | Outcome::Absent => return None,
+    })
 }
