@@ -78,7 +78,8 @@ fn same(path: &Path, old: &[u8], new: &[u8]) -> bool {
             && zstd::decode_all(old).is_ok_and(|old| zstd::decode_all(new).is_ok_and(|new| old == new))
 }
 
-fn tools(folder: &Path) -> Outcome {
+/// Writes the objects of fifty small generated tools.
+pub(crate) fn tools(folder: &Path) -> Outcome {
     fs::create_dir_all(folder)?;
     let tools = Tools::find()?;
     for number in 1..=TOOLS {

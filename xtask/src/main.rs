@@ -44,7 +44,11 @@ const VERBS: &[Verb] = &[
         run: kernels::run,
         help: "execwatch on Debian's kernels, booted under QEMU with their BTF hidden; --ci: on three",
     },
-    Verb { name: "bench", run: bench::run, help: "btfgen against bpftool, as whole processes, in one run" },
+    Verb {
+        name: "bench",
+        run: bench::run,
+        help: "btfgen against bpftool, as whole processes, in one run; --only <PART>",
+    },
     Verb {
         name: "nearest",
         run: nearest::run,

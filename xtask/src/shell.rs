@@ -108,6 +108,12 @@ impl Built {
         Ok(self.executables.last().ok_or("cargo built no executable")?)
     }
 
+    /// The executable of this name.
+    pub(crate) fn named(&self, name: &str) -> Outcome<&Path> {
+        let found = self.executables.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+        Ok(found.ok_or_else(|| format!("cargo built no {name}"))?)
+    }
+
     /// The file of this name that a build script wrote.
     pub(crate) fn generated(&self, name: &str) -> Outcome<PathBuf> {
         let mut files = self.out_dirs.iter().map(|folder| folder.join(name));

@@ -1,39 +1,49 @@
 //! What the runtime costs a program: bytes of code, microseconds and memory of a look-up.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::inputs::{self, Set};
+use super::{packed, process};
 use crate::shell::{self, Outcome, cargo};
 
 /// A kernel of the example's hub, with what `uname` says on it.
-const HOST: [&str; 3] = ["6.1.0-50-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-06-20)", "x86_64"];
+pub(super) const HOST: [&str; 3] =
+    ["6.1.0-50-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-06-20)", "x86_64"];
 
-/// Packs three tools for all kernels of the example's hub, looks one up, and compares two small programs.
+/// Looks a host up among all kernels of the example's hub, and compares two small programs.
 pub(super) fn costs(btfgen: &Path, scratch: &Path) -> Outcome {
-    println!("\nat run time");
-    let archive = scratch.join("tools.archive");
-    let suite = oracle::testdata::folder().join("objects/el");
-    let mut pack = Command::new(btfgen);
-    pack.args(["pack", "--hub"]).arg(shell::root().join("example-app/kernels.hub")).arg("-o").arg(&archive);
-    pack.args(["opensnoop", "biolatency", "tcpconnect"].map(|name| suite.join(format!("{name}.o"))));
-    shell::read(&mut pack)?;
+    println!("\nat run time, all kernels of the example's hub");
     let lookup = example("lookup", "release")?;
-    let said = shell::read(Command::new(lookup).arg(&archive).args(HOST))?;
-    let (micros, kilobytes) = said.trim().split_once(' ').ok_or("lookup prints two numbers")?;
-    println!(
-        "  look-up, host read and path made:          {micros:>6} microseconds median, {kilobytes} KB of memory, archive of {} bytes",
-        fs::metadata(&archive)?.len()
-    );
+    let head = ["look-up, host read and path made", "median", "memory", "archive"];
+    let mut table = vec![head.map(str::to_owned).to_vec()];
+    for set in [inputs::three()?, inputs::large(scratch)?, inputs::diverse(scratch)?] {
+        let archive = archive(btfgen, scratch, &set)?;
+        let said = shell::read(Command::new(&lookup).arg(&archive).args(HOST))?;
+        let (micros, kilobytes) = said.trim().split_once(' ').ok_or("lookup prints two numbers")?;
+        let bytes = fs::metadata(&archive)?.len();
+        table.push(vec![
+            set.name.to_owned(),
+            format!("{micros} us"),
+            format!("{kilobytes} KB"),
+            bytes.to_string(),
+        ]);
+    }
+    print!("{}", process::table(&table));
     let size = |name| -> Outcome<u64> { Ok(fs::metadata(example(name, "size")?)?.len()) };
     let (without, with, checked) = (size("size_without")?, size("size_with")?, size("size_checked")?);
-    println!("  own code and decoder:                      {:>6} bytes", own_code()?);
-    println!(
-        "  added to a stripped binary, all told:      {:>6} bytes ({without} to {with})",
-        with - without
-    );
-    println!("  added to that by a check of the object:    {:>6} bytes", checked - with);
+    println!("  own code and decoder: {} bytes", own_code()?);
+    println!("  added to a stripped binary, all told: {} bytes ({without} to {with})", with - without);
+    println!("  added to that by a check of the object: {} bytes", checked - with);
     Ok(())
+}
+
+/// Packs a set of objects for all kernels of the example's hub.
+pub(super) fn archive(btfgen: &Path, scratch: &Path, set: &Set) -> Outcome<PathBuf> {
+    let archive = scratch.join(format!("{}.archive", set.name));
+    packed(btfgen, &inputs::example_hub(), &archive, set)?;
+    Ok(archive)
 }
 
 /// Bytes of the functions of btfgen-runtime and of zstd in `size_with`.
@@ -57,7 +67,7 @@ fn own_size(line: &str) -> Option<u64> {
 }
 
 /// Builds an example of btfgen-runtime.
-fn example(name: &str, profile: &str) -> Outcome<std::path::PathBuf> {
+pub(super) fn example(name: &str, profile: &str) -> Outcome<PathBuf> {
     let args = ["build", "--profile", profile, "--package", "btfgen-runtime", "--example", name];
     Ok(shell::build(cargo().args(args))?.executable()?.into())
 }
