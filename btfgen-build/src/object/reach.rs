@@ -20,6 +20,7 @@ const LD_IMM64: u8 = 0x18;
 const OP_JA: u8 = 0x00;
 const OP_CALL: u8 = 0x80;
 const OP_EXIT: u8 = 0x90;
+const OP_MOV: u8 = 0xb0;
 
 /// A register's value if it is known.
 type Register = Option<u64>;
@@ -50,6 +51,8 @@ pub struct Flow {
     entries: Vec<usize>,
     /// Instructions that are entered otherwise than from the one before; only there ways can join.
     joins: Vec<bool>,
+    /// Instructions whose result a branch can hang on.
+    decides: Vec<bool>,
 }
 
 impl Flow {
@@ -72,7 +75,13 @@ impl Flow {
                 _ => {}
             }
         }
-        Self { insns, entries, joins }
+        let decides = deciding(&insns);
+        Self { insns, entries, joins, decides }
+    }
+
+    /// Whether a branch can hang on the value that a relocation gives an instruction.
+    pub fn decides(&self, insn: usize) -> bool {
+        self.decides.get(insn) == Some(&true)
     }
 
     /// Tells which instructions can be run, by index; `patches` are by index too.
@@ -150,6 +159,41 @@ impl Flow {
     }
 }
 
+/// A set of registers, by their bits.
+type Registers = u16;
+
+/// The registers that a call, or an old-style packet load, leaves unknown.
+const CLOBBERED: Registers = 0x3f;
+
+/// Most passes over a section to find what is live; compilers' loops take three or four.
+const MAX_PASSES: usize = 16;
+
+/// Tells which instructions compute something that a branch can hang on: liveness, with branches as the only use.
+fn deciding(insns: &[Insn]) -> Vec<bool> {
+    let mut live: Vec<Registers> = vec![0; insns.len()];
+    for _ in 0..MAX_PASSES {
+        let mut settled = true;
+        for (at, insn) in insns.iter().enumerate().rev() {
+            let before = insn.live_before(at, &live);
+            settled &= before == live[at];
+            live[at] = before;
+        }
+        if settled {
+            let decides = |(at, insn): (usize, &Insn)| match insn.class() {
+                CLASS_LD if insn.code == LD_IMM64 => live_at(&live, at as i64 + 2) & 1 << insn.dst != 0,
+                CLASS_ALU | CLASS_ALU64 => live_at(&live, at as i64 + 1) & 1 << insn.dst != 0,
+                _ => false,
+            };
+            return insns.iter().enumerate().map(decides).collect();
+        }
+    }
+    vec![true; insns.len()]
+}
+
+fn live_at(live: &[Registers], at: i64) -> Registers {
+    usize::try_from(at).ok().and_then(|at| live.get(at)).copied().unwrap_or(0)
+}
+
 /// What is known where ways join, and from where there is more to follow.
 struct Ways {
     states: Vec<Option<State>>,
@@ -217,7 +261,7 @@ impl Insn {
         // A move with an offset sign-extends, and so does division: rare, and left unknown.
         let plain = self.off == 0;
         let result = match self.operation() {
-            0xb0 if plain => right?,
+            OP_MOV if plain => right?,
             0x80 if immediate && wide => state[self.dst]?.wrapping_neg(),
             operation => {
                 let (left, right) = (state[self.dst]?, right?);
@@ -238,6 +282,29 @@ impl Insn {
             }
         };
         Some(if wide { result } else { u64::from(result as u32) })
+    }
+
+    /// The registers on whose values before this instruction a branch can hang, from those of the instructions behind it.
+    fn live_before(self, at: usize, live: &[Registers]) -> Registers {
+        let next = at as i64 + 1;
+        let after = live_at(live, next);
+        let dst = 1 << self.dst;
+        let operand = if self.code & 8 != 0 { 1 << self.src } else { 0 };
+        match self.class() {
+            CLASS_LD if self.code == LD_IMM64 => live_at(live, next + 1) & !dst,
+            CLASS_LD => after & !CLOBBERED & !dst,
+            CLASS_LDX => after & !dst,
+            CLASS_ALU | CLASS_ALU64 if after & dst == 0 => after,
+            CLASS_ALU | CLASS_ALU64 if self.operation() == OP_MOV => after & !dst | operand,
+            CLASS_ALU | CLASS_ALU64 => after | operand,
+            CLASS_JMP | CLASS_JMP32 => match self.operation() {
+                OP_EXIT => 0,
+                OP_CALL => after & !CLOBBERED,
+                OP_JA => self.target(next).map_or(0, |to| live_at(live, to)),
+                _ => after | self.target(next).map_or(0, |to| live_at(live, to)) | dst | operand,
+            },
+            _ => after,
+        }
     }
 
     /// Where a jump or call can go besides the next instruction, which is given.
@@ -382,6 +449,38 @@ mod tests {
         check(
             &[(0xb7, 1, 0, 0), (0x85, 0x10, 0, 2), (0x55, 1, 0, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 3, 4],
+        );
+    }
+
+    #[test]
+    fn tells_what_a_branch_can_hang_on() {
+        let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
+            let flow = Flow::new(&code(insns), Endian::Little, vec![0]);
+            let got: Vec<usize> = (0..insns.len()).filter(|&at| flow.decides(at)).collect();
+            assert_eq!(got, expect, "{insns:?}");
+        };
+        // r1 = 8; r3 += r1; call; if r0 == 0: an offset decides nothing.
+        check(
+            &[(0xb7, 1, 0, 8), (0x0f, 0x13, 0, 0), (0x85, 0, 0, 113), (0x15, 0, 0, 0), (0x95, 0, 0, 0)],
+            &[],
+        );
+        // r1 = 1; r2 = r1; w2 &= 1; if r2 == 0: each of them does.
+        check(
+            &[(0xb7, 1, 0, 1), (0xbf, 0x12, 0, 0), (0x54, 2, 0, 1), (0x15, 2, 0, 0), (0x95, 0, 0, 0)],
+            &[0, 1, 2],
+        );
+        // r1 = 1 ll; r2 = 5; r1 = 7; loop: r2 -= r1; if r2 != 0 goto loop: not what is overwritten.
+        check(
+            &[
+                (0x18, 1, 0, 1),
+                (0, 0, 0, 0),
+                (0xb7, 2, 0, 5),
+                (0xb7, 1, 0, 7),
+                (0x1f, 0x12, 0, 0),
+                (0x55, 2, -2, 0),
+                (0x95, 0, 0, 0),
+            ],
+            &[2, 3, 4],
         );
     }
 }

@@ -34,21 +34,30 @@ pub struct Unresolved {
     pub reached: bool,
 }
 
-/// The relocations of one section of an object.
+/// One section of an object.
 struct Section {
+    object: usize,
     name: Arc<str>,
-    /// Instruction and relocation, in the order of the instructions.
-    relocations: Vec<(usize, usize)>,
+    /// Its relocations; once it is decoded, those on whose values a branch can hang.
+    relocations: Vec<Member>,
     /// Decoded when a relocation of it first finds nothing.
     flow: Option<Flow>,
     /// Which instructions can be run, by what relocations make of them.
     reached: Memo<Vec<(usize, Patch)>, Arc<[bool]>>,
 }
 
+/// A section's relocation: its instruction, and where its outcome stands.
+struct Member {
+    insn: usize,
+    group: usize,
+    /// The place among the group's relocations.
+    place: usize,
+}
+
 /// A group's outcomes for one list of candidates.
 struct Resolution {
-    /// What relocations make of their instructions, in the order of the object.
-    patches: Vec<(usize, Patch)>,
+    /// What the relocations make of their instructions.
+    patches: Vec<Option<Patch>>,
     /// Relocations without a value, and why.
     reasons: Vec<(usize, Outcome, Arc<str>)>,
 }
@@ -68,21 +77,28 @@ pub struct Outcomes<'o> {
 impl<'o> Outcomes<'o> {
     /// Groups the relocations of all objects.
     pub fn new(objects: &'o [Object], roots: &Roots) -> Self {
-        let mut groups: Vec<Group> = Vec::new();
-        for (object, places) in roots.places().iter().enumerate() {
-            let mut index: Memo<u32, usize> = Memo::default();
-            for (relocation, place) in places.iter().enumerate() {
-                if let Place::Root { root, question, local } = *place {
-                    let group = *index.entry(local).or_insert_with(|| {
-                        groups.push(Group { object, root, relocations: Vec::new() });
-                        groups.len() - 1
-                    });
-                    groups[group].relocations.push((relocation, question));
-                }
+        let (mut groups, mut sections, mut section_of) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (object, places)) in objects.iter().zip(roots.places()).enumerate() {
+            let mut by_type: Memo<u32, usize> = Memo::default();
+            let mut by_name: Memo<&str, usize> = Memo::default();
+            let mut own = Vec::with_capacity(places.len());
+            for (relocation, (it, place)) in object.relocations().iter().zip(places).enumerate() {
+                let section = *by_name.entry(&it.section).or_insert_with(|| {
+                    sections.push(Section::new(number, Arc::clone(&it.section)));
+                    sections.len() - 1
+                });
+                own.push(section);
+                let Place::Root { root, question, local } = *place else { continue };
+                let group = *by_type.entry(local).or_insert_with(|| {
+                    groups.push(Group { object: number, root, relocations: Vec::new() });
+                    groups.len() - 1
+                });
+                let place = groups[group].relocations.len();
+                groups[group].relocations.push((relocation, question));
+                sections[section].relocations.push(Member { insn: insn_of(it), group, place });
             }
+            section_of.push(own);
         }
-        let mut sections = Vec::new();
-        let section_of = objects.iter().map(|object| sort_by_section(object, &mut sections)).collect();
         let (known, unresolved) = (Memo::default(), Memo::default());
         Self { objects, groups, known, unresolved, sections, section_of }
     }
@@ -100,89 +116,78 @@ impl<'o> Outcomes<'o> {
             let resolution = self.known.entry(key).or_insert_with(|| {
                 Arc::new(resolve(answers, types, kernel, group, &self.objects[group.object]))
             });
-            resolutions.push((group.object, Arc::clone(resolution)));
+            resolutions.push(Arc::clone(resolution));
         }
-        let key: Vec<_> = resolutions.iter().map(|(_, resolution)| Arc::as_ptr(resolution)).collect();
+        let key: Vec<_> = resolutions.iter().map(Arc::as_ptr).collect();
         if let Some(known) = self.unresolved.get(&key) {
             return Arc::clone(known);
         }
-        let mut unresolved = Vec::new();
-        for object in 0..self.objects.len() {
-            let own: Vec<_> =
-                resolutions.iter().filter(|(of, _)| *of == object).map(|(_, it)| it.as_ref()).collect();
-            self.unresolved_of(object, &own, &mut unresolved);
-        }
-        let unresolved: Arc<[Unresolved]> = unresolved.into();
+        let unresolved: Arc<[Unresolved]> = self.unresolved_of(&resolutions).into();
         self.unresolved.insert(key, Arc::clone(&unresolved));
         unresolved
     }
 
-    fn unresolved_of(
-        &mut self,
-        object: usize,
-        resolutions: &[&Resolution],
-        unresolved: &mut Vec<Unresolved>,
-    ) {
-        if resolutions.iter().all(|resolution| resolution.reasons.is_empty()) {
-            return;
+    fn unresolved_of(&mut self, resolutions: &[Arc<Resolution>]) -> Vec<Unresolved> {
+        let mut reasons = Vec::new();
+        for (group, resolution) in self.groups.iter().zip(resolutions) {
+            reasons.extend(resolution.reasons.iter().map(|reason| (group.object, reason)));
         }
-        let relocations = self.objects[object].relocations();
-        let mut patches = vec![None; relocations.len()];
-        for &(relocation, patch) in resolutions.iter().flat_map(|resolution| &resolution.patches) {
-            patches[relocation] = Some(patch);
+        reasons.sort_unstable_by_key(|(object, (relocation, ..))| (*object, *relocation));
+        let (objects, section_of) = (self.objects, &self.section_of);
+        let insn = |object: usize, relocation: usize| insn_of(&objects[object].relocations()[relocation]);
+        let mut poisoned: Memo<usize, Vec<(usize, Patch)>> = Memo::default();
+        for &(object, &(relocation, outcome, _)) in &reasons {
+            if !refuses_load(outcome) {
+                let section = poisoned.entry(section_of[object][relocation]).or_default();
+                section.push((insn(object, relocation), Patch::Poison));
+            }
         }
-        let mut reasons: Vec<_> = resolutions.iter().flat_map(|resolution| &resolution.reasons).collect();
-        reasons.sort_unstable_by_key(|(relocation, ..)| *relocation);
-        let mut sections: Memo<usize, Arc<[bool]>> = Memo::default();
-        for (relocation, outcome, reason) in reasons {
-            let section = self.section_of[object][*relocation];
-            let reached = match outcome {
-                Outcome::Ambiguous(..) | Outcome::Failure(_) => true,
-                Outcome::Poison | Outcome::Value(_) | Outcome::Absent => {
-                    let insns = sections
-                        .entry(section)
-                        .or_insert_with(|| self.sections[section].reached(&self.objects[object], &patches));
-                    insns.get(insn_of(&relocations[*relocation])).copied().unwrap_or(true)
-                }
-            };
+        let mut reached: Memo<usize, Arc<[bool]>> = Memo::default();
+        for (number, patches) in poisoned {
+            let section = &mut self.sections[number];
+            reached.insert(number, section.reached(&objects[section.object], patches, resolutions));
+        }
+        let unresolved = |(object, (relocation, outcome, reason)): (usize, &(usize, Outcome, Arc<str>))| {
+            let insns = reached.get(&section_of[object][*relocation]);
+            let is_reached =
+                || insns.and_then(|insns| insns.get(insn(object, *relocation))).copied().unwrap_or(true);
+            let reached = refuses_load(*outcome) || is_reached();
             let (relocation, outcome, reason) = (*relocation, *outcome, Arc::clone(reason));
-            unresolved.push(Unresolved { object, relocation, outcome, reason, reached });
-        }
+            Unresolved { object, relocation, outcome, reason, reached }
+        };
+        reasons.into_iter().map(unresolved).collect()
     }
-}
-
-/// Adds an object's sections that have relocations; returned is the section of each relocation.
-fn sort_by_section(object: &Object, sections: &mut Vec<Section>) -> Vec<usize> {
-    let mut index: Memo<&str, usize> = Memo::default();
-    let mut section_of = Vec::with_capacity(object.relocations().len());
-    let first = sections.len();
-    for (relocation, place) in object.relocations().iter().enumerate() {
-        let section = *index.entry(&place.section).or_insert_with(|| {
-            let name = Arc::clone(&place.section);
-            let (relocations, flow, reached) = (Vec::new(), None, Memo::default());
-            sections.push(Section { name, relocations, flow, reached });
-            sections.len() - 1
-        });
-        sections[section].relocations.push((insn_of(place), relocation));
-        section_of.push(section);
-    }
-    sections[first..].iter_mut().for_each(|section| section.relocations.sort_unstable());
-    section_of
 }
 
 impl Section {
-    /// Which instructions can be run, if these patches of the object's relocations are applied.
-    fn reached(&mut self, object: &Object, patches: &[Option<Patch>]) -> Arc<[bool]> {
-        let mut own = Vec::with_capacity(self.relocations.len());
-        own.extend(
-            self.relocations.iter().filter_map(|&(insn, relocation)| Some((insn, patches[relocation]?))),
-        );
-        let reached = self.reached.entry(own).or_insert_with_key(|own| {
-            let flow = self.flow.get_or_insert_with(|| object.flow(&self.name));
-            flow.reached(own).into()
+    fn new(object: usize, name: Arc<str>) -> Self {
+        Self { object, name, relocations: Vec::new(), flow: None, reached: Memo::default() }
+    }
+
+    /// Which instructions can be run, if these are poisoned and others get what the groups' resolutions say.
+    fn reached(
+        &mut self,
+        object: &Object,
+        poisoned: Vec<(usize, Patch)>,
+        resolutions: &[Arc<Resolution>],
+    ) -> Arc<[bool]> {
+        let flow = self.flow.get_or_insert_with(|| {
+            let flow = object.flow(&self.name);
+            self.relocations.retain(|relocation| flow.decides(relocation.insn));
+            flow
         });
+        let mut patches = poisoned;
+        patches.extend(self.relocations.iter().filter_map(|&Member { insn, group, place }| {
+            resolutions[group].patches[place].map(|patch| (insn, patch))
+        }));
+        let reached = self.reached.entry(patches).or_insert_with_key(|patches| flow.reached(patches).into());
         Arc::clone(reached)
     }
+}
+
+/// Whether libbpf refuses the object, so that nothing is run.
+fn refuses_load(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ambiguous(..) | Outcome::Failure(_))
 }
 
 /// The instruction that a relocation is of, by its place in the section.
@@ -256,7 +261,7 @@ fn resolve(
             }
             _ => reason.clone(),
         };
-        resolution.patches.extend(patch(object, place, *outcome).map(|patch| (relocation, patch)));
+        resolution.patches.push(patch(object, place, *outcome));
         resolution.reasons.extend(reason.map(|reason| (relocation, *outcome, reason)));
     }
     resolution
