@@ -22,8 +22,9 @@ use crate::shell::{self, Outcome, cargo};
 /// Kernels that are compared on, unless told otherwise.
 const KERNELS: usize = 175;
 
-const USAGE: &str = "takes [--only PART]... [--set small|medium|large|diverse]... [--hub FOLDER] [--kernels N] [--bless] [OBJECT]...
-parts: speed, size, growth, verify, runtime, instructions";
+const USAGE: &str = "takes [--only PART]... [--set SET]... [--hub FOLDER] [--kernels N] [--bless] [OBJECT]...
+parts: speed, size, growth, verify, runtime, instructions
+sets: small, three, fifty, medium, large, diverse";
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ struct Options {
     /// All if empty.
     only: Vec<Part>,
     /// All if empty.
-    sets: Vec<String>,
+    sets: Vec<&'static str>,
     /// A hub tree of raw BTFs, such as `cargo xtask corpus` fills; without it kernels of the example's hub file are taken.
     hub: Option<PathBuf>,
     kernels: Option<usize>,
@@ -75,7 +76,7 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value; {USAGE}"));
             match arg.as_str() {
                 "--only" => options.only.push(part(value()?)?),
-                "--set" => options.sets.push(value()?.clone()),
+                "--set" => options.sets.push(set(value()?)?),
                 "--hub" => options.hub = Some(value()?.into()),
                 "--kernels" => options.kernels = Some(value()?.parse()?),
                 "--bless" => options.bless = true,
@@ -89,11 +90,20 @@ impl Options {
     fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
+
+    fn wants_set(&self, name: &str) -> bool {
+        self.sets.is_empty() || self.sets.contains(&name)
+    }
 }
 
 fn part(name: &str) -> Outcome<Part> {
     let known = PARTS.iter().find(|(known, _)| *known == name);
     Ok(known.ok_or_else(|| format!("no part {name}; {USAGE}"))?.1)
+}
+
+fn set(name: &str) -> Outcome<&'static str> {
+    let known = inputs::SETS.into_iter().find(|known| *known == name);
+    Ok(known.ok_or_else(|| format!("no set {name}; {USAGE}"))?)
 }
 
 /// `cargo xtask bench`: builds this program and `btfgen` with optimization, and lets that one measure.
@@ -136,7 +146,8 @@ fn measure(options: &Options, scratch: &Path) -> Outcome {
             }
         }
         if options.wants(Part::Size) {
-            sizes::compare(&btfgen, scratch, &inputs)?;
+            let sets = inputs::weighed(scratch, |name| options.wants_set(name))?;
+            sizes::compare(&btfgen, scratch, &inputs, &sets)?;
         }
     }
     if options.wants(Part::Growth) {
@@ -157,10 +168,7 @@ fn sets(options: &Options, scratch: &Path) -> Outcome<Vec<Set>> {
         return inputs::given(options.objects.clone());
     }
     let mut sets = inputs::timed(scratch)?;
-    if let Some(unknown) = options.sets.iter().find(|name| !sets.iter().any(|set| set.name == **name)) {
-        return Err(format!("no set {unknown}; {USAGE}").into());
-    }
-    sets.retain(|set| options.sets.is_empty() || options.sets.iter().any(|name| name == set.name));
+    sets.retain(|set| options.wants_set(set.name));
     Ok(sets)
 }
 
@@ -227,12 +235,12 @@ mod tests {
             Options {
                 hub: Some("corpus".into()),
                 kernels: Some(20),
-                sets: vec!["large".to_owned()],
+                sets: vec!["large"],
                 bless: true,
                 ..Options::default()
             },
         );
-        for wrong in ["--only", "--only x", "--kernels many", "--blessed"] {
+        for wrong in ["--only", "--only x", "--set x", "--kernels many", "--blessed"] {
             let args: Vec<String> = wrong.split_whitespace().map(str::to_owned).collect();
             assert!(Options::parse(&args).is_err(), "{wrong}");
         }

@@ -185,13 +185,30 @@ pub(super) fn given(objects: Vec<PathBuf>) -> Outcome<Vec<Set>> {
     Ok(vec![Set::new("given", "the objects named", objects)?])
 }
 
+/// The names of all sets.
+pub(super) const SETS: [&str; 6] = ["small", "three", "fifty", "medium", "large", "diverse"];
+
+/// The sets whose archives are weighed; fifty tools only where the compiler is that makes them.
+pub(super) fn weighed(scratch: &Path, wanted: impl Fn(&str) -> bool) -> Outcome<Vec<Set>> {
+    let mut sets = vec![small()?, three()?];
+    if wanted("fifty") {
+        match fifty(scratch) {
+            Ok(set) => sets.push(set),
+            Err(error) => println!("without fifty tools: {error}"),
+        }
+    }
+    sets.extend([large(scratch)?, diverse(scratch)?]);
+    sets.retain(|set| wanted(set.name));
+    Ok(sets)
+}
+
 /// The sets that pack is timed with.
 pub(super) fn timed(scratch: &Path) -> Outcome<Vec<Set>> {
     Ok(vec![small()?, medium()?, large(scratch)?, diverse(scratch)?])
 }
 
 /// One tool.
-pub(super) fn small() -> Outcome<Set> {
+fn small() -> Outcome<Set> {
     Set::new("small", "one tool", suite(&["opensnoop"]))
 }
 
@@ -210,7 +227,7 @@ pub(super) fn three() -> Outcome<Set> {
 }
 
 /// Fifty small tools, generated.
-pub(super) fn fifty(scratch: &Path) -> Outcome<Set> {
+fn fifty(scratch: &Path) -> Outcome<Set> {
     let folder = scratch.join("tools");
     fixtures::tools(&folder)?;
     let mut objects: Vec<PathBuf> =

@@ -14,15 +14,12 @@ use crate::shell::{self, Outcome};
 /// What the archive may take at most, in bytes, for 175 kernels.
 const MARKS: [(&str, u64); 3] = [("three", 2_000), ("fifty", 5_500), ("large", 9_000)];
 
-/// Prints a table of all sets.
-pub(super) fn compare(btfgen: &Path, scratch: &Path, inputs: &Inputs) -> Outcome {
+/// Prints a table of the sets.
+pub(super) fn compare(btfgen: &Path, scratch: &Path, inputs: &Inputs, sets: &[Set]) -> Outcome {
     println!("\narchive size, {} kernels, in bytes", inputs.ids.len());
-    let mut sets = vec![inputs::small()?, inputs::three()?];
-    match inputs::fifty(scratch) {
-        Ok(set) => sets.push(set),
-        Err(error) => println!("  without fifty tools: {error}"),
+    for set in sets {
+        println!("  {}", set.title);
     }
-    sets.extend([inputs::large(scratch)?, inputs::diverse(scratch)?]);
     let head = [
         "",
         "archive",
@@ -34,7 +31,7 @@ pub(super) fn compare(btfgen: &Path, scratch: &Path, inputs: &Inputs) -> Outcome
         "",
     ];
     let mut table = vec![head.map(str::to_owned).to_vec()];
-    for set in &sets {
+    for set in sets {
         table.push(row(btfgen, scratch, inputs, set)?);
     }
     print!("{}", process::table(&table));
