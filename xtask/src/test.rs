@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
 
 /// Each library with each choice of features that a user may make; the tests run with all of them.
 const FEATURES: &[(&str, &[&str])] =
-    &[("btfgen-build", &["", "cli", "vendor"]), ("btfgen-runtime", &["", "include-dir"])];
+    &[("btfgen-build", &["", "packed", "cli", "vendor"]), ("btfgen-runtime", &["", "include-dir"])];
 
 /// `cargo xtask test`; with names of steps, those only.
 pub(crate) fn run(args: &[String]) -> Outcome {

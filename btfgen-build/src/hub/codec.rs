@@ -14,12 +14,14 @@ use crate::fs::FsError;
 pub const MAX_BTF_LEN: u64 = 256 << 20;
 
 /// Most memory for xz's dictionary: 128 MiB. `xz -9` asks for 65 MiB.
+#[cfg(feature = "packed")]
 const MAX_XZ_MEMORY: u64 = 128 << 20;
 
 /// Largest zstd window, as a power of two: 128 MiB, what `zstd --ultra -22` asks for.
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// Most bytes of a member's name that a message shows.
+#[cfg(feature = "packed")]
 const MAX_SHOWN_NAME: usize = 256;
 
 /// How a BTF file is kept, told by the end of its name.
@@ -70,6 +72,7 @@ impl Form {
         Self::ALL.into_iter().find_map(|form| Some((name.strip_suffix(form.suffix())?, form)))
     }
 
+    #[cfg(feature = "packed")]
     fn is_tar(self) -> bool {
         matches!(self, Self::Tar | Self::TarZst | Self::TarGz | Self::TarXz)
     }
@@ -86,6 +89,12 @@ pub enum CodecError {
         format: &'static str,
         /// What the decoder said.
         source: io::Error,
+    },
+    /// The form is read with the feature `packed` only.
+    #[error("{suffix} files are read with btfgen-build's feature \"packed\" only")]
+    Feature {
+        /// The form's suffix.
+        suffix: &'static str,
     },
     /// It expands to more bytes than a file of its length may; see [`unpack`].
     #[error("expands to more than {limit} bytes")]
@@ -211,20 +220,29 @@ fn limit(packed: usize) -> u64 {
 ///
 /// # Errors
 /// When the bytes are not of that form, expand to more than that, ask for too much memory, or
-/// hold no single member `*.btf`.
+/// hold no single member `*.btf`; forms of tar, xz and gzip without the feature `packed`.
 pub fn unpack(bytes: &[u8], form: Form) -> Result<Vec<u8>, CodecError> {
     unpack_within(bytes, form, limit(bytes.len()))
 }
 
 fn unpack_within(bytes: &[u8], form: Form, limit: u64) -> Result<Vec<u8>, CodecError> {
+    if cfg!(not(feature = "packed")) && !matches!(form, Form::Plain | Form::Zst) {
+        return Err(CodecError::Feature { suffix: form.suffix() });
+    }
     let (format, decoder): (&'static str, Box<dyn Read + '_>) = match form {
-        Form::Plain | Form::Tar => ("tar", Box::new(bytes)),
-        Form::Xz | Form::TarXz => ("xz", xz(bytes)?),
-        Form::Gz | Form::TarGz => ("gzip", Box::new(flate2::read::MultiGzDecoder::new(bytes))),
         Form::Zst | Form::TarZst => ("zstd", zstd(bytes)?),
+        #[cfg(feature = "packed")]
+        Form::Xz | Form::TarXz => ("xz", xz(bytes)?),
+        #[cfg(feature = "packed")]
+        Form::Gz | Form::TarGz => ("gzip", Box::new(flate2::read::MultiGzDecoder::new(bytes))),
+        _ => ("tar", Box::new(bytes)),
     };
     let mut input = Limited { inner: decoder, left: limit, format, failure: None, limit };
-    let result = if form.is_tar() { untar(&mut input) } else { read_all(&mut input) };
+    let result = match form {
+        #[cfg(feature = "packed")]
+        form if form.is_tar() => untar(&mut input),
+        _ => read_all(&mut input),
+    };
     match input.failure {
         // The tar reader wraps what the decoder said: the decoder's own word is the cause.
         Some(failure) => Err(match result {
@@ -237,6 +255,7 @@ fn unpack_within(bytes: &[u8], form: Form, limit: u64) -> Result<Vec<u8>, CodecE
     }
 }
 
+#[cfg(feature = "packed")]
 fn xz(bytes: &[u8]) -> Result<Box<dyn Read + '_>, CodecError> {
     let flags = liblzma::stream::CONCATENATED;
     let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
@@ -296,6 +315,7 @@ fn read_all(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
 ///
 /// The archive is read to its end, and the stream behind it too: a second member is an error, as are a
 /// stream that is cut short and one whose checksum is wrong.
+#[cfg(feature = "packed")]
 fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
     let failed = |source| CodecError::Stream { format: "tar", source };
     let mut archive = tar::Archive::new(&mut *input);
@@ -333,5 +353,5 @@ fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
     found.map(|(_, bytes)| bytes).ok_or(CodecError::NoMember { members: others })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "packed"))]
 mod tests;
