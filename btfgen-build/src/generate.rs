@@ -1,6 +1,7 @@
 //! Generation: from a build script's configuration to what is embedded, with what cargo is told.
 
 use crate::archive;
+use crate::cache::{self, CACHE_NAME, Known, Written};
 use crate::cargo::Script;
 use crate::config::{Config, Emit, Job};
 use crate::error::Context;
@@ -49,29 +50,48 @@ impl Config {
 fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     let job = config.resolve(script)?;
     let objects = pipeline::read_objects(&job.objects)?;
-    let mut packed = pipeline::pack(&objects, &job.hub, &job.filter, job.on_failure)
-        .context(|| format!("while generating from hub {}", job.hub.display()))?;
+    let cache = job.out_dir()?.join(CACHE_NAME);
+    let known = Known::read(&cache);
+    let (mut packed, mut learned) =
+        pipeline::pack_knowing(&objects, &job.hub, &job.filter, job.on_failure, known.clone())
+            .context(|| format!("while generating from hub {}", job.hub.display()))?;
     for warning in packed.report.warnings() {
         script.warning(&warning);
     }
-    write(&job, &mut packed)?;
+    learned.archive = Some(write(&job, &mut packed, learned.archive)?);
+    // Last, so that it never tells of what is not there yet.
+    if learned != known {
+        learned.write(&cache);
+    }
     Ok(packed.report)
 }
 
-/// Writes the forms asked for, and removes the other one, which would grow stale.
-fn write(job: &Job, packed: &mut Packed) -> Result<(), Error> {
+/// Writes the forms asked for, and removes the other one, which would grow stale; the archive only if it is not
+/// there as it was `known`.
+fn write(job: &Job, packed: &mut Packed, known: Option<Written>) -> Result<Written, Error> {
     let out_dir = job.out_dir()?;
-    let (archive_path, tree) = (out_dir.join(ARCHIVE_NAME), out_dir.join(TREE_NAME));
-    // The archive is made in any case: writing it reads every blob back.
-    let archive = archive::write(&packed.entries, &packed.blobs, &packed.objects, job.level)?;
-    if matches!(job.emit, Emit::Archive | Emit::Both) {
-        packed.report.archive_bytes = archive.len();
-        fs::write_if_changed(&archive_path, &archive)?;
+    let (path, tree) = (out_dir.join(ARCHIVE_NAME), out_dir.join(TREE_NAME));
+    let with_archive = matches!(job.emit, Emit::Archive | Emit::Both);
+    let from = Written::hash_of_parts(&packed.entries, &packed.blobs, &packed.objects, job.level);
+    let written = match known.filter(|known| known.from == from && (!with_archive || known.stands_at(&path)))
+    {
+        Some(known) => known,
+        None => {
+            // The archive is made in any case: writing it reads every blob back.
+            let bytes = archive::write(&packed.entries, &packed.blobs, &packed.objects, job.level)?;
+            if with_archive {
+                fs::write_if_changed(&path, &bytes)?;
+            }
+            Written { from, len: bytes.len(), hash: cache::hash_bytes(&bytes) }
+        }
+    };
+    if with_archive {
+        packed.report.archive_bytes = written.len;
     } else {
-        fs::remove_file_if_there(&archive_path)?;
+        fs::remove_file_if_there(&path)?;
     }
     let with_tree = matches!(job.emit, Emit::Tree | Emit::Both);
     let entries = if with_tree { packed.entries.as_slice() } else { &[] };
     archive::write_tree(&tree, entries, &packed.blobs)?;
-    Ok(())
+    Ok(written)
 }

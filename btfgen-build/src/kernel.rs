@@ -1,6 +1,9 @@
 //! One kernel as a set of roots sees it: the candidates, and what holds for all its types.
 
+use std::hash::{Hash, Hasher};
+
 use crate::btf::{Btf, BtfError, DataModel, Kind, is_long};
+use crate::cache::hasher;
 use crate::memo::Memo;
 use crate::roots::{RootKind, Roots};
 use crate::types::{Interner, TypeRef, Types};
@@ -53,6 +56,21 @@ impl KernelTypes {
 /// Of two types named `long` in some way, the one that every kernel's minimized BTF takes.
 pub(crate) fn preferred_long(types: &Types, a: TypeRef, b: TypeRef) -> TypeRef {
     if types.compare(a, b).is_le() { a } else { b }
+}
+
+impl KernelTypes {
+    /// A hash of what the roots see of the kernel, from those of the definitions.
+    pub(crate) fn fingerprint(&self, content: &[u64]) -> u64 {
+        let mut state = hasher();
+        (self.model, self.long.and_then(|long| content.get(long.index()))).hash(&mut state);
+        for list in &self.candidates {
+            list.len().hash(&mut state);
+            for candidate in list {
+                (content.get(candidate.ty.index()), candidate.repeated).hash(&mut state);
+            }
+        }
+        state.finish()
+    }
 }
 
 /// Candidates collected root by root.

@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod btf;
+mod cache;
 mod cargo;
 mod compile;
 mod config;

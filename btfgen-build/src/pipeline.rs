@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use btfgen_runtime::{KernelId, ObjectDigest};
 
-use crate::btf::Btf;
+use crate::btf::{Btf, Endian};
+use crate::cache::{self, Finding, Known, Listing};
 use crate::error::Context;
 use crate::hub::file::HubFile;
-use crate::hub::{self, HubError, KernelFilter, TreeEntry};
+use crate::hub::{self, BtfFile, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
 use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
@@ -76,12 +77,31 @@ pub fn pack_with(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Packed, Error> {
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let job = Job { objects, roots: &roots, hub, filter, progress };
-    let read = if hub.is_file() { job.hub_file()? } else { job.hub_tree()? };
-    let mut packed = collect(objects, &roots, read.results, on_failure)?;
-    packed.report.idle_excludes = read.idle;
-    packed.report.hub_notes = read.notes;
-    Ok(packed)
+    Job { objects, roots: &roots, hub, filter, progress, last: None }
+        .read()?
+        .packed(objects, &roots, on_failure)
+}
+
+/// As [`pack`], with what the last build found out; returned is what there is to know for the next one too.
+///
+/// # Errors
+/// As [`pack`].
+pub(crate) fn pack_knowing(
+    objects: &[Object],
+    hub: &Path,
+    filter: &KernelFilter,
+    on_failure: OnFailure,
+    known: Known,
+) -> Result<(Packed, Known), Error> {
+    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
+    let names = objects.iter().map(|object| (object.name().to_owned(), object.endian() == Endian::Big));
+    let known = known.in_context(cache::context(&roots, names, hub));
+    let code = cache::code(objects);
+    let last = Last { known: &known, same_code: known.code == code };
+    let job = Job { objects, roots: &roots, hub, filter, progress: &|_, _| {}, last: Some(last) };
+    let read = job.read()?;
+    let learned = read.learned(&known, code);
+    Ok((read.packed(objects, &roots, on_failure)?, learned))
 }
 
 /// What all kernels of a hub are minimized for.
@@ -91,6 +111,16 @@ struct Job<'a> {
     hub: &'a Path,
     filter: &'a KernelFilter,
     progress: &'a (dyn Fn(usize, usize) + Sync),
+    /// The last build, if it is to be asked and this one's findings are to be kept.
+    last: Option<Last<'a>>,
+}
+
+/// What the last build found out.
+#[derive(Clone, Copy)]
+struct Last<'a> {
+    known: &'a Known,
+    /// Whether it was for these very objects.
+    same_code: bool,
 }
 
 /// The wanted kernels of a hub, minimized.
@@ -98,9 +128,44 @@ struct HubResults {
     results: Vec<Result<Minimized, Error>>,
     idle: Vec<String>,
     notes: Vec<String>,
+    /// Hash of a hub file and of the filter.
+    hub: Option<u64>,
 }
 
-impl Job<'_> {
+impl HubResults {
+    fn packed(self, objects: &[Object], roots: &Roots, on_failure: OnFailure) -> Result<Packed, Error> {
+        let mut packed = collect(objects, roots, self.results, on_failure)?;
+        packed.report.idle_excludes = self.idle;
+        packed.report.hub_notes = self.notes;
+        Ok(packed)
+    }
+
+    /// What there is to know for the next build.
+    fn learned(&self, known: &Known, code: u64) -> Known {
+        let mut learned = Known { context: known.context, code, archive: known.archive, ..Known::default() };
+        let mut kernels = Vec::with_capacity(self.results.len());
+        for minimized in self.results.iter().flatten() {
+            let Some(key) = minimized.key else { continue };
+            kernels.push((minimized.id.clone(), key));
+            let (bytes, unresolved) = (&minimized.bytes, &minimized.unresolved);
+            let finding = || Finding { bytes: bytes.clone(), unresolved: Arc::clone(unresolved) };
+            learned.findings.entry(key).or_insert_with(finding);
+        }
+        let whole = self.hub.filter(|_| kernels.len() == self.results.len());
+        learned.listing = whole.map(|hub| Listing { hub, kernels, idle: self.idle.clone() });
+        learned
+    }
+}
+
+impl<'a> Job<'a> {
+    fn read(&self) -> Result<HubResults, Error> {
+        if self.hub.is_file() { self.hub_file() } else { self.hub_tree() }
+    }
+
+    fn worker(&self, types: &Types) -> Worker<'a> {
+        Worker { last: self.last, ..Worker::new(self.objects, self.roots, types.clone()) }
+    }
+
     fn hub_tree(&self) -> Result<HubResults, Error> {
         let listing = hub::list(self.hub)?;
         let selection = self.filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
@@ -111,36 +176,65 @@ impl Job<'_> {
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, kernels.len());
             result
         };
-        let worker = || Worker::new(self.objects, self.roots, self.roots.types().clone());
-        let results = on_all_cores(kernels.len(), worker, task);
+        let results = on_all_cores(kernels.len(), || self.worker(self.roots.types()), task);
         let notes = listing.notes.iter().map(ToString::to_string).collect();
-        Ok(HubResults { results, idle: selection.idle, notes })
+        Ok(HubResults { results, idle: selection.idle, notes, hub: None })
     }
 
     /// As [`Job::hub_tree`]; kernels that look the same to the objects are minimized once.
     fn hub_file(&self) -> Result<HubResults, Error> {
         let failed = |source| HubError::File { file: self.hub.to_owned(), source };
-        let file = HubFile::open(crate::fs::read(self.hub)?).map_err(failed)?;
+        let bytes = crate::fs::read(self.hub)?;
+        let hub = self.last.map(|_| cache::hash_hub(&bytes, self.filter));
+        if let Some(results) = hub.and_then(|hub| self.remembered(hub)) {
+            return Ok(results);
+        }
+        let file = HubFile::open(bytes).map_err(failed)?;
         let selection = self.filter.select(file.kernels().iter().map(|kernel| &kernel.id))?;
         let id = |at: usize| &file.kernels()[selection.kept[at]].id;
         let mut types = self.roots.types().clone();
         let view = file.view(&mut types, self.roots, &selection.kept).map_err(failed)?;
+        let content = self.last.map(|_| types.content_hashes());
         let mut same: Vec<Vec<usize>> = vec![Vec::new(); view.distinct.len()];
         view.kernels.iter().enumerate().for_each(|(at, &distinct)| same[distinct].push(at));
         let done = AtomicUsize::new(0);
         let task = |worker: &mut Worker<'_>, at: usize| {
-            let result = worker.minimized(id(same[at][0]), &view.distinct[at]);
+            let kernel = &view.distinct[at];
+            let key = content.as_ref().map(|content| kernel.fingerprint(content));
+            let result = match worker.recall(id(same[at][0]), key) {
+                Some(known) => Ok(known),
+                None => worker.minimized(id(same[at][0]), kernel, key),
+            };
             let more = same[at].len();
             (self.progress)(done.fetch_add(more, Ordering::Relaxed) + more, selection.kept.len());
             result
         };
-        let worker = || Worker::new(self.objects, self.roots, types.clone());
-        let distinct = on_all_cores(view.distinct.len(), worker, task);
+        let distinct = on_all_cores(view.distinct.len(), || self.worker(&types), task);
         let distinct = distinct.into_iter().collect::<Result<Vec<Minimized>, Error>>()?;
         let result =
             |(at, &place): (usize, &usize)| Minimized { id: id(at).clone(), ..distinct[place].clone() };
         let results = view.kernels.iter().enumerate().map(|kernel| Ok(result(kernel))).collect();
-        Ok(HubResults { results, idle: selection.idle, notes: Vec::new() })
+        Ok(HubResults { results, idle: selection.idle, notes: Vec::new(), hub })
+    }
+
+    /// The kernels of a hub file that is the last build's, if each is known.
+    fn remembered(&self, hub: u64) -> Option<HubResults> {
+        let Known { listing, findings, .. } = self.last?.known;
+        let listing = listing.as_ref().filter(|listing| listing.hub == hub)?;
+        let mut first: BTreeMap<u64, &KernelId> = BTreeMap::new();
+        for (id, key) in &listing.kernels {
+            first.entry(*key).or_insert(id);
+        }
+        let first: Vec<(u64, &KernelId)> =
+            first.into_iter().filter(|(key, _)| findings.contains_key(key)).collect();
+        let task = |worker: &mut Worker<'_>, at: usize| worker.recall(first[at].1, Some(first[at].0));
+        let recalled = on_all_cores(first.len(), || self.worker(self.roots.types()), task);
+        let result = |(id, key): &(KernelId, u64)| {
+            let place = first.binary_search_by_key(key, |(key, _)| *key).ok()?;
+            Some(Ok(Minimized { id: id.clone(), ..recalled[place].clone()? }))
+        };
+        let results = listing.kernels.iter().map(result).collect::<Option<_>>()?;
+        Some(HubResults { results, idle: listing.idle.clone(), notes: Vec::new(), hub: Some(hub) })
     }
 }
 
@@ -171,6 +265,7 @@ struct Worker<'r> {
     types: Types,
     minimizer: Minimizer<'r>,
     outcomes: Outcomes<'r>,
+    last: Option<Last<'r>>,
 }
 
 /// What a worker makes of a kernel.
@@ -179,6 +274,10 @@ struct Minimized {
     id: KernelId,
     bytes: Result<Arc<[u8]>, String>,
     unresolved: Arc<[Unresolved]>,
+    /// What the next build may know it by.
+    key: Option<u64>,
+    /// Whether it was known.
+    known: bool,
 }
 
 impl<'r> Worker<'r> {
@@ -190,23 +289,59 @@ impl<'r> Worker<'r> {
             types,
             minimizer: Minimizer::new(roots),
             outcomes: Outcomes::new(objects, roots),
+            last: None,
         }
+    }
+
+    /// A kernel of which the last build's finding is known.
+    fn recall(&mut self, id: &KernelId, key: Option<u64>) -> Option<Minimized> {
+        let Last { known, same_code } = self.last?;
+        let finding = known.findings.get(&key?)?;
+        let unresolved = match &finding.bytes {
+            _ if same_code => Arc::clone(&finding.unresolved),
+            Err(_) => Arc::default(),
+            Ok(bytes) => {
+                let btf = Btf::parse(bytes).ok()?;
+                let kernel = KernelTypes::from_btf(&mut self.types, self.roots, &btf).ok()?;
+                let unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, &kernel);
+                cache::with_reasons(&unresolved, &finding.unresolved)?
+            }
+        };
+        Some(Minimized { id: id.clone(), bytes: finding.bytes.clone(), unresolved, key, known: true })
     }
 
     /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
     fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
-        match self.read(entry) {
-            Ok(kernel) => self.minimized(&entry.id, &kernel),
-            Err(error) => {
-                let bytes = Err(format!("{error:#}"));
-                Ok(Minimized { id: entry.id.clone(), bytes, unresolved: Arc::default() })
-            }
+        let failed = |error: Error| Minimized {
+            id: entry.id.clone(),
+            bytes: Err(format!("{error:#}")),
+            unresolved: Arc::default(),
+            key: None,
+            known: false,
+        };
+        let file = match BtfFile::open(&entry.path) {
+            Ok(file) => file,
+            Err(error) => return Ok(failed(error.into())),
+        };
+        let key = self.last.map(|_| file.hash());
+        if let Some(known) = self.recall(&entry.id, key) {
+            return Ok(known);
+        }
+        match self.read(file, entry) {
+            Ok(kernel) => self.minimized(&entry.id, &kernel, key),
+            Err(error) => Ok(failed(error)),
         }
     }
 
     /// A kernel whose candidates are in this worker's store.
-    fn minimized(&mut self, id: &KernelId, kernel: &KernelTypes) -> Result<Minimized, Error> {
-        let mut result = Minimized { id: id.clone(), bytes: Err(String::new()), unresolved: Arc::default() };
+    fn minimized(
+        &mut self,
+        id: &KernelId,
+        kernel: &KernelTypes,
+        key: Option<u64>,
+    ) -> Result<Minimized, Error> {
+        let (bytes, unresolved) = (Err(String::new()), Arc::default());
+        let mut result = Minimized { id: id.clone(), bytes, unresolved, key, known: false };
         if let Some(reason) = self.other_byte_order(kernel) {
             result.bytes = Err(reason);
             return Ok(result);
@@ -234,8 +369,8 @@ impl<'r> Worker<'r> {
         Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
     }
 
-    fn read(&mut self, entry: &TreeEntry) -> Result<KernelTypes, Error> {
-        let bytes = hub::read_btf(&entry.path)?;
+    fn read(&mut self, file: BtfFile<'_>, entry: &TreeEntry) -> Result<KernelTypes, Error> {
+        let bytes = file.unpack()?;
         let while_reading = || format!("while reading {}", entry.path.display());
         let btf = Btf::parse(&bytes).context(while_reading)?;
         KernelTypes::from_btf(&mut self.types, self.roots, &btf).context(while_reading)
@@ -258,6 +393,7 @@ fn collect(
     let mut told = Told::default();
     for result in results {
         let minimized = result?;
+        packed.report.from_cache += usize::from(minimized.known);
         let (problems, guarded) = problems(objects, roots, &mut told, &minimized);
         if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
             let error = Error::new(ErrorKind::Relocation, problem.to_string());

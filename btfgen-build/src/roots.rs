@@ -3,7 +3,10 @@
 //! A root is what candidates are looked up by: a kind and an essential name. Under it stand the distinct relocations of
 //! all objects; thousands of relocations of a large object come down to a few questions a root.
 
+use std::hash::{Hash, Hasher};
+
 use crate::btf::{Btf, DataModel, Kind};
+use crate::cache::hasher;
 use crate::memo::Memo;
 use crate::object::{Object, ObjectError};
 use crate::resolve::{LocalFailure, LocalSpec, RelocationKind, check_local};
@@ -199,6 +202,34 @@ impl Roots {
     /// For each object, where each of its relocations has its answer.
     pub fn places(&self) -> &[Vec<Place>] {
         &self.places
+    }
+
+    /// A hash of all that is asked, and in which order: equal for objects whose code alone differs.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let content = self.types.content_hashes();
+        let mut state = hasher();
+        for root in &self.roots {
+            (root.kind, self.types.names().get(root.name), root.questions.len()).hash(&mut state);
+            for Question { spec, model } in &root.questions {
+                (content.get(spec.root.index()), spec.kind, &spec.raw, model).hash(&mut state);
+            }
+        }
+        for places in &self.places {
+            // Of a local id it counts which relocations share it, not its number.
+            let mut locals = Memo::default();
+            places.len().hash(&mut state);
+            for place in places {
+                match place {
+                    Place::Root { root, question, local } => {
+                        let next = locals.len();
+                        (root, question, *locals.entry(*local).or_insert(next)).hash(&mut state);
+                    }
+                    Place::Local => 1u8.hash(&mut state),
+                    Place::Failure(_) => 2u8.hash(&mut state),
+                }
+            }
+        }
+        state.finish()
     }
 
     /// The root that a type of that kind and name is a candidate of.

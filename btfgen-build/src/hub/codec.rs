@@ -1,6 +1,7 @@
 //! Codec: the forms a BTF file is kept in (plain, xz, gzip, zstd, tar), and unpacking them in bounds.
 
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::ops::{Deref, Range};
 use std::path::Path;
@@ -176,15 +177,41 @@ impl From<Vec<u8>> for Bytes {
 /// When the file cannot be read, or not be unpacked within [`MAX_BTF_LEN`], or is ELF without a section `.BTF`; the
 /// error names the file.
 pub fn read_btf(path: &Path) -> Result<Bytes, HubError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
-    let failed = |source| HubError::Codec { file: path.to_owned(), source };
-    let mut bytes = map(path)?;
-    if form != Form::Plain {
-        bytes = unpack(&bytes, form).map_err(failed)?.into();
+    BtfFile::open(path)?.unpack()
+}
+
+/// A BTF file as it lies there.
+pub(crate) struct BtfFile<'p> {
+    path: &'p Path,
+    form: Form,
+    bytes: Bytes,
+}
+
+impl<'p> BtfFile<'p> {
+    /// Opens a file, whose name tells its form.
+    pub(crate) fn open(path: &'p Path) -> Result<Self, HubError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
+        Ok(Self { path, form, bytes: map(path)? })
     }
-    bytes.range = elf::btf_range(&bytes).map_err(failed)?;
-    Ok(bytes)
+
+    /// A hash of its form and bytes.
+    pub(crate) fn hash(&self) -> u64 {
+        let mut state = crate::cache::hasher();
+        (self.form, &*self.bytes).hash(&mut state);
+        state.finish()
+    }
+
+    /// The BTF in it.
+    pub(crate) fn unpack(self) -> Result<Bytes, HubError> {
+        let failed = |source| HubError::Codec { file: self.path.to_owned(), source };
+        let mut bytes = self.bytes;
+        if self.form != Form::Plain {
+            bytes = unpack(&bytes, self.form).map_err(failed)?.into();
+        }
+        bytes.range = elf::btf_range(&bytes).map_err(failed)?;
+        Ok(bytes)
+    }
 }
 
 /// Maps a file; what cannot be mapped, such as a pipe, an empty file or one in sysfs on most kernels, is read.

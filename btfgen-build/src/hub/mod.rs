@@ -8,6 +8,7 @@ mod tree;
 
 use std::path::PathBuf;
 
+pub(crate) use codec::BtfFile;
 pub use codec::{Bytes, CodecError, Form, MAX_BTF_LEN, read_btf, unpack};
 pub use filter::{FilterError, KernelFilter, Selection};
 pub use tree::{Listing, Note, TreeEntry, list};

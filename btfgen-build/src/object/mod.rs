@@ -23,6 +23,8 @@ pub struct Object {
     name: String,
     endian: Endian,
     digest: ObjectDigest,
+    /// Hash of the file.
+    hash: u64,
     btf: Vec<u8>,
     programs: Vec<Program>,
     /// Instructions by section.
@@ -125,6 +127,7 @@ impl Object {
             name: name.to_owned(),
             endian: elf.endian,
             digest: ObjectDigest::of(bytes).map_err(ObjectError::Digest)?,
+            hash: crate::cache::hash_bytes(bytes),
             btf: raw.to_vec(),
             programs: elf.programs,
             code: elf.code,
@@ -146,6 +149,11 @@ impl Object {
     /// Digest of what the relocations ask for, as the runtime takes it of the object that it is to load.
     pub fn digest(&self) -> ObjectDigest {
         self.digest
+    }
+
+    /// A hash of the whole file.
+    pub(crate) fn file_hash(&self) -> u64 {
+        self.hash
     }
 
     /// The local types, a raw BTF.

@@ -24,6 +24,8 @@ pub struct Report {
     pub blob_bytes: usize,
     /// Size of the archive in bytes; 0 if none was written.
     pub archive_bytes: usize,
+    /// Kernels whose minimized BTF was known from the last build.
+    pub from_cache: usize,
     /// Exclude globs that match no kernel.
     pub idle_excludes: Vec<String>,
     /// What the hub holds beside kernels: files that are none, links, kernels in a second form.
@@ -198,6 +200,9 @@ impl fmt::Display for Report {
         )?;
         if self.archive_bytes > 0 {
             write!(f, "; archive of {} bytes", self.archive_bytes)?;
+        }
+        if self.from_cache > 0 {
+            write!(f, "; {} kernels known from the last build", self.from_cache)?;
         }
         Ok(())
     }

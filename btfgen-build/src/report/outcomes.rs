@@ -26,8 +26,8 @@ pub struct Unresolved {
     pub object: usize,
     /// The relocation, by its place in the object.
     pub relocation: usize,
-    /// What libbpf makes of it.
-    pub outcome: Outcome,
+    /// Whether it is so whatever the code: it finds nothing or fails, and is not a load that would misread a field.
+    pub lasting: bool,
     /// Why, in words.
     pub reason: Arc<str>,
     /// Whether its instruction can be run, as far as this kernel's existence checks do not rule it out.
@@ -152,8 +152,9 @@ impl<'o> Outcomes<'o> {
             let is_reached =
                 || insns.and_then(|insns| insns.get(insn(object, *relocation))).copied().unwrap_or(true);
             let reached = refuses_load(*outcome) || is_reached();
-            let (relocation, outcome, reason) = (*relocation, *outcome, Arc::clone(reason));
-            Unresolved { object, relocation, outcome, reason, reached }
+            let (relocation, reason) = (*relocation, Arc::clone(reason));
+            let lasting = !matches!(outcome, Outcome::Value(_));
+            Unresolved { object, relocation, lasting, reason, reached }
         };
         reasons.into_iter().map(unresolved).collect()
     }

@@ -7,6 +7,7 @@
 //! - modifiers, type tags and the typedefs between a member and its type are gone, as `skip_mods_and_typedefs` skips them;
 //! - functions, variables, data sections and declaration tags are no relocation's target and have no definition.
 
+mod content;
 mod fixed;
 mod intern;
 mod names;
