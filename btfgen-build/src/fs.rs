@@ -98,10 +98,34 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
 fn temporary_beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut name = temporary_start(path);
+    name.push(format!("{}.{number}{TEMPORARY_END}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// End of temporary names.
+const TEMPORARY_END: &str = ".tmp";
+
+/// Beginning of the temporary names of a file.
+fn temporary_start(path: &Path) -> OsString {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.{number}.tmp", std::process::id()));
-    path.with_file_name(name)
+    name.push(".");
+    name
+}
+
+/// Removes what killed writers of a file left beside it; of no use, and no harm but its size.
+///
+/// Only where nobody else may be writing that file, as in a build script's `OUT_DIR`.
+pub(crate) fn remove_left_over(path: &Path) {
+    let start = temporary_start(path);
+    let folder = path.parent().unwrap_or(path);
+    for name in read_dir(folder).unwrap_or_default() {
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(start.as_encoded_bytes()) && bytes.ends_with(TEMPORARY_END.as_bytes()) {
+            let _ = fs::remove_file(folder.join(&name));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +173,19 @@ pub(crate) mod tests {
         assert!(write_if_changed(&path, b"two").unwrap());
         assert_eq!(read(&path).unwrap(), b"two");
         assert_eq!(read_dir(&dir.path().join("new")).unwrap(), ["file"]);
+    }
+
+    #[test]
+    fn removes_what_killed_writers_left() {
+        let dir = TempDir::new();
+        let path = dir.file("file", "");
+        let left = temporary_beside(&path);
+        assert_ne!(left, temporary_beside(&path));
+        let other = dir.path().join(".files.1.0.tmp");
+        fs::write(&left, "half").unwrap();
+        fs::write(&other, "").unwrap();
+        remove_left_over(&path);
+        assert_eq!(read_dir(dir.path()).unwrap(), [".files.1.0.tmp", "file"]);
     }
 
     #[test]

@@ -51,6 +51,7 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     let job = config.resolve(script)?;
     let objects = pipeline::read_objects(&job.objects)?;
     let cache = job.out_dir()?.join(CACHE_NAME);
+    [&cache, &job.out_dir()?.join(ARCHIVE_NAME)].into_iter().for_each(|path| fs::remove_left_over(path));
     let known = Known::read(&cache);
     let (mut packed, mut learned) =
         pipeline::pack_knowing(&objects, &job.hub, &job.filter, job.on_failure, known.clone())

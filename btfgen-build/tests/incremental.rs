@@ -114,14 +114,14 @@ impl Package {
     }
 }
 
-/// All files but the cache and what a killed process did not come to rename.
+/// All files but the cache; what a killed process did not come to rename must be gone.
 fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() {
             collect(&path, files);
-        } else if name != "btfgen.cache" && !name.starts_with('.') {
+        } else if name != "btfgen.cache" {
             files.insert(path.clone(), fs::read(&path).unwrap());
         }
     }
