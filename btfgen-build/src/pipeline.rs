@@ -1,5 +1,7 @@
 //! The pipeline: objects and kernels in, minimized BTFs and a report out; nothing here touches cargo or the configuration.
 
+mod worker;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,17 +13,18 @@ use crate::btf::{Btf, Endian};
 use crate::cache::{self, Finding, Known, Listing};
 use crate::error::Context;
 use crate::hub::file::HubFile;
-use crate::hub::{self, BtfFile, HubError, KernelFilter, TreeEntry};
+use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
 use crate::memo::Memo;
-use crate::minimize::{MinimizeError, Minimizer};
+use crate::minimize::MinimizeError;
 use crate::object::Object;
-use crate::report::{KernelReport, ObjectReport, Outcomes, Problem, Report, Unresolved};
+use crate::report::{KernelReport, ObjectReport, Problem, Report, Unresolved};
 use crate::resolve::{RelocationKind, describe_spec};
 use crate::roots::{Place, Roots};
 use crate::threads::on_all_cores;
 use crate::types::Types;
 use crate::{Error, ErrorKind, OnFailure};
+use worker::{Last, Minimized, Worker};
 
 /// What is to be embedded, and what is to be said of it.
 #[derive(Debug, Clone, Default)]
@@ -115,14 +118,6 @@ struct Job<'a> {
     last: Option<Last<'a>>,
 }
 
-/// What the last build found out.
-#[derive(Clone, Copy)]
-struct Last<'a> {
-    known: &'a Known,
-    /// Whether it was for these very objects.
-    same_code: bool,
-}
-
 /// The wanted kernels of a hub, minimized.
 struct HubResults {
     results: Vec<Result<Minimized, Error>>,
@@ -163,7 +158,7 @@ impl<'a> Job<'a> {
     }
 
     fn worker(&self, types: &Types) -> Worker<'a> {
-        Worker { last: self.last, ..Worker::new(self.objects, self.roots, types.clone()) }
+        Worker::new(self.objects, self.roots, types.clone(), self.last)
     }
 
     fn hub_tree(&self) -> Result<HubResults, Error> {
@@ -246,7 +241,7 @@ impl<'a> Job<'a> {
 /// When the BTF is malformed or of another byte order than an object, or the result turns out to differ.
 pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
     let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let mut worker = Worker::new(objects, &roots, roots.types().clone());
+    let mut worker = Worker::new(objects, &roots, roots.types().clone(), None);
     let kernel = KernelTypes::from_btf(&mut worker.types, &roots, &Btf::parse(btf)?)?;
     if let Some(reason) = worker.other_byte_order(&kernel) {
         return Err(Error::new(ErrorKind::Object, reason));
@@ -255,125 +250,6 @@ pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
         Ok(bytes) => Ok(bytes.to_vec()),
         Err(error @ MinimizeError::Difference(_)) => Err(Error::new(ErrorKind::Internal, error)),
         Err(error) => Err(Error::new(ErrorKind::Btf, error)),
-    }
-}
-
-/// One thread's store of definitions and memos.
-struct Worker<'r> {
-    objects: &'r [Object],
-    roots: &'r Roots,
-    types: Types,
-    minimizer: Minimizer<'r>,
-    outcomes: Outcomes<'r>,
-    last: Option<Last<'r>>,
-}
-
-/// What a worker makes of a kernel.
-#[derive(Clone)]
-struct Minimized {
-    id: KernelId,
-    bytes: Result<Arc<[u8]>, String>,
-    unresolved: Arc<[Unresolved]>,
-    /// What the next build may know it by.
-    key: Option<u64>,
-    /// Whether it was known.
-    known: bool,
-}
-
-impl<'r> Worker<'r> {
-    /// `types` are the roots' own, perhaps with more.
-    fn new(objects: &'r [Object], roots: &'r Roots, types: Types) -> Self {
-        Self {
-            objects,
-            roots,
-            types,
-            minimizer: Minimizer::new(roots),
-            outcomes: Outcomes::new(objects, roots),
-            last: None,
-        }
-    }
-
-    /// A kernel of which the last build's finding is known.
-    fn recall(&mut self, id: &KernelId, key: Option<u64>) -> Option<Minimized> {
-        let Last { known, same_code } = self.last?;
-        let finding = known.findings.get(&key?)?;
-        let unresolved = match &finding.bytes {
-            _ if same_code => Arc::clone(&finding.unresolved),
-            Err(_) => Arc::default(),
-            Ok(bytes) => {
-                let btf = Btf::parse(bytes).ok()?;
-                let kernel = KernelTypes::from_btf(&mut self.types, self.roots, &btf).ok()?;
-                let unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, &kernel);
-                cache::with_reasons(&unresolved, &finding.unresolved)?
-            }
-        };
-        Some(Minimized { id: id.clone(), bytes: finding.bytes.clone(), unresolved, key, known: true })
-    }
-
-    /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
-    fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
-        let failed = |error: Error| Minimized {
-            id: entry.id.clone(),
-            bytes: Err(format!("{error:#}")),
-            unresolved: Arc::default(),
-            key: None,
-            known: false,
-        };
-        let file = match BtfFile::open(&entry.path) {
-            Ok(file) => file,
-            Err(error) => return Ok(failed(error.into())),
-        };
-        let key = self.last.map(|_| file.hash());
-        if let Some(known) = self.recall(&entry.id, key) {
-            return Ok(known);
-        }
-        match self.read(file, entry) {
-            Ok(kernel) => self.minimized(&entry.id, &kernel, key),
-            Err(error) => Ok(failed(error)),
-        }
-    }
-
-    /// A kernel whose candidates are in this worker's store.
-    fn minimized(
-        &mut self,
-        id: &KernelId,
-        kernel: &KernelTypes,
-        key: Option<u64>,
-    ) -> Result<Minimized, Error> {
-        let (bytes, unresolved) = (Err(String::new()), Arc::default());
-        let mut result = Minimized { id: id.clone(), bytes, unresolved, key, known: false };
-        if let Some(reason) = self.other_byte_order(kernel) {
-            result.bytes = Err(reason);
-            return Ok(result);
-        }
-        result.unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, kernel);
-        match self.minimizer.minimize(&self.types, kernel) {
-            Ok(bytes) => result.bytes = Ok(bytes),
-            Err(error @ MinimizeError::Difference(_)) => {
-                return Err(
-                    Error::new(ErrorKind::Internal, error).context(format!("while minimizing kernel {id}"))
-                );
-            }
-            Err(error) => {
-                let error = Error::new(ErrorKind::Btf, error);
-                result.bytes = Err(format!("{error:#}"));
-            }
-        }
-        Ok(result)
-    }
-
-    /// Says which object is of another byte order than the kernel, where libbpf's `bpf_object__check_endianness` refuses it.
-    fn other_byte_order(&self, kernel: &KernelTypes) -> Option<String> {
-        let endian = kernel.model.endian;
-        let object = self.objects.iter().find(|object| object.endian() != endian)?;
-        Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
-    }
-
-    fn read(&mut self, file: BtfFile<'_>, entry: &TreeEntry) -> Result<KernelTypes, Error> {
-        let bytes = file.unpack()?;
-        let while_reading = || format!("while reading {}", entry.path.display());
-        let btf = Btf::parse(&bytes).context(while_reading)?;
-        KernelTypes::from_btf(&mut self.types, self.roots, &btf).context(while_reading)
     }
 }
 
