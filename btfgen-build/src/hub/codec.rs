@@ -380,5 +380,6 @@ fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
     found.map(|(_, bytes)| bytes).ok_or(CodecError::NoMember { members: others })
 }
 
-#[cfg(all(test, feature = "packed"))]
+#[cfg(feature = "packed")]
+#[cfg(test)]
 mod tests;
