@@ -266,11 +266,11 @@ fn collect(
     let mut known: BTreeMap<Arc<[u8]>, usize> = BTreeMap::new();
     // Most kernels share not only the bytes but the allocation.
     let mut numbers: Memo<*const u8, usize> = Memo::default();
-    let mut told = Told::default();
+    let mut words = Words::default();
     for result in results {
         let minimized = result?;
         packed.report.from_cache += usize::from(minimized.known);
-        let (problems, guarded) = problems(objects, roots, &mut told, &minimized);
+        let (problems, guarded) = words.of(objects, roots, &minimized);
         if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
             let error = Error::new(ErrorKind::Relocation, problem.to_string());
             return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
@@ -321,25 +321,36 @@ fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
     }
 }
 
-/// Problems told before: by object, relocation and reason.
-type Told = Memo<(usize, usize, Arc<str>), Problem>;
-
 /// What is amiss with a kernel, and how many instructions a check keeps from being run.
-fn problems(
-    objects: &[Object],
-    roots: &Roots,
-    told: &mut Told,
-    minimized: &Minimized,
-) -> (Vec<Problem>, usize) {
-    if let Err(reason) = &minimized.bytes {
-        return (vec![Problem::Unreadable { reason: reason.clone() }], 0);
+type Told = (Arc<[Arc<Problem>]>, usize);
+
+/// Problems in words, each worked out once however many kernels it befalls.
+#[derive(Default)]
+struct Words {
+    /// By object, relocation and reason.
+    problems: Memo<(usize, usize, Arc<str>), Arc<Problem>>,
+    /// By the address of what is unresolved, which stands beside to be kept alive.
+    kernels: Memo<*const Unresolved, (Arc<[Unresolved]>, Told)>,
+}
+
+impl Words {
+    fn of(&mut self, objects: &[Object], roots: &Roots, minimized: &Minimized) -> Told {
+        if let Err(reason) = &minimized.bytes {
+            return ([Arc::new(Problem::Unreadable { reason: reason.clone() })].into(), 0);
+        }
+        let unresolved = &minimized.unresolved;
+        let tell = || {
+            let (reached, guarded): (Vec<_>, Vec<_>) = unresolved.iter().partition(|it| it.reached);
+            let problem = |unresolved: &&Unresolved| {
+                let key = (unresolved.object, unresolved.relocation, Arc::clone(&unresolved.reason));
+                let known = self.problems.entry(key);
+                Arc::clone(known.or_insert_with(|| Arc::new(problem(objects, roots, unresolved))))
+            };
+            (Arc::clone(unresolved), (reached.iter().map(problem).collect(), guarded.len()))
+        };
+        let (_, told) = self.kernels.entry(unresolved.as_ptr()).or_insert_with(tell);
+        told.clone()
     }
-    let (reached, guarded): (Vec<_>, Vec<_>) = minimized.unresolved.iter().partition(|it| it.reached);
-    let problem = |unresolved: &&Unresolved| {
-        let key = (unresolved.object, unresolved.relocation, Arc::clone(&unresolved.reason));
-        told.entry(key).or_insert_with(|| problem(objects, roots, unresolved)).clone()
-    };
-    (reached.iter().map(problem).collect(), guarded.len())
 }
 
 fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Problem {

@@ -4,9 +4,12 @@ mod outcomes;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use btfgen_runtime::KernelId;
 use serde::Serialize;
+
+use crate::memo::Memo;
 
 pub use outcomes::{Outcomes, Unresolved};
 
@@ -58,8 +61,8 @@ pub struct KernelReport {
     pub id: KernelId,
     /// Its minimized BTF, by number; none if the kernel is not served.
     pub blob: Option<usize>,
-    /// What is amiss.
-    pub problems: Vec<Problem>,
+    /// What is amiss; kernels with which the same is share it.
+    pub problems: Arc<[Arc<Problem>]>,
     /// Number of relocations that find nothing and whose instruction is never run, because a check rules it out.
     pub guarded: usize,
 }
@@ -110,12 +113,19 @@ impl Report {
 
     /// Problems, each with the kernels it befalls: a page to read where thousands of kernels fail alike.
     pub fn problems(&self) -> Vec<(&Problem, Vec<&KernelId>)> {
-        let mut grouped: BTreeMap<&Problem, Vec<&KernelId>> = BTreeMap::new();
+        let mut shared: Memo<*const Problem, (&Problem, Vec<&KernelId>)> = Memo::default();
         for kernel in &self.kernels {
-            for problem in &kernel.problems {
-                grouped.entry(problem).or_default().push(&kernel.id);
+            for problem in kernel.problems.iter() {
+                let entry = shared.entry(Arc::as_ptr(problem)).or_insert_with(|| (problem, Vec::new()));
+                entry.1.push(&kernel.id);
             }
         }
+        // The same may have been said twice.
+        let mut grouped: BTreeMap<&Problem, Vec<&KernelId>> = BTreeMap::new();
+        for (problem, kernels) in shared.into_values() {
+            grouped.entry(problem).or_default().extend(kernels);
+        }
+        grouped.values_mut().for_each(|kernels| kernels.sort());
         grouped.into_iter().collect()
     }
 
