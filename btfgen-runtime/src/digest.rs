@@ -11,6 +11,7 @@ use std::io;
 use crate::elf;
 use crate::error::ObjectError;
 use crate::hash::{Fnv, hexadecimal};
+use crate::wire::{self, Word};
 
 /// What an object's CO-RE relocations ask for: equal for two objects that ask for the same.
 ///
@@ -91,63 +92,12 @@ fn fill(file: &[u8], buffer: &mut [u8], offset: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What a word of a type's record is.
-#[derive(Clone, Copy)]
-enum Word {
-    /// The offset of a name.
-    Name,
-    /// A number that counts.
-    Value,
-    /// A type's id.
-    Type,
-    /// Nothing that counts.
-    Unused,
-}
-
-/// What stands behind a type's name and info: one word, then others.
-struct Layout {
-    first: Word,
-    rest: &'static [Word],
-    /// Whether the rest stands as often as the info's count says, or once.
-    repeats: bool,
-}
-
-const fn layout(first: Word, rest: &'static [Word], repeats: bool) -> Layout {
-    Layout { first, rest, repeats }
-}
-
-/// The kinds of types by number, as `include/uapi/linux/btf.h` has them, from 1; void is no record.
-const LAYOUTS: [Layout; 19] = {
-    use Word::{Name, Type, Unused, Value};
-    // A member's last word is its offset, and a bitfield's size in the upper byte.
-    const MEMBERS: &[Word] = &[Name, Type, Value];
-    [
-        layout(Value, &[Value], false),                  // int
-        layout(Type, &[], false),                        // pointer
-        layout(Unused, &[Type, Unused, Value], false),   // array
-        layout(Value, MEMBERS, true),                    // struct
-        layout(Value, MEMBERS, true),                    // union
-        layout(Value, &[Name, Value], true),             // enum
-        layout(Unused, &[], false),                      // forward declaration
-        layout(Type, &[], false),                        // typedef
-        layout(Type, &[], false),                        // volatile
-        layout(Type, &[], false),                        // const
-        layout(Type, &[], false),                        // restrict
-        layout(Unused, &[], false),                      // function
-        layout(Type, &[Unused, Type], true),             // function prototype
-        layout(Unused, &[Unused], false),                // variable
-        layout(Unused, &[Unused, Unused, Unused], true), // data section
-        layout(Value, &[], false),                       // float
-        layout(Unused, &[Unused], false),                // declaration tag
-        layout(Type, &[], false),                        // type tag
-        layout(Value, &[Name, Value, Value], true),      // enum64
-    ]
-};
-
 const POINTER: u8 = 2;
+const ARRAY: u8 = 3;
 const STRUCT: u8 = 4;
 const UNION: u8 = 5;
 const TYPEDEF: u8 = 8;
+const FUNC_PROTO: u8 = 13;
 
 // What stands for the hash of a type that has none.
 const UNSEEN: u64 = 0;
@@ -337,18 +287,22 @@ impl<'b> Types<'b> {
             // The sign of an enum, the kind of a forward declaration; of a struct, that it has bitfields.
             hash.byte(u8::from(record.kflag));
         }
-        let layout = layout_of(record.kind).filter(|_| !(composite && place == Place::Pointee));
-        let Some(layout) = layout else { return hash.finish() };
+        let words = wire::record(record.kind).filter(|_| !(composite && place == Place::Pointee));
+        let Some(wire::Record { head, entry, .. }) = words else { return hash.finish() };
         let (big, inner) = (self.big, if record.kind == POINTER { Place::Pointee } else { place });
         let rest =
             record.rest.chunks_exact(4).map(|word| elf::number(word, 0, 4, big).unwrap_or_default() as u32);
-        let words = [record.first].into_iter().chain(rest);
-        for (word, role) in words.zip([layout.first].iter().chain(layout.rest.iter().cycle())) {
+        let entries = rest.zip(entry.iter().enumerate().cycle());
+        let words = entries.filter(|(_, (at, _))| {
+            // No relocation reads an array's index type or a parameter's name.
+            !matches!((record.kind, *at), (ARRAY, 1) | (FUNC_PROTO, 0))
+        });
+        let words = words.map(|(word, (_, role))| (word, *role));
+        for (word, role) in [(record.first, head)].into_iter().chain(words) {
             match role {
                 Word::Name => self.text(&mut hash, word),
-                Word::Value => hash.word(word.into()),
+                Word::Number => hash.word(word.into()),
                 Word::Type => hash.word(self.hash_of(word, inner, depth + 1)),
-                Word::Unused => {}
             }
         }
         hash.finish()
@@ -361,11 +315,7 @@ fn kind(info: u32) -> u8 {
 
 /// Bytes after the common part of a type's record.
 fn rest_len(info: u32) -> Option<usize> {
-    let layout = layout_of(kind(info))?;
-    let count = if layout.repeats { (info & 0xffff) as usize } else { 1 };
-    Some(4 * layout.rest.len() * count)
-}
-
-fn layout_of(kind: u8) -> Option<&'static Layout> {
-    LAYOUTS.get(usize::from(kind).checked_sub(1)?)
+    let record = wire::record(kind(info))?;
+    let count = if record.single { 1 } else { (info & 0xffff) as usize };
+    Some(4 * record.entry.len() * count)
 }
