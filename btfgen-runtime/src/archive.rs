@@ -117,7 +117,7 @@ impl<'a> Archive<'a> {
             }
             let raw = unpack::frame(group.frame, group.raw_len);
             return raw
-                .and_then(|raw| group::assemble(&raw, group.blobs, place))
+                .and_then(|raw| group::assemble(&raw, group.blobs, place..place + 1)?.pop()?)
                 .ok_or(ArchiveError::Blob(number));
         }
         Err(ArchiveError::Blob(number))
@@ -127,7 +127,11 @@ impl<'a> Archive<'a> {
     pub fn blobs(&self) -> impl Iterator<Item = Result<Vec<u8>, ArchiveError>> + '_ {
         let raws = self.groups.iter().map(|group| (group.blobs, unpack::frame(group.frame, group.raw_len)));
         let blobs = raws.flat_map(|(blobs, raw)| {
-            (0..blobs).map(move |place| group::assemble(raw.as_deref()?, blobs, place))
+            (0..blobs).step_by(AT_ONCE).flat_map(move |first| {
+                let wanted = first..blobs.min(first + AT_ONCE);
+                let some = raw.as_deref().and_then(|raw| group::assemble(raw, blobs, wanted.clone()));
+                some.unwrap_or_else(|| vec![None; wanted.len()])
+            })
         });
         blobs.enumerate().map(|(number, blob)| blob.ok_or(ArchiveError::Blob(number)))
     }
@@ -156,6 +160,9 @@ impl std::fmt::Debug for Archive<'_> {
         )
     }
 }
+
+/// How many blobs are put together at once where all are wanted.
+const AT_ONCE: usize = 32;
 
 /// Takes a length that may not exceed `max`.
 #[inline(never)]

@@ -301,7 +301,7 @@ impl<'b> Types<'b> {
         for (word, role) in [(record.first, head)].into_iter().chain(words) {
             match role {
                 Word::Name => self.text(&mut hash, word),
-                Word::Number => hash.word(word.into()),
+                Word::Offset | Word::Number => hash.word(word.into()),
                 Word::Type => hash.word(self.hash_of(word, inner, depth + 1)),
             }
         }

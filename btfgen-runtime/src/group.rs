@@ -1,10 +1,17 @@
-//! Group: minimized BTFs stored as their distinct definitions, and one of them put together.
+//! Group: minimized BTFs stored as their distinct definitions, and some of them put together.
 //!
 //! A **slot** stands for one type of all the group's BTFs: one kind, one name, and the definitions that the type has
-//! among them, each stored once. A definition refers to other types by their slots, so that a change in one leaves
-//! those that contain it as they are. The slot's **timeline** says which definition each BTF has, if any.
+//! among them. The first is stored whole, each other one as the edits that make it of one before, its **base**. A
+//! definition refers to other types by their slots, so that a change in one leaves those that contain it as they are.
+//!
+//! The BTFs form a tree: each but the first has a **parent** before it. A slot's **timeline** lists the BTFs that have
+//! another definition than their parents.
 
-use crate::wire::{self, BIG, COLUMNS, MAX_ENTRIES, Record, Word};
+use std::ops::Range;
+
+use crate::wire::{
+    self, BIG, COLUMNS, EDITS, Edit, MAX_ENTRIES, MAX_SLOT_WORDS, MAX_STEPS, OFFSET_ROTATION, Record, Word,
+};
 
 /// Length of BTF's header in bytes.
 const HEADER_LEN: u32 = 24;
@@ -14,6 +21,7 @@ const FIRST_WORD_LITTLE: u32 = 0x0001_eb9f;
 const FIRST_WORD_BIG: u32 = 0xeb9f_0100;
 
 /// The type that a slot has in one BTF.
+#[derive(Clone)]
 struct Picked {
     kind: u8,
     name: u32,
@@ -25,27 +33,33 @@ struct Picked {
 }
 
 /// The types of one BTF, in the order of their slots and ids.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Types {
     picked: Vec<Picked>,
     /// The words of all entries.
     words: Vec<u32>,
-    /// The id of each slot's type, by the slot's number; 0 for none.
+    /// The id of each slot's type, by the slot's number less one; 0 for none.
     ids: Vec<u32>,
 }
 
-/// Puts one BTF of a decoded group together: `number` counts from 0 and is below `btfs`, the number of BTFs in it.
+/// Puts BTFs of a decoded group together, those of the numbers `wanted`, of the `btfs` that are in it.
 ///
-/// `None` when the group is not well-formed.
+/// `None` when the group is not well-formed, or for a BTF that refers to what it does not have.
 #[inline(never)]
-pub(crate) fn assemble(group: &[u8], btfs: usize, number: usize) -> Option<Vec<u8>> {
+pub(crate) fn assemble(group: &[u8], btfs: usize, wanted: Range<usize>) -> Option<Vec<Option<Vec<u8>>>> {
     let (&byte_order, rest) = group.split_first()?;
-    let [texts, kinds, counts, infos, heads, names, types, numbers, timelines] = columns(rest)?;
-    if texts.last().is_some_and(|last| *last != 0) || byte_order > BIG {
+    let [texts, edits, t0, t1, parents, timelines, n0, n1, counts, infos, u0, u1, h0, h1, kinds] =
+        columns(rest)?;
+    let words = [t0, t1, n0, n1, u0, u1, h0, h1];
+    let unfit = texts.last().is_some_and(|last| *last != 0) || byte_order > BIG;
+    if unfit || btfs.checked_mul(timelines.len())? > MAX_STEPS {
         return None;
     }
-    let defined = Defined { counts, infos, heads, names, types, numbers, timelines };
-    defined.types_of(kinds, btfs, number)?.emit(texts, byte_order == BIG)
+    let parents = take_parents(parents, btfs)?;
+    let (newest_name, name) = (0, 0);
+    let mut reader = Reader { parents, infos, timelines, counts, edits, words, newest_name, name };
+    let types = reader.types_of(kinds, wanted)?;
+    Some(types.iter().map(|types| types.emit(texts, byte_order == BIG)).collect())
 }
 
 /// The columns, each after its length.
@@ -53,17 +67,10 @@ pub(crate) fn assemble(group: &[u8], btfs: usize, number: usize) -> Option<Vec<u
 fn columns(mut rest: &[u8]) -> Option<[&[u8]; COLUMNS]> {
     let mut columns = [rest; COLUMNS];
     for column in &mut columns {
-        *column = take_column(&mut rest)?;
+        let len = usize::try_from(take(&mut rest)?).ok()?;
+        (*column, rest) = rest.split_at_checked(len)?;
     }
     rest.is_empty().then_some(columns)
-}
-
-#[inline(never)]
-fn take_column<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = usize::try_from(take(rest)?).ok()?;
-    let (column, tail) = rest.split_at_checked(len)?;
-    *rest = tail;
-    Some(column)
 }
 
 /// Takes a varint; most are one byte.
@@ -78,131 +85,300 @@ fn take(column: &mut &[u8]) -> Option<u32> {
     }
 }
 
-/// Passes over so many varints: each ends with a byte whose high bit is clear.
+/// The number of each BTF's parent; the first one's is its own.
 #[inline(never)]
-fn skip(column: &mut &[u8], mut count: u32) -> Option<()> {
-    while count >= 8
-        && let Some((chunk, rest)) = column.split_first_chunk()
-    {
-        count -= (!u64::from_ne_bytes(*chunk) & 0x8080_8080_8080_8080).count_ones();
-        *column = rest;
+fn take_parents(mut column: &[u8], btfs: usize) -> Option<Vec<usize>> {
+    let mut parents = vec![0];
+    for at in 1..btfs {
+        let between = usize::try_from(take(&mut column)?).ok()?;
+        parents.push(at.checked_sub(between)?.checked_sub(1)?);
     }
-    while count > 0 {
-        let (byte, rest) = column.split_first()?;
-        count -= u32::from(*byte < 0x80);
-        *column = rest;
-    }
-    Some(())
+    column.is_empty().then_some(parents)
 }
 
-/// The columns that are read slot by slot and definition by definition.
-struct Defined<'a> {
-    counts: &'a [u8],
+/// The columns of the words of definitions, two of each: those of the definitions that are stored whole, then the others'.
+const FIRST: usize = 0;
+const OTHER: usize = 1;
+const TYPES: usize = 0;
+const NAMES: usize = 2;
+const NUMBERS: usize = 4;
+const HEADS: usize = 6;
+
+/// The group's columns, read slot by slot.
+struct Reader<'a> {
+    parents: Vec<usize>,
     infos: &'a [u8],
-    heads: &'a [u8],
-    names: &'a [u8],
-    types: &'a [u8],
-    numbers: &'a [u8],
     timelines: &'a [u8],
+    counts: &'a [u8],
+    edits: &'a [u8],
+    words: [&'a [u8]; 8],
+    /// The last name that was new.
+    newest_name: u32,
+    /// The last name that is not empty.
+    name: u32,
 }
 
-impl<'a> Defined<'a> {
-    /// The column of the words of entries.
-    fn column(&mut self, word: Word) -> &mut &'a [u8] {
-        match word {
-            Word::Name => &mut self.names,
-            Word::Type => &mut self.types,
-            Word::Number => &mut self.numbers,
-        }
-    }
+/// A definition: `vlen << 1` and the kind flag below it, the head, and where its words are.
+type Definition = (u32, u32, Range<usize>);
 
-    /// Goes through all definitions, takes those of one BTF and passes over the others.
+/// A slot's definitions.
+#[derive(Default)]
+struct Slot {
+    definitions: Vec<Definition>,
+    words: Vec<u32>,
+    /// The base of each but the first, from 1.
+    bases: Vec<usize>,
+    /// For each BTF the definition that it has if that is another than its parent's, from 1; 0 for none, or [`SAME`].
+    changed: Vec<usize>,
+    /// The BTFs that have another.
+    changes: Vec<usize>,
+    /// The definitions that the wanted BTFs have, from 1; 0 for none.
+    states: Vec<usize>,
+    /// Which definitions are to be put together.
+    needed: Vec<bool>,
+}
+
+/// Stands for a definition that is the parent's.
+const SAME: usize = usize::MAX;
+
+impl Reader<'_> {
+    /// Goes through all slots and gathers the types of the BTFs that are wanted.
     #[inline(never)]
-    fn types_of(mut self, kinds: &[u8], btfs: usize, number: usize) -> Option<Types> {
-        let mut types = Types::default();
-        types.ids.push(0);
-        let mut name = 0;
+    fn types_of(&mut self, kinds: &[u8], wanted: Range<usize>) -> Option<Vec<Types>> {
+        let mut types = vec![Types::default(); wanted.len()];
+        let mut slot = Slot { changed: vec![SAME; self.parents.len()], ..Slot::default() };
         for &kind in kinds {
             let record = wire::record(kind)?;
-            name = wire::apply_delta(name, take(&mut self.names)?);
-            let wanted = take_state(&mut self.timelines, btfs, number)?;
-            let definitions = take(&mut self.counts)?;
-            for definition in 1..=definitions {
-                let info = take(&mut self.infos)?;
-                let entries = if record.single { 1 } else { info >> 1 };
-                if entries > MAX_ENTRIES {
-                    return None;
-                }
-                let head = take(if record.head == Word::Type { &mut self.types } else { &mut self.heads })?;
-                if definition == wanted {
-                    let start = types.words.len();
-                    self.take_entries(&record, entries, name, &mut types.words)?;
-                    let words = types.words.len() - start;
-                    types.picked.push(Picked { kind, name, info, head, words });
-                } else {
-                    for &word in record.entry {
-                        skip(self.column(word), entries)?;
-                    }
-                }
+            let name = self.take_name(FIRST)?;
+            self.take_timeline(&mut slot)?;
+            slot.states.clear();
+            for at in wanted.clone() {
+                slot.states.push(self.state(&slot, at)?);
             }
-            if wanted > definitions {
-                return None;
+            self.take_definitions(&record, &mut slot)?;
+            for (types, state) in types.iter_mut().zip(&slot.states) {
+                let mut id = 0;
+                if let Some(definition) = state.checked_sub(1) {
+                    let (info, head, words) = slot.definitions.get(definition)?.clone();
+                    let words = slot.words.get(words)?;
+                    types.words.extend_from_slice(words);
+                    types.picked.push(Picked { kind, name, info, head, words: words.len() });
+                    id = u32::try_from(types.picked.len()).ok()?;
+                }
+                types.ids.push(id);
             }
-            types.ids.push(if wanted > 0 { u32::try_from(types.picked.len()).ok()? } else { 0 });
         }
-        let rest =
-            [self.counts, self.infos, self.heads, self.names, self.types, self.numbers, self.timelines];
-        rest.iter().all(|column| column.is_empty()).then_some(types)
+        let rest = [self.infos, self.timelines, self.counts, self.edits];
+        rest.iter().chain(&self.words).all(|column| column.is_empty()).then_some(types)
     }
 
-    /// Takes the words of a definition's entries; the first name is stored against the type's own.
-    fn take_entries(
+    #[inline(never)]
+    fn take(&mut self, column: usize) -> Option<u32> {
+        take(self.words.get_mut(column)?)
+    }
+
+    /// Takes a name: the next new one, the empty one, or a known one.
+    #[inline(never)]
+    fn take_name(&mut self, columns: usize) -> Option<u32> {
+        match self.take(columns + NAMES)? {
+            0 => {
+                self.newest_name = self.newest_name.wrapping_add(1);
+                self.name = self.newest_name;
+            }
+            1 => return Some(0),
+            known => self.name = wire::apply_delta(self.name, known - 2),
+        }
+        Some(self.name)
+    }
+
+    /// Takes a timeline: which BTFs have another definition than their parents, and the bases of those that are new in it.
+    #[inline(never)]
+    fn take_timeline(&mut self, slot: &mut Slot) -> Option<()> {
+        slot.bases.clear();
+        for at in slot.changes.drain(..) {
+            *slot.changed.get_mut(at)? = SAME;
+        }
+        let mut at = 0;
+        for change in 0..take(&mut self.timelines)? {
+            at += usize::try_from(take(&mut self.timelines)?).ok()?;
+            at += usize::from(change > 0);
+            let last = slot.bases.len() + 1;
+            let state = match take(&mut self.timelines)? {
+                0 => {
+                    let parent = *self.parents.get(at)?;
+                    let base = if parent == at { 1 } else { self.state(slot, parent)? };
+                    slot.bases.push(if base > 0 { base } else { last });
+                    last + 1
+                }
+                known => usize::try_from(known - 1).ok().filter(|&known| known <= last)?,
+            };
+            *slot.changed.get_mut(at)? = state;
+            slot.changes.push(at);
+        }
+        Some(())
+    }
+
+    /// Which definition of a slot a BTF has, from 1; 0 for none.
+    ///
+    /// It is its parent's unless there is a change; the first one's parent would have the first.
+    #[inline(never)]
+    fn state(&self, slot: &Slot, mut at: usize) -> Option<usize> {
+        loop {
+            let state = *slot.changed.get(at)?;
+            let parent = *self.parents.get(at)?;
+            if state != SAME {
+                return Some(state);
+            }
+            if parent == at {
+                return Some(1);
+            }
+            at = parent;
+        }
+    }
+
+    /// Takes the definitions of a slot that are wanted, and those that they are made of; the others are passed over.
+    #[inline(never)]
+    fn take_definitions(&mut self, record: &Record, slot: &mut Slot) -> Option<()> {
+        slot.definitions.clear();
+        slot.words.clear();
+        slot.needed.clear();
+        slot.needed.resize(slot.bases.len() + 2, false);
+        for &state in &slot.states {
+            *slot.needed.get_mut(state)? = true;
+        }
+        for (at, &base) in slot.bases.iter().enumerate().rev() {
+            if *slot.needed.get(at + 2)? {
+                *slot.needed.get_mut(base)? = true;
+            }
+        }
+        let info = take(&mut self.infos)?;
+        let entries = if record.single { 1 } else { info >> 1 };
+        if entries > MAX_ENTRIES {
+            return None;
+        }
+        let head = self.take(FIRST + if record.head == Word::Type { TYPES } else { HEADS })?;
+        for _ in 0..entries {
+            self.take_entry(record, FIRST, &mut slot.words, 0)?;
+        }
+        slot.definitions.push((info, head, 0..slot.words.len()));
+        for (at, &base) in slot.bases.iter().enumerate() {
+            let base = slot.definitions.get(base - 1)?.clone();
+            let definition = self.take_edited(record, base, *slot.needed.get(at + 2)?, &mut slot.words)?;
+            if slot.words.len() > MAX_SLOT_WORDS {
+                return None;
+            }
+            slot.definitions.push(definition);
+        }
+        Some(())
+    }
+
+    /// Takes an entry; numbers are stored against the one before in the definition that starts at `start`.
+    #[inline(never)]
+    fn take_entry(
         &mut self,
         record: &Record,
-        entries: u32,
-        mut name: u32,
+        columns: usize,
         words: &mut Vec<u32>,
+        start: usize,
     ) -> Option<()> {
-        let mut before = [0; 3];
-        for _ in 0..entries {
-            for (&word, before) in record.entry.iter().zip(&mut before) {
-                let mut value = take(self.column(word))?;
-                if word != Word::Type {
-                    let last = if word == Word::Name { &mut name } else { before };
-                    value = wire::apply_delta(*last, value);
-                    *last = value;
+        for &word in record.entry {
+            let value = match word {
+                Word::Name => self.take_name(columns)?,
+                Word::Type => self.take(columns + TYPES)?,
+                Word::Offset | Word::Number => {
+                    let before = words.get(start..)?.iter().nth_back(record.entry.len() - 1);
+                    wire::apply_delta(before.copied().unwrap_or(0), self.take(columns + NUMBERS)?)
                 }
-                words.push(value);
+            };
+            words.push(value);
+        }
+        Some(())
+    }
+
+    /// Takes the edits that make a definition of its base, and appends its words if it is `needed`.
+    #[inline(never)]
+    fn take_edited(
+        &mut self,
+        record: &Record,
+        base: Definition,
+        needed: bool,
+        words: &mut Vec<u32>,
+    ) -> Option<Definition> {
+        let (info, head, base) = base;
+        let width = record.entry.len();
+        let start = words.len();
+        let mut copied = Copied { from: base, added: [0; 3], needed };
+        let count = take(&mut self.counts)?;
+        if width == 0 && count > 1 {
+            return None;
+        }
+        for _ in 0..count >> 1 {
+            let edit = take(&mut self.edits)?;
+            copied.entries(edit / EDITS, record, words)?;
+            match Edit::of(edit % EDITS) {
+                Edit::Insert => self.take_entry(record, OTHER, words, start)?,
+                Edit::Remove => copied.from.start += width,
+                Edit::Change(at) => {
+                    let word = record.entry.get(at)?;
+                    let from = if needed { *words.get(copied.from.clone())?.get(at)? } else { 0 };
+                    let added = copied.added.get_mut(at)?;
+                    *added = match word {
+                        Word::Name => self.take_name(OTHER)?.wrapping_sub(from),
+                        Word::Type => self.take(OTHER + TYPES)?.wrapping_sub(from),
+                        Word::Offset | Word::Number => wire::apply_delta(*added, self.take(OTHER + NUMBERS)?),
+                    };
+                }
+            }
+        }
+        let head = match record.head {
+            Word::Type => self.take(OTHER + TYPES)?,
+            _ => wire::apply_delta(wire::grown(record, head, copied.added), self.take(OTHER + HEADS)?),
+        };
+        if !needed {
+            words.truncate(start);
+            return Some((0, head, start..start));
+        }
+        let left = copied.from.end.checked_sub(copied.from.start)?.checked_div(width).unwrap_or(0);
+        copied.entries(u32::try_from(left).ok()?, record, words)?;
+        let entries = u32::try_from((words.len() - start).checked_div(width).unwrap_or(0)).ok()?;
+        let vlen = if record.single || width == 0 { info >> 1 } else { entries };
+        let fits = entries <= MAX_ENTRIES && !(record.single && entries != 1);
+        fits.then_some((vlen << 1 | (info ^ count) & 1, head, start..words.len()))
+    }
+}
+
+/// A base that is being copied: what is left of it, and what is added to each word of an entry.
+struct Copied {
+    from: Range<usize>,
+    added: [u32; 3],
+    needed: bool,
+}
+
+impl Copied {
+    /// Copies entries; what is added to a name or type counts once, what is added to a number goes on.
+    #[inline(never)]
+    fn entries(&mut self, count: u32, record: &Record, words: &mut Vec<u32>) -> Option<()> {
+        if !self.needed {
+            return Some(());
+        }
+        for _ in 0..count {
+            for (&word, added) in record.entry.iter().zip(&mut self.added) {
+                let from = words.get(self.from.next()?)?;
+                words.push(from.wrapping_add(*added));
+                if matches!(word, Word::Name | Word::Type) {
+                    *added = 0;
+                }
             }
         }
         Some(())
     }
 }
 
-/// Takes a slot's timeline: which definition one BTF has, from 1; 0 for none.
-///
-/// Before the first change all BTFs have the first definition.
-#[inline(never)]
-fn take_state(timelines: &mut &[u8], btfs: usize, number: usize) -> Option<u32> {
-    let (mut state, mut at) = (1, 0usize);
-    for _ in 0..take(timelines)? {
-        at = at.checked_add(usize::try_from(take(timelines)?).ok()?)?;
-        let next = take(timelines)?;
-        if at >= btfs {
-            return None;
-        }
-        if at <= number {
-            state = next;
-        }
-    }
-    Some(state)
-}
-
 impl Types {
     /// The id of a slot's type.
     fn id(&self, slot: u32) -> Option<u32> {
-        let id = *self.ids.get(usize::try_from(slot).ok()?)?;
-        (id != 0 || slot == 0).then_some(id)
+        let Some(slot) = usize::try_from(slot).ok()?.checked_sub(1) else { return Some(0) };
+        self.ids.get(slot).copied().filter(|id| *id != 0)
     }
 
     /// Writes the BTF: header, types, strings in the order of their first use.
@@ -230,6 +406,7 @@ impl Types {
                 let value = match word {
                     Word::Name => strings.offset(value)?,
                     Word::Type => self.id(value)?,
+                    Word::Offset => value.rotate_left(OFFSET_ROTATION),
                     Word::Number => value,
                 };
                 push(&mut out, value, big);

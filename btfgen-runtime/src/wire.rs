@@ -9,16 +9,16 @@
 //!          then per template: varint entries,
 //!          then per template, per number of the template: that number of each entry, as varint(zigzag(delta)),
 //!          then per entry: number of its BTF as varint(zigzag(delta))
-//! group    byte order u8, then nine columns, each after its length as a varint: texts, kinds, counts, infos, heads,
-//!          names, types, numbers, timelines
+//! group    byte order u8, then fifteen columns, each after its length as a varint: texts, kinds, infos, parents, timelines,
+//!          counts, edits, then heads, names, types, numbers of first definitions, and the same four of the others
 //! ```
 //!
 //! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
 //! bytes, shortest form. Deltas are against the previous value of the same column, the first against zero,
 //! wrapping in 32 bits. A template is a kernel id in which every number is replaced by [`NUMBER`]: kernels of
 //! one series then differ in one column of small deltas, which is what makes the index small. A group holds the
-//! distinct definitions of its BTFs, each once, and which of them each BTF has. `docs/archive.md` has the whole
-//! specification.
+//! distinct definitions of its BTFs, each as what differs from another, and which of them each BTF has.
+//! `docs/archive.md` has the whole specification.
 
 /// First bytes of every archive.
 pub const MAGIC: [u8; 3] = *b"BTA";
@@ -35,7 +35,11 @@ pub const LOOKUP_TARGET: usize = 256 << 10;
 /// Largest group and largest minimized BTF, in bytes.
 pub const MAX_BLOB: usize = 16 << 20;
 /// Number of a group's columns.
-pub const COLUMNS: usize = 9;
+pub const COLUMNS: usize = 15;
+/// Most that a group's number of BTFs times the length of its timelines may be: a bound of the steps that reading them takes.
+pub const MAX_STEPS: usize = 1 << 28;
+/// Most words that the definitions of one slot may have.
+pub const MAX_SLOT_WORDS: usize = 1 << 22;
 /// A group's first byte for BTFs in little-endian order.
 pub const LITTLE: u8 = 0;
 /// A group's first byte for BTFs in big-endian order.
@@ -97,9 +101,60 @@ pub enum Word {
     Name,
     /// The id of a type.
     Type,
+    /// A member's offset in bits (and, of a bitfield, its size in the top byte), stored rotated right by three bits:
+    /// most are whole bytes.
+    Offset,
     /// Anything else.
     Number,
 }
+
+/// An edit, without the number of entries that stand before it: what makes a definition of the one that it is based on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit {
+    /// A new entry.
+    Insert,
+    /// The next entry is left out.
+    Remove,
+    /// A word of the next entry is another: its place in the entry.
+    Change(usize),
+}
+
+/// Number of forms that an [`Edit`] has: two, and one for each of up to three words.
+pub const EDITS: u32 = 5;
+
+impl Edit {
+    /// The form's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Insert => 0,
+            Self::Remove => 1,
+            Self::Change(word) => word as u32 + 2,
+        }
+    }
+
+    /// The form of a number below [`EDITS`].
+    pub fn of(number: u32) -> Self {
+        match number {
+            0 => Self::Insert,
+            1 => Self::Remove,
+            _ => Self::Change(number as usize - 2),
+        }
+    }
+}
+
+/// What the size of a struct or union is likely to be: it grows by as many bytes as its last member has moved.
+///
+/// `added` is what was added to the words of the last entry that was copied. A size of 0 is one that nobody reads.
+#[must_use]
+pub fn grown(record: &Record, size: u32, added: [u32; 3]) -> u32 {
+    match record.entry {
+        [.., Word::Offset] if size != 0 => size.wrapping_add(added[2]),
+        _ => size,
+    }
+}
+
+/// How far [`Word::Offset`] is rotated.
+pub const OFFSET_ROTATION: u32 = 3;
 
 /// The words of a BTF type's record after its name and its info word.
 #[derive(Debug, Clone, Copy)]
@@ -115,12 +170,12 @@ pub struct Record {
 /// The record of a kind, as `include/uapi/linux/btf.h` has it; none for kinds that are not there.
 #[inline(never)]
 pub fn record(kind: u8) -> Option<Record> {
-    use Word::{Name, Number, Type};
+    use Word::{Name, Number, Offset, Type};
     let (head, entry, single): (Word, &'static [Word], bool) = match kind {
         1 => (Number, &[Number], true),
         2 | 8..=12 | 18 => (Type, &[], false),
         3 => (Number, &[Type, Type, Number], true),
-        4 | 5 => (Number, &[Name, Type, Number], false),
+        4 | 5 => (Number, &[Name, Type, Offset], false),
         6 => (Number, &[Name, Number], false),
         7 | 16 => (Number, &[], false),
         13 => (Type, &[Name, Type], false),

@@ -83,10 +83,35 @@ fn group(byte_order: u8, columns: &[&[u8]; wire::COLUMNS]) -> Vec<u8> {
 
 #[test]
 fn a_group_is_taken_by_the_letter_or_not_at_all() {
-    // One slot: a struct "s" with a member "m" of type 0 at bit 8 (in zigzag 16), in the first of two BTFs only.
-    let sound: [&[u8]; wire::COLUMNS] = [b"s\0m\0", &[4], &[1], &[2], &[7], &[2, 2], &[0], &[16], &[1, 1, 0]];
-    let check = |byte_order: u8, columns: &[&[u8]; wire::COLUMNS], expect: [Option<usize>; 2]| {
-        let bytes = with_group(&group(byte_order, columns), 2);
+    // One slot: a struct "s" of 7 bytes with a member "m" of type 0 at byte 1 (in zigzag 2). The second BTF does not
+    // have it; the third, a child of the first, has one whose member and size are a byte further.
+    const TEXTS: usize = 0;
+    const EDITS: usize = 1;
+    const TYPES: usize = 2;
+    const PARENTS: usize = 4;
+    const TIMELINES: usize = 5;
+    const NAMES: usize = 6;
+    const COUNTS: usize = 8;
+    const INFOS: usize = 9;
+    const NUMBERS: usize = 10;
+    const HEADS: usize = 12;
+    const KINDS: usize = 14;
+    let mut sound: [&[u8]; wire::COLUMNS] = [&[]; wire::COLUMNS];
+    sound[TEXTS] = b"s\0m\0";
+    sound[KINDS] = &[4];
+    sound[INFOS] = &[2];
+    sound[NAMES] = &[0, 0];
+    sound[TYPES] = &[0];
+    sound[NUMBERS] = &[2];
+    sound[HEADS] = &[7];
+    sound[PARENTS] = &[0, 1];
+    sound[TIMELINES] = &[2, 1, 1, 0, 0];
+    sound[COUNTS] = &[2];
+    sound[EDITS] = &[4];
+    sound[NUMBERS + 1] = &[2];
+    sound[HEADS + 1] = &[0];
+    let check = |byte_order: u8, columns: &[&[u8]; wire::COLUMNS], expect: [Option<usize>; 3]| {
+        let bytes = with_group(&group(byte_order, columns), 3);
         let archive = Archive::open(&bytes).expect("a sound index");
         let lens: Vec<_> = archive.blobs().map(|blob| blob.ok().map(|blob| blob.len())).collect();
         assert_eq!(lens, expect, "{columns:?}");
@@ -94,30 +119,66 @@ fn a_group_is_taken_by_the_letter_or_not_at_all() {
             assert_eq!(archive.blob(number).ok().map(|blob| blob.len()), len);
         }
     };
-    check(wire::LITTLE, &sound, [Some(24 + 24 + 5), Some(24 + 1)]);
-    check(wire::BIG, &sound, [Some(24 + 24 + 5), Some(24 + 1)]);
-    check(2, &sound, [None, None]);
-    // What a column is changed to, and whether the two BTFs can still be had.
-    let fault = |column: usize, bytes: &[u8], expect: [Option<usize>; 2]| {
+    let all = [Some(24 + 24 + 5), Some(24 + 1), Some(24 + 24 + 5)];
+    check(wire::LITTLE, &sound, all);
+    check(wire::BIG, &sound, all);
+    check(2, &sound, [None; 3]);
+    let bytes = with_group(&group(wire::LITTLE, &sound), 3);
+    let third = Archive::open(&bytes).expect("a sound index").blob(2).expect("a sound group");
+    // Name, info (one member, a struct), size; the member's name, type and offset in bits.
+    let words = [1u32, 4 << 24 | 1, 8, 3, 0, 16].map(u32::to_le_bytes).concat();
+    assert_eq!(third[24..48], words);
+    assert_eq!(&third[48..], b"\0s\0m\0");
+    // What a column is changed to, and which of the three BTFs can still be had.
+    let fault = |column: usize, bytes: &[u8], expect: [Option<usize>; 3]| {
         let mut columns = sound;
         columns[column] = bytes;
         check(wire::LITTLE, &columns, expect);
     };
-    fault(0, b"s\0m", [None, None]);
-    fault(0, b"s\0", [None, Some(25)]);
-    fault(1, &[20], [None, None]);
-    fault(1, &[4, 4], [None, None]);
-    fault(2, &[0], [None, None]);
-    fault(2, &[2], [None, None]);
-    fault(3, &[4], [None, None]);
-    fault(3, &[2, 0], [None, None]);
-    fault(4, &[7, 7], [None, None]);
-    fault(5, &[2], [None, None]);
-    fault(6, &[1], [Some(53), Some(25)]);
-    fault(6, &[2], [None, Some(25)]);
-    fault(7, &[], [None, None]);
-    fault(8, &[1, 2, 0], [None, None]);
-    fault(8, &[1, 1, 2], [Some(53), None]);
+    fault(TEXTS, b"s\0m", [None; 3]);
+    fault(TEXTS, b"s\0", [None, all[1], None]);
+    fault(KINDS, &[20], [None; 3]);
+    fault(KINDS, &[4, 4], [None; 3]);
+    fault(INFOS, &[4], [None; 3]);
+    fault(INFOS, &[2, 0], [None; 3]);
+    fault(HEADS, &[7, 7], [None; 3]);
+    fault(NAMES, &[0], [None; 3]);
+    // The empty name, and one that is not there.
+    fault(NAMES, &[0, 1], [Some(51), all[1], Some(51)]);
+    fault(NAMES, &[0, 100], [None, all[1], None]);
+    fault(TYPES, &[1], all);
+    fault(TYPES, &[2], [None, all[1], None]);
+    fault(NUMBERS, &[], [None; 3]);
+    fault(NUMBERS + 1, &[], [None; 3]);
+    // A parent before the first, too few and too many.
+    fault(PARENTS, &[1, 0], [None; 3]);
+    fault(PARENTS, &[0], [None; 3]);
+    fault(PARENTS, &[0, 1, 0], [None; 3]);
+    // Changes of BTFs and to definitions that are not there.
+    fault(TIMELINES, &[2, 1, 1, 1, 0], [None; 3]);
+    fault(TIMELINES, &[2, 1, 3, 0, 0], [None; 3]);
+    fault(TIMELINES, &[1, 1, 1], [None; 3]);
+    // No edit, an insertion without words, an edit too many; a removal; edits behind the last entry.
+    fault(COUNTS, &[0], [None; 3]);
+    fault(EDITS, &[0], [None; 3]);
+    fault(EDITS, &[4, 4], [None; 3]);
+    let mut removal = sound;
+    removal[EDITS] = &[1];
+    removal[NUMBERS + 1] = &[];
+    check(wire::LITTLE, &removal, [all[0], all[1], Some(24 + 12 + 3)]);
+    // Of what comes to nothing only the BTFs that have it know.
+    let beyond = |columns: &[&[u8]; wire::COLUMNS]| {
+        let bytes = with_group(&group(wire::LITTLE, columns), 3);
+        let archive = Archive::open(&bytes).expect("a sound index");
+        let lens = [0, 1, 2].map(|number| archive.blob(number).ok().map(|blob| blob.len()));
+        assert_eq!(lens, [all[0], all[1], None]);
+        archive.verify().expect_err("one of them is not there");
+    };
+    removal[EDITS] = &[6];
+    beyond(&removal);
+    let mut change = sound;
+    change[EDITS] = &[9];
+    beyond(&change);
 }
 
 proptest! {

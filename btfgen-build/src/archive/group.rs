@@ -1,14 +1,19 @@
 //! Groups: the minimized BTFs in pieces that a look-up decodes whole, each the distinct definitions of its BTFs.
 
-use std::io;
+use std::io::{self, Write};
 
 use btfgen_runtime::KernelId;
-use btfgen_runtime::wire::{self, BIG, COLUMNS, LITTLE, LOOKUP_TARGET, Word, ZSTD_MAGIC};
+use btfgen_runtime::wire::{BIG, LITTLE, LOOKUP_TARGET, MAX_STEPS, ZSTD_MAGIC};
 
 use super::ArchiveError;
-use super::slots::{Definition, Slot, Slots};
+use super::columns::Columns;
+use super::lineage::Lineage;
+use super::slots::Slots;
 use crate::btf::{Btf, Endian};
 use crate::threads::on_all_cores;
+
+/// Shortest texts, in bytes, that get compression tables of their own. The rest is divided by zstd.
+const OWN_TABLES: usize = 256;
 
 /// A group as it is stored.
 pub(super) struct Group {
@@ -24,201 +29,78 @@ pub(super) struct Member<'a, 'k> {
     pub(super) btf: Btf<'a>,
 }
 
-/// A group's decoded form and the number of its BTFs.
-pub(super) type Piece = (Vec<u8>, usize);
+/// A group's decoded form.
+pub(super) struct Piece {
+    raw: Vec<u8>,
+    /// Where in it the texts end.
+    texts_end: usize,
+    /// Its BTFs in their order, by their places among all.
+    pub(super) btfs: Vec<usize>,
+}
 
 /// Cuts BTFs into groups, in their order, each of one byte order and within one look-up's reach where that is possible.
 pub(super) fn cut(members: &[&Member<'_, '_>]) -> Result<Vec<Piece>, ArchiveError> {
     let mut pieces = Vec::new();
+    let mut first = 0;
     for alike in members.chunk_by(|a, b| a.btf.endian() == b.btf.endian()) {
-        halve(alike, &mut pieces)?;
+        halve(alike, first, &mut pieces)?;
+        first += alike.len();
     }
     Ok(pieces)
 }
 
-fn halve(members: &[&Member<'_, '_>], pieces: &mut Vec<Piece>) -> Result<(), ArchiveError> {
-    let raw = encode(members)?;
-    if raw.len() <= LOOKUP_TARGET || members.len() == 1 {
-        pieces.push((raw, members.len()));
+fn halve(members: &[&Member<'_, '_>], first: usize, pieces: &mut Vec<Piece>) -> Result<(), ArchiveError> {
+    let piece = encode(members, first)?;
+    if members.len() == 1 || piece.as_ref().is_some_and(|piece| piece.raw.len() <= LOOKUP_TARGET) {
+        pieces.extend(piece);
         return Ok(());
     }
     let (front, back) = members.split_at(members.len() / 2);
-    halve(front, pieces)?;
-    halve(back, pieces)
+    halve(front, first, pieces)?;
+    halve(back, first + front.len(), pieces)
 }
 
 /// Compresses the pieces.
 pub(super) fn compress_all(pieces: &[Piece], level: i32) -> io::Result<Vec<Group>> {
     let group = |(): &mut (), at: usize| -> io::Result<Group> {
-        let (raw, btfs) = &pieces[at];
-        Ok(Group { raw_len: raw.len(), frame: compress(raw, level)?, btfs: *btfs })
+        let Piece { raw, texts_end, btfs } = &pieces[at];
+        let (texts, rest) = raw.split_at(if *texts_end < OWN_TABLES { 0 } else { *texts_end });
+        Ok(Group { raw_len: raw.len(), frame: compress(texts, rest, level)?, btfs: btfs.len() })
     };
     on_all_cores(pieces.len(), || (), group).into_iter().collect()
 }
 
-/// The decoded form of a group, the one that `btfgen_runtime::Archive` puts a BTF together from.
-fn encode(members: &[&Member<'_, '_>]) -> Result<Vec<u8>, ArchiveError> {
+/// The decoded form of a group, the one that `btfgen_runtime::Archive` puts BTFs together from; none if that is too much for it.
+fn encode(members: &[&Member<'_, '_>], first: usize) -> Result<Option<Piece>, ArchiveError> {
     let mut slots = Slots::default();
     for Member { kernel, btf } in members {
         let no_btf = |source| ArchiveError::NoBtf { kernel: (*kernel).clone(), source };
         slots.add(btf).map_err(no_btf)?;
     }
     let order = slots.order();
-    let mut columns = Columns::new(&slots, &order);
-    for &slot in &order {
-        columns.slot(&slots.slots[slot], members.len());
-    }
+    let lineage = Lineage::new(&slots.slots, members.len());
     let endian = members.first().map_or(Endian::Little, |member| member.btf.endian());
-    Ok(columns.finish(if endian == Endian::Big { BIG } else { LITTLE }))
+    let columns = Columns::new(&slots, &order, &lineage);
+    if columns.timelines_len().saturating_mul(members.len()) > MAX_STEPS {
+        return Ok(None);
+    }
+    let (raw, texts_end) = columns.finish(if endian == Endian::Big { BIG } else { LITTLE });
+    Ok(Some(Piece { raw, texts_end, btfs: lineage.order.iter().map(|btf| first + btf).collect() }))
 }
 
-/// The columns of a group, being written.
-struct Columns<'a> {
-    slots: &'a Slots,
-    /// For each slot its number, from 1, in the order of all.
-    places: Vec<u32>,
-    /// For each name its number in the order of first use; 0 as long as it has none, and for the empty one.
-    used: Vec<u32>,
-    used_count: u32,
-    /// The name of the slot before.
-    name: u32,
-    texts: Vec<u8>,
-    kinds: Vec<u8>,
-    counts: Vec<u8>,
-    infos: Vec<u8>,
-    heads: Vec<u8>,
-    names: Vec<u8>,
-    types: Vec<u8>,
-    numbers: Vec<u8>,
-    timelines: Vec<u8>,
-}
-
-impl<'a> Columns<'a> {
-    fn new(slots: &'a Slots, order: &[usize]) -> Self {
-        let mut places = vec![0; slots.slots.len()];
-        for (&slot, place) in order.iter().zip(1..) {
-            places[slot] = place;
-        }
-        Self {
-            slots,
-            places,
-            used: vec![0; slots.texts.len()],
-            used_count: 0,
-            name: 0,
-            texts: Vec::new(),
-            kinds: Vec::new(),
-            counts: Vec::new(),
-            infos: Vec::new(),
-            heads: Vec::new(),
-            names: Vec::new(),
-            types: Vec::new(),
-            numbers: Vec::new(),
-            timelines: Vec::new(),
-        }
-    }
-
-    fn slot(&mut self, slot: &Slot, btfs: usize) {
-        let Some(record) = wire::record(slot.kind) else { return };
-        self.kinds.push(slot.kind);
-        let own_name = self.name_number(slot.name);
-        push(&mut self.names, wire::delta(self.name, own_name));
-        self.name = own_name;
-        push(&mut self.counts, slot.definitions.len() as u32);
-        for Definition { info, head, words } in &slot.definitions {
-            push(&mut self.infos, *info);
-            match record.head {
-                Word::Type => self.push_type(*head),
-                _ => push(&mut self.heads, *head),
-            }
-            let (mut before, mut name) = ([0; 3], own_name);
-            for entry in words.chunks(record.entry.len().max(1)) {
-                for ((&value, word), before) in entry.iter().zip(record.entry).zip(&mut before) {
-                    match word {
-                        Word::Name => {
-                            let next = self.name_number(value);
-                            push(&mut self.names, wire::delta(name, next));
-                            name = next;
-                        }
-                        Word::Type => self.push_type(value),
-                        Word::Number => {
-                            push(&mut self.numbers, wire::delta(*before, value));
-                            *before = value;
-                        }
-                    }
-                }
-            }
-        }
-        self.timeline(slot, btfs);
-    }
-
-    /// Appends the changes of a slot's definition from BTF to BTF, the first against definition 1.
-    fn timeline(&mut self, slot: &Slot, btfs: usize) {
-        let mut states = vec![0; btfs];
-        for &(btf, definition) in &slot.uses {
-            states[btf] = definition;
-        }
-        let (mut state, mut at, mut count) = (1, 0, 0);
-        let mut changes = Vec::new();
-        for (btf, &next) in states.iter().enumerate() {
-            if next != state {
-                push(&mut changes, (btf - at) as u32);
-                push(&mut changes, next as u32);
-                (state, at, count) = (next, btf, count + 1);
-            }
-        }
-        push(&mut self.timelines, count);
-        self.timelines.extend_from_slice(&changes);
-    }
-
-    fn push_type(&mut self, slot: u32) {
-        let place = (slot as usize).checked_sub(1).map_or(0, |slot| self.places[slot]);
-        push(&mut self.types, place);
-    }
-
-    /// A name's number in the group, where a new one is written down.
-    fn name_number(&mut self, name: u32) -> u32 {
-        let used = &mut self.used[name as usize];
-        if *used == 0 && name != 0 {
-            self.used_count += 1;
-            *used = self.used_count;
-            self.texts.extend_from_slice(&self.slots.texts[name as usize]);
-            self.texts.push(0);
-        }
-        *used
-    }
-
-    fn finish(self, byte_order: u8) -> Vec<u8> {
-        let columns: [Vec<u8>; COLUMNS] = [
-            self.texts,
-            self.kinds,
-            self.counts,
-            self.infos,
-            self.heads,
-            self.names,
-            self.types,
-            self.numbers,
-            self.timelines,
-        ];
-        let mut raw = vec![byte_order];
-        for column in columns {
-            push(&mut raw, column.len() as u32);
-            raw.extend(column);
-        }
-        raw
-    }
-}
-
-fn push(column: &mut Vec<u8>, value: u32) {
-    wire::push_varint(column, value);
-}
-
-/// A zstd frame with a content checksum and without its magic number.
-pub(super) fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::bulk::Compressor::new(level)?;
+/// A zstd frame with a content checksum and without its magic number; both parts have tables of their own.
+pub(super) fn compress(front: &[u8], back: &[u8], level: i32) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), level)?;
     encoder.include_checksum(true)?;
     encoder.include_contentsize(false)?;
     encoder.include_dictid(false)?;
-    let mut frame = encoder.compress(raw)?;
+    encoder.set_pledged_src_size(Some((front.len() + back.len()) as u64))?;
+    if !front.is_empty() {
+        encoder.write_all(front)?;
+        encoder.flush()?;
+    }
+    encoder.write_all(back)?;
+    let mut frame = encoder.finish()?;
     frame.drain(..ZSTD_MAGIC.len());
     Ok(frame)
 }

@@ -3,8 +3,10 @@
 //! The layout is the reader's, `btfgen_runtime::wire`; here stands only what a writer chooses: the order of
 //! the blobs, the cut into groups, which types share a slot there, and the compression.
 
+mod columns;
 mod group;
 mod index;
+mod lineage;
 mod slots;
 mod tree;
 
@@ -106,10 +108,11 @@ pub fn write(
 ) -> Result<Vec<u8>, ArchiveError> {
     let contents = collect(entries, blobs)?;
     let series = index::series(&contents);
-    let (numbers, order) = number_blobs(&series);
+    let order = in_order(&series);
     let parsed = parse(&contents)?;
     let members: Vec<&group::Member<'_, '_>> = order.iter().filter_map(|blob| parsed.get(blob)).collect();
     let pieces = group::cut(&members)?;
+    let numbers = pieces.iter().flat_map(|piece| &piece.btfs).map(|&place| order[place]).zip(0..).collect();
     let groups = group::compress_all(&pieces, level).map_err(ArchiveError::Compress)?;
 
     let mut raw = Vec::new();
@@ -127,7 +130,7 @@ pub fn write(
         return Err(ArchiveError::IndexSize { kernels: contents.len(), len: raw.len() });
     }
 
-    let index = group::compress(&raw, level).map_err(ArchiveError::Compress)?;
+    let index = group::compress(&[], &raw, level).map_err(ArchiveError::Compress)?;
     let mut out = wire::MAGIC.to_vec();
     out.push(wire::VERSION);
     push_len(&mut out, raw.len());
@@ -162,17 +165,15 @@ fn collect<'a>(
     Ok(contents)
 }
 
-/// Numbers the distinct blobs by their first use, so that alike kernels' blobs lie side by side.
-fn number_blobs<'a>(series: &[index::Series<'a>]) -> (BTreeMap<&'a [u8], u32>, Vec<&'a [u8]>) {
-    let mut numbers = BTreeMap::new();
-    let mut order = Vec::new();
-    for (_, blob) in series.iter().flat_map(|series| &series.rows) {
-        numbers.entry(*blob).or_insert_with(|| {
-            order.push(*blob);
-            order.len() as u32 - 1
-        });
-    }
-    (numbers, order)
+/// The distinct blobs in the order of their first use, so that alike kernels' lie side by side.
+fn in_order<'a>(series: &[index::Series<'a>]) -> Vec<&'a [u8]> {
+    let mut known = BTreeSet::new();
+    series
+        .iter()
+        .flat_map(|series| &series.rows)
+        .map(|(_, blob)| *blob)
+        .filter(|blob| known.insert(*blob))
+        .collect()
 }
 
 /// Each distinct blob as a BTF, with the first kernel that refers to it.

@@ -1,11 +1,12 @@
 //! Slots: the types of several BTFs laid side by side, so that what they share is stored once.
 //!
 //! Which types share a slot is the writer's choice: any choice reads back to the same BTFs, and one is good if the
-//! definitions in a slot are few. Named types go by kind and name, the others by their content.
+//! definitions in a slot are few. Named types go by kind and name, nameless members by the slot and name that they are members
+//! of, the others by their content.
 
-use btfgen_runtime::wire::{self, Word};
+use btfgen_runtime::wire::{self, OFFSET_ROTATION, Record, Word};
 
-use crate::btf::{Btf, BtfError, RawType, VOID};
+use crate::btf::{Btf, BtfError, Kind, RawType, VOID};
 use crate::memo::Memo;
 
 /// How deep nameless types are looked into to tell them apart; beyond, they are taken in the order of their ids.
@@ -36,8 +37,19 @@ pub(super) struct Definition {
     /// `vlen << 1`, and the kind flag below it.
     pub(super) info: u32,
     pub(super) head: u32,
-    /// The words of all entries: names by number, types by slot (`void` is 0, the first slot 1).
-    pub(super) words: Vec<u32>,
+    /// The words of all entries: names by number, types by slot (`void` is 0, the first slot 1), offsets rotated.
+    words: Vec<u32>,
+}
+
+impl Definition {
+    pub(super) fn new(info: u32, head: u32, words: Vec<u32>) -> Self {
+        Self { info, head, words }
+    }
+
+    /// The words of each entry.
+    pub(super) fn entries(&self, record: &Record) -> std::slice::ChunksExact<'_, u32> {
+        self.words.chunks_exact(record.entry.len().max(1))
+    }
 }
 
 /// The slots of the BTFs added so far.
@@ -75,6 +87,10 @@ impl Slots {
             if name != 0 {
                 self.enter(&mut adding, &ty, name, vec![ty.kind as u32, name]);
             }
+        }
+        let mut open: Vec<u32> = (1..btf.type_count()).filter(|&id| adding.slots[id as usize] != 0).collect();
+        while let Some(id) = open.pop() {
+            self.enter_members(&mut adding, &btf.type_by_id(id)?, &mut open)?;
         }
         for ty in btf.types() {
             self.slot(&mut adding, ty.id, 0)?;
@@ -134,6 +150,31 @@ impl Slots {
         slot as u32
     }
 
+    /// Gives nameless structs and unions in a type slots by their places there: what they contain may change.
+    fn enter_members(
+        &mut self,
+        adding: &mut Adding<'_>,
+        ty: &RawType<'_>,
+        open: &mut Vec<u32>,
+    ) -> Result<(), BtfError> {
+        let parent = adding.slots[ty.id as usize];
+        if !is_composite(ty) {
+            return Ok(());
+        }
+        for (name_off, id, _, _) in ty.members() {
+            if adding.slots.get(id as usize) != Some(&0) || id == VOID {
+                continue;
+            }
+            let inner = adding.btf.type_by_id(id)?;
+            if is_composite(&inner) && inner.vlen > 0 {
+                let name = self.number(adding.btf.string(name_off)?);
+                self.enter(adding, &inner, 0, vec![UNKNOWN, inner.kind as u32, parent, name]);
+                open.push(id);
+            }
+        }
+        Ok(())
+    }
+
     /// The slot of a type, found by what it contains if it has no name.
     fn slot(&mut self, adding: &mut Adding<'_>, id: u32, depth: usize) -> Result<u32, BtfError> {
         let known = adding.slots.get(id as usize).copied();
@@ -171,10 +212,11 @@ impl Slots {
             *value = match word {
                 Word::Name => self.number(btf.string(*value)?),
                 Word::Type => slot(*value)?,
+                Word::Offset => value.rotate_right(OFFSET_ROTATION),
                 Word::Number => *value,
             };
         }
-        Ok(Definition { info: u32::from(ty.vlen) << 1 | u32::from(ty.kflag), head, words })
+        Ok(Definition::new(u32::from(ty.vlen) << 1 | u32::from(ty.kflag), head, words))
     }
 
     /// Gives other slots to the fewest types that keep a BTF's from standing in the order of all.
@@ -225,6 +267,10 @@ impl Slots {
     }
 }
 
+fn is_composite(ty: &RawType<'_>) -> bool {
+    matches!(ty.kind, Kind::Struct | Kind::Union)
+}
+
 /// The ids that a type's record refers to, in the order of its words.
 fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = u32> + use<'a> {
     let record = wire::record(ty.kind as u8);
@@ -235,7 +281,7 @@ fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = u32> + use<'a> {
 }
 
 /// Marks a longest ascending subsequence of different values.
-fn ascending(values: &[u32]) -> Vec<bool> {
+pub(super) fn ascending(values: &[u32]) -> Vec<bool> {
     // For each length the place of the least value that a subsequence of it ends with.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
