@@ -9,8 +9,9 @@
 //!          then per template: varint entries,
 //!          then per template, per number of the template: that number of each entry, as varint(zigzag(delta)),
 //!          then per entry: number of its BTF as varint(zigzag(delta))
-//! group    byte order u8, then fifteen columns, each after its length as a varint: texts, kinds, infos, parents, timelines,
-//!          counts, edits, then heads, names, types, numbers of first definitions, and the same four of the others
+//! group    byte order u8, then fifteen columns, each after its length as a varint: texts, edits, types (2), parents,
+//!          timelines, names (2), counts, infos, numbers (2), heads (2), kinds; of two columns the first is of definitions
+//!          that are stored whole
 //! ```
 //!
 //! Frames are zstd frames with a content checksum, less their magic number. A varint is LEB128, at most five
