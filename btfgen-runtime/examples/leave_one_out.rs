@@ -15,7 +15,11 @@ struct Without<'a> {
 
 impl Catalog for Without<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        self.archive.ids().filter(|id| *id != self.missing.as_str()).for_each(visitor);
+        self.archive.visit(&mut |id| {
+            if id != self.missing.as_str() {
+                visitor(id);
+            }
+        });
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -1,8 +1,11 @@
 //! Archive: the embedded index of kernel ids and the groups of minimized BTFs (blobs), read in place.
 
 use crate::error::ArchiveError;
-use crate::wire::{self, MAX_BLOB, MAX_IDS, MAX_INDEX};
+use crate::wire::{self, MAX_BLOB, MAX_INDEX};
 use crate::{KernelId, ObjectDigest, group, kernel_id, unpack};
+
+/// Largest number in a kernel id.
+const MAX_NUMBER: u32 = 10u32.pow(wire::MAX_DIGITS as u32) - 1;
 
 /// An archive whose index is decoded; a blob is put together from its group on demand.
 ///
@@ -18,10 +21,13 @@ pub struct Archive<'a> {
     groups: Vec<Group<'a>>,
     /// Number of blobs of all groups.
     blobs: usize,
-    entries: Vec<Entry>,
-    /// The kernel ids, one after the other.
-    ids: String,
     objects: Vec<[u8; ObjectDigest::LEN]>,
+    /// The kernels of one template each. Ids are made when they are asked for: a look-up asks for a handful.
+    series: Vec<Series>,
+    /// The numbers of all ids, one id after the other.
+    numbers: Vec<u32>,
+    /// The blob of each kernel.
+    entries: Vec<u32>,
 }
 
 struct Group<'a> {
@@ -31,10 +37,17 @@ struct Group<'a> {
     blobs: usize,
 }
 
-struct Entry {
-    start: usize,
-    end: usize,
-    blob: usize,
+struct Series {
+    template: Box<[u8]>,
+    /// Number of its kernels.
+    kernels: usize,
+}
+
+impl Series {
+    /// How many numbers each of its ids has.
+    fn width(&self) -> usize {
+        self.template.iter().filter(|byte| **byte == wire::NUMBER).count()
+    }
 }
 
 impl<'a> Archive<'a> {
@@ -68,12 +81,9 @@ impl<'a> Archive<'a> {
 
     /// The kernel ids, series by series, and within a series by number.
     pub fn kernels(&self) -> impl Iterator<Item = KernelId> + '_ {
-        self.ids().filter_map(|id| id.parse().ok())
-    }
-
-    /// The kernel ids as text, in the order of [`Archive::kernels`].
-    pub fn ids(&self) -> impl Iterator<Item = &str> + '_ {
-        self.entries.iter().map(|entry| self.id(entry))
+        let mut ids = Vec::with_capacity(self.len());
+        self.visit_ending("", &mut |id, _| ids.extend(id.parse()));
+        ids.into_iter()
     }
 
     /// Number of distinct blobs.
@@ -83,7 +93,14 @@ impl<'a> Archive<'a> {
 
     /// The number of a kernel's blob: equal for two kernels exactly when their minimized BTFs are equal.
     pub fn blob_of(&self, kernel: &KernelId) -> Option<usize> {
-        self.entries.iter().find(|entry| self.id(entry) == kernel.as_str()).map(|entry| entry.blob)
+        let mut blob = None;
+        self.visit_ending(kernel.as_str(), &mut |id, number| {
+            // A shorter id's distribution may end another's.
+            if id == kernel.as_str() {
+                blob = Some(number);
+            }
+        });
+        blob
     }
 
     /// Number of groups of blobs; a look-up decodes one.
@@ -144,8 +161,29 @@ impl<'a> Archive<'a> {
         self.blobs().try_for_each(|blob| blob.map(drop))
     }
 
-    fn id(&self, entry: &Entry) -> &str {
-        self.ids.get(entry.start..entry.end).unwrap_or_default()
+    /// Visits the kernels whose ids end with a text that begins a part of theirs, with their blobs.
+    #[inline(never)]
+    pub(crate) fn visit_ending(&self, end: &str, visitor: &mut dyn FnMut(&str, usize)) {
+        let (mut template, mut numbers) = (Vec::new(), Vec::new());
+        wire::split(end, &mut template, &mut numbers);
+        let (mut all, mut entries, mut id) = (self.numbers.as_slice(), self.entries.as_slice(), Vec::new());
+        for series in &self.series {
+            let fits = series.template.ends_with(&template);
+            let width = series.width();
+            for _ in 0..series.kernels {
+                let (Some((row, rest)), Some((&blob, later))) =
+                    (all.split_at_checked(width), entries.split_first())
+                else {
+                    return;
+                };
+                (all, entries) = (rest, later);
+                if fits && row.ends_with(&numbers) {
+                    id.clear();
+                    push_id(&mut id, &series.template, row);
+                    visitor(std::str::from_utf8(&id).unwrap_or_default(), blob as usize);
+                }
+            }
+        }
     }
 }
 
@@ -183,12 +221,14 @@ fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'sta
     let objects = take_objects(rest).ok_or("objects")?;
     let groups = take_groups(rest, frames).ok_or("groups")?;
     let blobs = groups.iter().map(|group| group.blobs).sum();
-    let mut archive = Archive { groups, blobs, entries: Vec::new(), ids: String::new(), objects };
-    take_entries(rest, &mut archive).ok_or("entries")?;
+    let series = take_series(rest).ok_or("entries")?;
+    let numbers = take_numbers(rest, &series).ok_or("entries")?;
+    let kernels = series.iter().map(|series| series.kernels).sum();
+    let entries = take_entries(rest, kernels, blobs).ok_or("entries")?;
     if !rest.is_empty() {
         return Err("trailing bytes");
     }
-    Ok(archive)
+    Ok(Archive { groups, blobs, objects, series, numbers, entries })
 }
 
 fn take_objects(rest: &mut &[u8]) -> Option<Vec<[u8; ObjectDigest::LEN]>> {
@@ -213,84 +253,100 @@ fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'
     frames.is_empty().then_some(groups)
 }
 
-fn take_entries(rest: &mut &[u8], archive: &mut Archive<'_>) -> Option<()> {
+fn take_series(rest: &mut &[u8]) -> Option<Vec<Series>> {
     let count = take_count(rest)?;
-    let mut templates: Vec<&[u8]> = Vec::with_capacity(count);
+    let mut all: Vec<Series> = Vec::with_capacity(count);
     for _ in 0..count {
         let end = rest.iter().position(|&b| b == wire::TEMPLATE_END)?;
         let (template, tail) = rest.split_at(end);
-        if templates.last().is_some_and(|&last| last >= template) {
+        if all.last().is_some_and(|last| *last.template >= *template) {
             return None;
         }
-        templates.push(template);
+        all.push(Series { template: template.into(), kernels: 0 });
         *rest = tail.get(1..)?;
     }
-    let mut sizes = Vec::with_capacity(count);
-    for _ in 0..count {
-        sizes.push(take_count(rest)?);
+    for series in &mut all {
+        series.kernels = take_count(rest)?;
     }
-    let mut ids = Vec::new();
-    for (template, &entries) in templates.iter().zip(&sizes) {
-        let width = template.iter().filter(|&&b| b == wire::NUMBER).count();
-        let columns = take_columns(rest, width, entries)?;
-        let (mut numbers, mut before) = (Vec::new(), Vec::new());
-        for row in 0..entries {
-            std::mem::swap(&mut numbers, &mut before);
-            numbers.clear();
-            for column in 0..width {
-                numbers.push(*columns.get(column * entries + row)?);
+    Some(all)
+}
+
+/// The numbers of all ids; they are stored column by column.
+fn take_numbers(rest: &mut &[u8], all: &[Series]) -> Option<Vec<u32>> {
+    let (mut numbers, mut text) = (Vec::new(), 0usize);
+    for series in all {
+        let width = series.width();
+        let start = numbers.len();
+        let count = width.checked_mul(series.kernels).filter(|count| *count <= rest.len())?;
+        numbers.resize(start + count, 0);
+        let mut rows = numbers.get_mut(start..)?;
+        for column in 0..width {
+            let (mut value, mut at) = (0, column);
+            while let Some(number) = rows.get_mut(at) {
+                value = wire::apply_delta(value, wire::take_varint(rest)?);
+                *number = value;
+                at += width;
             }
-            // Entries are sorted and none stands twice.
-            if row > 0 && numbers <= before {
+        }
+        let longest = series.template.len() + width * (wire::MAX_DIGITS - 1);
+        text = text.saturating_add(longest.saturating_mul(series.kernels));
+        if text > wire::MAX_IDS || rows.iter().any(|number| *number > MAX_NUMBER) {
+            return None;
+        }
+        let mut before: Option<&[u32]> = None;
+        for _ in 0..series.kernels {
+            let (row, tail) = rows.split_at_mut_checked(width)?;
+            rows = tail;
+            // They are sorted and none stands twice.
+            if before.is_some_and(|before| before >= &*row) {
                 return None;
             }
-            let start = ids.len();
-            push_id(&mut ids, template, &numbers);
-            if ids.len() - start > KernelId::MAX_LEN || ids.len() > MAX_IDS {
-                return None;
+            // Numbers make no difference to what an id may be, but for its length: one of each series is enough.
+            if before.is_none() || longest > KernelId::MAX_LEN {
+                check_id(&series.template, row)?;
             }
-            // Numbers make no difference to what an id may be, so that one of each template is enough.
-            if row == 0 && kernel_id::slashes(std::str::from_utf8(ids.get(start..)?).ok()?).is_none() {
-                return None;
-            }
-            archive.entries.push(Entry { start, end: ids.len(), blob: 0 });
+            before = Some(row);
         }
     }
-    archive.ids = String::from_utf8(ids).ok()?;
+    Some(numbers)
+}
+
+/// Whether a template and numbers are an id's, and the ones that it is split into.
+fn check_id(template: &[u8], numbers: &[u32]) -> Option<()> {
+    let mut id = Vec::new();
+    push_id(&mut id, template, numbers);
+    let id = std::str::from_utf8(&id).ok()?;
+    kernel_id::slashes(id)?;
+    let (mut split, mut numbers) = (Vec::new(), Vec::new());
+    wire::split(id, &mut split, &mut numbers);
+    (split == template).then_some(())
+}
+
+fn take_entries(rest: &mut &[u8], kernels: usize, blobs: usize) -> Option<Vec<u32>> {
     // Every blob is some kernel's, which bounds what reading all of them takes.
-    if archive.blobs > archive.entries.len() {
+    if blobs > kernels || kernels > rest.len() {
         return None;
     }
-    let mut blob = 0;
-    for at in 0..archive.entries.len() {
+    let (mut entries, mut blob) = (Vec::with_capacity(kernels), 0);
+    for _ in 0..kernels {
         blob = wire::apply_delta(blob, wire::take_varint(rest)?);
-        let number = usize::try_from(blob).ok().filter(|number| *number < archive.blobs)?;
-        archive.entries.get_mut(at)?.blob = number;
-    }
-    Some(())
-}
-
-/// The numbers of a template's entries, column by column.
-fn take_columns(rest: &mut &[u8], width: usize, entries: usize) -> Option<Vec<u32>> {
-    let total = width.checked_mul(entries).filter(|&total| total <= rest.len())?;
-    let mut columns = Vec::with_capacity(total);
-    for _ in 0..width {
-        let mut value = 0;
-        for _ in 0..entries {
-            value = wire::apply_delta(value, wire::take_varint(rest)?);
-            columns.push(value);
+        if blob as usize >= blobs {
+            return None;
         }
+        entries.push(blob);
     }
-    Some(columns)
+    Some(entries)
 }
 
+/// Appends a kernel's id.
 #[inline(never)]
-fn push_id(ids: &mut Vec<u8>, template: &[u8], numbers: &[u32]) {
+fn push_id(id: &mut Vec<u8>, template: &[u8], numbers: &[u32]) {
     let mut numbers = numbers.iter();
-    for (at, text) in template.split(|byte| *byte == wire::NUMBER).enumerate() {
-        if at > 0 {
-            wire::push_number(ids, numbers.next().copied().unwrap_or_default());
+    for &byte in template {
+        if byte == wire::NUMBER {
+            wire::push_number(id, numbers.next().copied().unwrap_or_default());
+        } else {
+            id.push(byte);
         }
-        ids.extend_from_slice(text);
     }
 }

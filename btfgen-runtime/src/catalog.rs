@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::text::join;
 use crate::{Archive, KernelId};
 
 /// A set of kernels among which [`crate::select`] chooses.
@@ -10,15 +11,23 @@ pub trait Catalog {
     /// Visits every kernel id, in any order.
     fn visit(&self, visitor: &mut dyn FnMut(&str));
 
+    /// Visits every kernel id of a release, and others if that is simpler.
+    fn visit_release(&self, release: &str, visitor: &mut dyn FnMut(&str)) {
+        let _ = release;
+        self.visit(visitor);
+    }
+
     /// Whether two kernels have the same BTF; `false` also when that cannot be told.
     fn same(&self, a: &KernelId, b: &KernelId) -> bool;
 }
 
 impl Catalog for Archive<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        for id in self.ids() {
-            visitor(id);
-        }
+        self.visit_ending("", &mut |id, _| visitor(id));
+    }
+
+    fn visit_release(&self, release: &str, visitor: &mut dyn FnMut(&str)) {
+        self.visit_ending(&join(&["/", release]), &mut |id, _| visitor(id));
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -175,7 +175,7 @@ impl<'c> Fitting<'c> {
 /// The entries with the host's release and architecture, whatever their distribution, sorted.
 fn with_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
     let mut found: Vec<KernelId> = Vec::new();
-    catalog.visit(&mut |id| {
+    catalog.visit_release(&host.release, &mut |id| {
         if !ends(id, &host.release) {
             return;
         }

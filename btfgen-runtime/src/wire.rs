@@ -49,7 +49,7 @@ pub const BIG: u8 = 1;
 pub const MAX_ENTRIES: u32 = 0xffff;
 /// Largest decoded index, in bytes.
 pub const MAX_INDEX: usize = 4 << 20;
-/// Largest sum of the kernel ids' lengths, in bytes.
+/// Largest sum of the kernel ids' lengths, in bytes, each number taken for one of [`MAX_DIGITS`].
 pub const MAX_IDS: usize = 16 << 20;
 /// Most digits of a number in a kernel id; a longer run of digits stays text.
 pub const MAX_DIGITS: usize = 9;
@@ -66,6 +66,11 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u32) {
 /// Takes a varint off the front; `None` when it is cut short, too large or not in its shortest form.
 #[inline(never)]
 pub fn take_varint(input: &mut &[u8]) -> Option<u32> {
+    // Most are one byte.
+    if let [byte @ ..0x80, rest @ ..] = *input {
+        *input = rest;
+        return Some(u32::from(*byte));
+    }
     let mut value = 0u32;
     for (at, &byte) in input.iter().enumerate().take(5) {
         let bits = u32::from(byte & 0x7f);

@@ -62,7 +62,7 @@ fn with_group(group: &[u8], btfs: u8) -> Vec<u8> {
     for value in [0, 1, group.len() as u32, frame.len() as u32, btfs.into(), 1] {
         wire::push_varint(&mut index, value);
     }
-    index.extend_from_slice(b"d/1/a/\x01\0");
+    index.extend_from_slice(b"d/v/a/\x01\0");
     index.push(btfs);
     // Both the releases and the BTFs' numbers are 0, 1, 2 and so on: as differences a 0, then +1.
     for _ in 0..2 {

@@ -54,7 +54,7 @@ fn with<T>(path: &Path, job: impl FnOnce(&Archive<'_>, &[u8]) -> Result<T>) -> R
 fn list(path: &Path, json: bool) -> Result<()> {
     with(path, |archive, _| {
         if !json {
-            let lines: String = archive.ids().flat_map(|id| [id, "\n"]).collect();
+            let lines: String = archive.kernels().map(|id| format!("{id}\n")).collect();
             return print(&lines);
         }
         let line = |kernel: KernelId| Line {
