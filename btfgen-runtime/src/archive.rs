@@ -39,15 +39,10 @@ struct Group<'a> {
 
 struct Series {
     template: Box<[u8]>,
+    /// How many numbers each of its ids has.
+    width: usize,
     /// Number of its kernels.
     kernels: usize,
-}
-
-impl Series {
-    /// How many numbers each of its ids has.
-    fn width(&self) -> usize {
-        self.template.iter().filter(|byte| **byte == wire::NUMBER).count()
-    }
 }
 
 impl<'a> Archive<'a> {
@@ -169,10 +164,9 @@ impl<'a> Archive<'a> {
         let (mut all, mut entries, mut id) = (self.numbers.as_slice(), self.entries.as_slice(), Vec::new());
         for series in &self.series {
             let fits = series.template.ends_with(&template);
-            let width = series.width();
             for _ in 0..series.kernels {
                 let (Some((row, rest)), Some((&blob, later))) =
-                    (all.split_at_checked(width), entries.split_first())
+                    (all.split_at_checked(series.width), entries.split_first())
                 else {
                     return;
                 };
@@ -257,12 +251,16 @@ fn take_series(rest: &mut &[u8]) -> Option<Vec<Series>> {
     let count = take_count(rest)?;
     let mut all: Vec<Series> = Vec::with_capacity(count);
     for _ in 0..count {
-        let end = rest.iter().position(|&b| b == wire::TEMPLATE_END)?;
-        let (template, tail) = rest.split_at(end);
+        let (mut len, mut width) = (0, 0);
+        while *rest.get(len)? != wire::TEMPLATE_END {
+            width += usize::from(rest.get(len) == Some(&wire::NUMBER));
+            len += 1;
+        }
+        let (template, tail) = rest.split_at(len);
         if all.last().is_some_and(|last| *last.template >= *template) {
             return None;
         }
-        all.push(Series { template: template.into(), kernels: 0 });
+        all.push(Series { template: template.into(), width, kernels: 0 });
         *rest = tail.get(1..)?;
     }
     for series in &mut all {
@@ -275,8 +273,7 @@ fn take_series(rest: &mut &[u8]) -> Option<Vec<Series>> {
 fn take_numbers(rest: &mut &[u8], all: &[Series]) -> Option<Vec<u32>> {
     let (mut numbers, mut text) = (Vec::new(), 0usize);
     for series in all {
-        let width = series.width();
-        let start = numbers.len();
+        let (width, start) = (series.width, numbers.len());
         let count = width.checked_mul(series.kernels).filter(|count| *count <= rest.len())?;
         numbers.resize(start + count, 0);
         let mut rows = numbers.get_mut(start..)?;
@@ -284,13 +281,16 @@ fn take_numbers(rest: &mut &[u8], all: &[Series]) -> Option<Vec<u32>> {
             let (mut value, mut at) = (0, column);
             while let Some(number) = rows.get_mut(at) {
                 value = wire::apply_delta(value, wire::take_varint(rest)?);
+                if value > MAX_NUMBER {
+                    return None;
+                }
                 *number = value;
                 at += width;
             }
         }
         let longest = series.template.len() + width * (wire::MAX_DIGITS - 1);
         text = text.saturating_add(longest.saturating_mul(series.kernels));
-        if text > wire::MAX_IDS || rows.iter().any(|number| *number > MAX_NUMBER) {
+        if text > wire::MAX_IDS {
             return None;
         }
         let mut before: Option<&[u32]> = None;

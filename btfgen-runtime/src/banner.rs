@@ -1,6 +1,6 @@
 //! Banner: what `/proc/version` says of a kernel: who built it where, with which compiler, and `uname -v`.
 
-use crate::text::{cut, find};
+use crate::text::{cut, find, trim};
 
 /// The parts of `Linux version <release> (<user>@<host>) (<compiler>) <uname -v> [(<signature>)]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,18 +17,18 @@ impl<'a> Banner<'a> {
     /// Takes a banner apart (format: `linux_banner` in the kernel's `init/version.c`); `None` when it is another text.
     #[inline(never)]
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let (release, rest) = cut(text.trim().strip_prefix("Linux version ")?, " ")?;
+        let (release, rest) = cut(trim(text).strip_prefix("Linux version ")?, " ")?;
         let (builder, rest) = parenthesized(rest)?;
         let (user, host) = cut(builder, "@")?;
         let (compiler, rest) = parenthesized(rest).unwrap_or(("", rest));
-        Some(Self { release, user, host, compiler, version: rest.get(find(rest, "#")?..)?.trim() })
+        Some(Self { release, user, host, compiler, version: rest.get(find(rest, "#")?..).map(trim)? })
     }
 }
 
 /// The text in the parentheses at the front, which may hold others, and what follows.
 #[inline(never)]
 fn parenthesized(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start().strip_prefix('(')?;
+    let text = trim(text).strip_prefix('(')?;
     let mut depth = 1;
     for (at, byte) in text.bytes().enumerate() {
         match byte {

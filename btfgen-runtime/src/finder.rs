@@ -332,7 +332,7 @@ impl<'f> Chain<'f> {
     fn select(&mut self, source: Source, catalog: &dyn Catalog) -> Option<Selection> {
         match select_or(self.host, catalog, self.finder.infer) {
             Ok(selection) => {
-                self.note(source, &selection.reasons.join("; "));
+                self.note(source, &listed(&selection.reasons));
                 Some(selection)
             }
             Err(refusal) => {
@@ -342,6 +342,16 @@ impl<'f> Chain<'f> {
             }
         }
     }
+}
+
+/// The texts, in one line.
+fn listed(texts: &[String]) -> String {
+    let mut line = String::new();
+    for text in texts {
+        line.push_str(if line.is_empty() { "" } else { "; " });
+        line.push_str(text);
+    }
+    line
 }
 
 /// The archive, made for each object that was named; none when it is not to be asked.

@@ -25,10 +25,12 @@ impl Fnv {
 /// 16 hexadecimal digits.
 #[inline(never)]
 pub(crate) fn hexadecimal(hash: u64) -> String {
-    (0..16)
-        .rev()
-        .map(|nibble| char::from(b"0123456789abcdef"[(hash >> (4 * nibble)) as usize & 15]))
-        .collect()
+    let mut digits = String::with_capacity(16);
+    for nibble in (0..16).rev() {
+        let digit = (hash >> (4 * nibble)) as u8 & 15;
+        digits.push(char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }));
+    }
+    digits
 }
 
 #[cfg(test)]

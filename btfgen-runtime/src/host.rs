@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::{self, below};
 use crate::os_release::{self, OsRelease};
 use crate::privilege;
-use crate::text::join;
+use crate::text::{join, lossy};
 
 /// Names the host's root file system for a process in a container; ignored with raised privileges.
 pub(crate) const HOST_ROOT_VARIABLE: &str = "BTFGEN_HOST_ROOT";
@@ -61,7 +61,7 @@ impl Host {
     #[inline(never)]
     pub(crate) fn read(root: &Path, host_root: Option<&Path>) -> Self {
         let uname = rustix::system::uname();
-        let release = text(uname.release().to_bytes());
+        let release = lossy(uname.release().to_bytes());
         let local = read_os_release(root);
         let mut os_release = host_os_release(root, host_root, &release);
         if os_release.is_none() && installed_from(root, &release) {
@@ -70,8 +70,8 @@ impl Host {
         Self {
             os_release,
             local_os_release: local,
-            version: text(uname.version().to_bytes()),
-            machine: text(uname.machine().to_bytes()),
+            version: lossy(uname.version().to_bytes()),
+            machine: lossy(uname.machine().to_bytes()),
             proc_version: read_text(&below(root, "proc/version")),
             version_signature: read_text(&below(root, "proc/version_signature")),
             release,
@@ -141,9 +141,5 @@ fn parse_os_release(path: &Path) -> Option<OsRelease> {
 /// The beginning of a file, with other bytes than UTF-8's replaced.
 #[inline(never)]
 fn read_text(path: &Path) -> Option<String> {
-    fs::read(path, os_release::MAX_LEN).ok().map(|bytes| text(&bytes))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    fs::read(path, os_release::MAX_LEN).ok().map(|bytes| lossy(&bytes))
 }

@@ -2,13 +2,12 @@
 
 use crate::banner::Banner;
 use crate::hash::{Fnv, hexadecimal};
-use crate::text::{among, by_name, cut, has, join, until};
+use crate::text::{among, by_name, cut, has_in_any_case, join, trim, until, word};
 use crate::vendor::{self, Certainty, Reading, Words};
 use crate::{Host, KernelId, OsRelease};
 
 /// The distributions that [`vendor`] knows; any other folder of a hub is matched by os-release alone.
-const KNOWN: [&str; 9] =
-    ["ubuntu", "debian", "rhel", "centos", "ol", "amzn", "sles", "opensuse-leap", "fedora"];
+const KNOWN: &str = "ubuntu debian rhel centos ol amzn sles opensuse-leap fedora";
 /// Folder of kernels that no distribution made; their version is a hash of `uname -v`.
 const CUSTOM: &str = "custom";
 
@@ -54,10 +53,9 @@ impl<'h> Identity<'h> {
         let Some((distro, version)) = os.as_ref().and_then(folder_of) else { return };
         let whose = if trusted { "the host's os-release" } else { "this root's os-release" };
         let plain = plain_version(distro, version);
-        let known = self.reading.distros.iter().position(|known| *known == distro);
-        let settles = match known {
-            Some(at) if enough && self.reading.version.is_none_or(|read| read == plain) => {
-                self.reading.distros = self.reading.distros.get(at..=at).unwrap_or_default();
+        let settles = match word(self.reading.distros, distro) {
+            Some(known) if enough && self.reading.version.is_none_or(|read| read == plain) => {
+                self.reading.distros = known;
                 self.reading.version = Some(plain);
                 self.reading.certainty = Certainty::Sure;
                 ""
@@ -73,11 +71,11 @@ impl<'h> Identity<'h> {
             let same = !self.host.version.is_empty() && version == build_hash(&self.host.version);
             return if same { Verdict::Yes } else { Verdict::No };
         }
-        if !KNOWN.contains(&distro) {
+        if !among(KNOWN, distro) {
             return self.judge_by_os_release(distro, version);
         }
         let Reading { distros, version: read, certainty, .. } = self.reading;
-        if !distros.contains(&distro) || read.is_some_and(|read| read != plain_version(distro, version)) {
+        if !among(distros, distro) || read.is_some_and(|read| read != plain_version(distro, version)) {
             return Verdict::No;
         }
         match certainty {
@@ -96,7 +94,7 @@ impl<'h> Identity<'h> {
             (Some(os), _) => names(os, distro, version),
             (None, Some(os)) if names(os, distro, version) => {
                 let words = [&host.release, &host.version, host.proc_version.as_deref().unwrap_or_default()];
-                has(&join(&words).to_ascii_lowercase(), &distro.to_ascii_lowercase())
+                has_in_any_case(&join(&words), distro)
             }
             _ => false,
         };
@@ -128,15 +126,17 @@ impl Host {
     /// `custom/<hash of uname -v>/<arch>/<release>`. `None` when the host's words leave it open.
     pub fn kernel_id(&self) -> Option<KernelId> {
         let Reading { distros, version, certainty, .. } = Identity::of(self).reading;
-        let folder = match (certainty, distros) {
-            (Certainty::Sure, ["amzn", ..]) if version == Some("1") => "amzn/2018".to_owned(),
-            (Certainty::Sure, [distro, ..]) => join(&[distro, "/", version?]),
+        let hash;
+        let (distro, version) = match (certainty, until(distros, b' ')) {
+            (Certainty::Sure, "amzn") if version == Some("1") => ("amzn", "2018"),
+            (Certainty::Sure, distro) => (distro, version?),
             (Certainty::None, _) if !self.version.is_empty() => {
-                join(&[CUSTOM, "/", &build_hash(&self.version)])
+                hash = build_hash(&self.version);
+                (CUSTOM, hash.as_str())
             }
             _ => return None,
         };
-        join(&[&folder, "/", self.arch(), "/", &self.release]).parse().ok()
+        KernelId::new(distro, version, self.arch(), &self.release).ok()
     }
 }
 
@@ -150,17 +150,18 @@ fn words(host: &Host) -> Words<'_> {
     };
     Words {
         release: &host.release,
-        version: if host.version.is_empty() { in_banner } else { host.version.trim() },
+        version: if host.version.is_empty() { in_banner } else { trim(&host.version) },
         banner,
-        signature: host.version_signature.as_deref().map(str::trim).filter(|s| !s.is_empty()).or(signature),
+        signature: host.version_signature.as_deref().map(trim).filter(|s| !s.is_empty()).or(signature),
     }
 }
 
 fn describe(reading: &Reading<'_>) -> String {
-    let (one, two) = match reading.distros {
-        [one] => (*one, ""),
-        [one, ..] => (*one, " or another of its form"),
-        [] => ("of no known distribution", ""),
+    let one = until(reading.distros, b' ');
+    let (one, two) = match one {
+        "" => ("of no known distribution", ""),
+        _ if one == reading.distros => (one, ""),
+        _ => (one, " or another of its form"),
     };
     let sure = matches!(reading.certainty, Certainty::Sure | Certainty::None);
     let verb = if sure { "the kernel is " } else { "the kernel may be " };
@@ -172,7 +173,7 @@ fn describe(reading: &Reading<'_>) -> String {
 fn folder_of(os: &OsRelease) -> Option<(&str, &str)> {
     let id = os.get("ID")?;
     let version = os.get("VERSION_ID").or_else(|| codename(os.get("VERSION_CODENAME")?)).unwrap_or_default();
-    let (distro, version) = match KNOWN.into_iter().find(|known| *known == id) {
+    let (distro, version) = match word(KNOWN, id) {
         Some(known) => (known, version),
         None => match id {
             "rhcos" => {
@@ -220,6 +221,6 @@ pub(crate) fn hub_arch(name: &str) -> &str {
 /// A hash of `uname -v`, which names one build of a kernel.
 fn build_hash(version: &str) -> String {
     let mut hash = Fnv::new();
-    version.trim().bytes().for_each(|byte| hash.byte(byte));
+    trim(version).bytes().for_each(|byte| hash.byte(byte));
     hexadecimal(hash.finish())
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::join;
+
 /// One kernel's place in the BTFHub archive: distro, version, arch and release.
 ///
 /// The four parts are non-empty, hold no `/` and no control character, and none is `.` or `..`, so that
@@ -36,7 +38,7 @@ impl KernelId {
     /// # Errors
     /// When a part is empty, is `.` or `..`, or holds a slash or a control character.
     pub fn new(distro: &str, version: &str, arch: &str, release: &str) -> Result<Self, KernelIdError> {
-        format!("{distro}/{version}/{arch}/{release}").parse()
+        join(&[distro, "/", version, "/", arch, "/", release]).parse()
     }
 
     /// The whole id, `<distro>/<version>/<arch>/<release>`.
@@ -46,22 +48,29 @@ impl KernelId {
 
     /// The distribution's name in the archive, such as `ubuntu`.
     pub fn distro(&self) -> &str {
-        &self.text[..usize::from(self.slashes[0])]
+        self.part(0)
     }
 
     /// The distribution's version in the archive, such as `20.04`.
     pub fn version(&self) -> &str {
-        &self.text[usize::from(self.slashes[0]) + 1..usize::from(self.slashes[1])]
+        self.part(1)
     }
 
     /// The archive's name of the architecture, such as `x86_64` or `arm64`.
     pub fn arch(&self) -> &str {
-        &self.text[usize::from(self.slashes[1]) + 1..usize::from(self.slashes[2])]
+        self.part(2)
     }
 
     /// The kernel's release, as `uname -r` prints it.
     pub fn release(&self) -> &str {
-        &self.text[usize::from(self.slashes[2]) + 1..]
+        self.part(3)
+    }
+
+    #[inline(never)]
+    fn part(&self, number: usize) -> &str {
+        let slash = |at: usize| self.slashes.get(at).copied().map(usize::from);
+        let start = number.checked_sub(1).and_then(slash).map_or(0, |slash| slash + 1);
+        self.text.get(start..slash(number).unwrap_or(self.text.len())).unwrap_or_default()
     }
 }
 
@@ -71,7 +80,10 @@ impl FromStr for KernelId {
     fn from_str(text: &str) -> Result<Self, KernelIdError> {
         match slashes(text) {
             Some(slashes) => Ok(Self { text: text.into(), slashes }),
-            None => Err(KernelIdError { text: text.chars().take(200).collect() }),
+            None => {
+                let end = text.char_indices().nth(200).map_or(text.len(), |(end, _)| end);
+                Err(KernelIdError { text: text.get(..end).unwrap_or_default().to_owned() })
+            }
         }
     }
 }
@@ -79,15 +91,20 @@ impl FromStr for KernelId {
 /// Byte offsets of the three slashes of a kernel id; `None` when the text is none.
 #[inline(never)]
 pub(crate) fn slashes(text: &str) -> Option<[u16; 3]> {
-    if text.len() > KernelId::MAX_LEN || text.chars().any(char::is_control) {
+    if text.len() > KernelId::MAX_LEN {
         return None;
     }
     let text = text.as_bytes();
     let mut slashes = [0u16; 3];
     let mut found = 0;
-    let mut part_start = 0;
-    for (at, byte) in text.iter().enumerate() {
-        if *byte == b'/' {
+    let (mut part_start, mut before) = (0, 0);
+    for (at, &byte) in text.iter().enumerate() {
+        // In UTF-8 the control characters above ASCII are these pairs of bytes.
+        if byte.is_ascii_control() || (before == 0xc2 && byte < 0xa0) {
+            return None;
+        }
+        before = byte;
+        if byte == b'/' {
             if !is_part(text.get(part_start..at)?) {
                 return None;
             }
@@ -145,6 +162,13 @@ mod tests {
         check("debian/../x86_64/a", None);
         check("debian/12/x86_64/", None);
         check("debian/12/x86_64/a\nb", None);
+        check("debian/12/x86_64/a\u{7f}", None);
+        check("debian/12/x86_64/\u{80}a", None);
+        check("debian/12/x86_64/a\u{9f}", None);
+        check(
+            "debian/12/x86_64/\u{a0}\u{c2}\u{480}",
+            Some(["debian", "12", "x86_64", "\u{a0}\u{c2}\u{480}"]),
+        );
         check("", None);
     }
 }

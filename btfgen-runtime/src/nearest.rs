@@ -65,33 +65,29 @@ pub(crate) fn between(
 /// A few entries near the host's kernel: of its own distribution, series, flavour and number first.
 pub(crate) fn near(host: &Host, identity: &Identity<'_>, catalog: &dyn Catalog) -> Vec<KernelId> {
     let wanted = Shape::of(&host.release);
-    let mut best: Vec<([u64; 4], KernelId)> = Vec::with_capacity(NAMED + 1);
+    let (mut distances, mut best) = (Vec::with_capacity(NAMED + 1), Vec::with_capacity(NAMED + 1));
     catalog.visit(&mut |id| {
-        let mut parts = id.splitn(4, '/');
-        let (Some(distro), Some(version), Some(arch), Some(release)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return;
-        };
-        if hub_arch(arch) != host.arch() || release == host.release {
+        let Ok(id) = id.parse::<KernelId>() else { return };
+        if hub_arch(id.arch()) != host.arch() || id.release() == host.release {
             return;
         }
-        let shape = Shape::of(release);
+        let shape = Shape::of(id.release());
         let distance = [
-            u64::from(identity.judge(distro, version) == Verdict::No),
+            u64::from(identity.judge(id.distro(), id.version()) == Verdict::No),
             u64::from(shape.numbers.get(..2) != wanted.numbers.get(..2)),
             u64::from(shape.template != wanted.template),
             number_distance(&shape.numbers, &wanted.numbers),
         ];
-        let at = best.partition_point(|(other, near)| (other, near.as_str()) < (&distance, id));
-        if at < NAMED
-            && let Ok(id) = id.parse()
-        {
-            best.insert(at, (distance, id));
+        let mut before = distances.iter().zip(&best);
+        let at = before.position(|(other, near)| (other, near) >= (&distance, &id)).unwrap_or(best.len());
+        if at < NAMED {
+            distances.insert(at, distance);
+            distances.truncate(NAMED);
+            best.insert(at, id);
             best.truncate(NAMED);
         }
     });
-    best.into_iter().map(|(_, id)| id).collect()
+    best
 }
 
 /// Orders by the first number that differs, an earlier one weighing more.

@@ -1,6 +1,6 @@
 //! os-release: the file that names a root file system's distribution, as os-release(5) quotes it.
 
-use crate::text::until;
+use crate::text::{trim, until};
 
 /// The assignments of an os-release file, the last of each name.
 ///
@@ -28,7 +28,7 @@ impl OsRelease {
             let line = until(rest, b'\n');
             rest = rest.get(line.len() + 1..).unwrap_or_default();
             let kept = assignments.len();
-            if unquote(line.trim(), &mut assignments).is_none() {
+            if unquote(trim(line), &mut assignments).is_none() {
                 assignments.truncate(kept);
             }
         }

@@ -7,38 +7,37 @@ use std::path::{Path, PathBuf};
 
 use crate::elf;
 use crate::fs::{self, below};
-use crate::text::has;
+use crate::text::{cut, has, join};
 
 /// Where a kernel built with `CONFIG_DEBUG_INFO_BTF` shows its BTF, below the root.
 pub(crate) const SYSFS: &str = "sys/kernel/btf/vmlinux";
 
 /// The other places of libbpf's `btf__load_vmlinux_btf`, below the root, in its order: `R` is the release.
-const KERNEL_FILES: [[&str; 2]; 7] = [
-    ["boot/vmlinux-R", ""],
-    ["lib/modules/R", "/vmlinux-R"],
-    ["lib/modules/R", "/build/vmlinux"],
-    ["usr/lib/modules/R", "/kernel/vmlinux"],
-    ["usr/lib/debug/boot/vmlinux-R", ""],
-    ["usr/lib/debug/boot/vmlinux-R", ".debug"],
-    ["usr/lib/debug/lib/modules/R", "/vmlinux"],
+const KERNEL_FILES: [&str; 7] = [
+    "boot/vmlinux-R",
+    "lib/modules/R/vmlinux-R",
+    "lib/modules/R/build/vmlinux",
+    "usr/lib/modules/R/kernel/vmlinux",
+    "usr/lib/debug/boot/vmlinux-R",
+    "usr/lib/debug/boot/vmlinux-R.debug",
+    "usr/lib/debug/lib/modules/R/vmlinux",
 ];
 
 /// The kernel images that may hold the BTF of a release; none for a release that would leave the folders.
 pub(crate) fn kernel_files<'a>(root: &'a Path, release: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
     let count =
         if release.is_empty() || release == ".." || has(release, "/") { 0 } else { KERNEL_FILES.len() };
-    KERNEL_FILES.iter().take(count).map(move |parts| kernel_file(root, release, parts))
+    KERNEL_FILES.iter().take(count).map(move |place| kernel_file(root, release, place))
 }
 
 #[inline(never)]
-fn kernel_file(root: &Path, release: &str, parts: &[&str; 2]) -> PathBuf {
-    let mut path = String::new();
-    for part in parts {
-        let bare = part.strip_suffix('R');
-        path.push_str(bare.unwrap_or(part));
-        path.push_str(if bare.is_some() { release } else { "" });
+fn kernel_file(root: &Path, release: &str, place: &str) -> PathBuf {
+    let (mut path, mut rest) = (String::new(), place);
+    while let Some((before, after)) = cut(rest, "R") {
+        path = join(&[&path, before, release]);
+        rest = after;
     }
-    below(root, &path)
+    below(root, &join(&[&path, rest]))
 }
 
 /// Reads a BTF file, raw or the `.BTF` section of an ELF file, as libbpf's `btf__parse` tells them apart.

@@ -100,13 +100,13 @@ pub(crate) fn select_or(
     catalog: &dyn Catalog,
     infer: Option<Infer>,
 ) -> Result<Selection, Refusal> {
-    let identity = Identity::of(host);
+    let mut identity = Identity::of(host);
     let candidates = with_release(host, catalog);
     let (yes, open) = (
         Fitting::of(Verdict::Yes, &candidates, &identity),
         Fitting::of(Verdict::Open, &candidates, &identity),
     );
-    let mut reasons = identity.reasons.clone();
+    let mut reasons = std::mem::take(&mut identity.reasons);
     let kind = if let Some(first) = yes.first {
         let preferred = candidates.iter().find(|id| {
             identity.judge(id.distro(), id.version()) == Verdict::Yes

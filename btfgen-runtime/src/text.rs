@@ -1,6 +1,8 @@
 //! Text: the few searches that reading a kernel's words takes, each compiled once: the standard library's patterns
 //! are generic, and a few dozen uses of them outweigh the rest of this crate.
 
+use crate::wire::push_number;
+
 /// Where `part` begins in `text`.
 #[inline(never)]
 pub(crate) fn find(text: &str, part: &str) -> Option<usize> {
@@ -95,24 +97,62 @@ pub(crate) fn by_name(table: &'static str, text: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether `word` is one of the words.
+/// The one of the words that is `word`.
 #[inline(never)]
-pub(crate) fn among(words: &str, word: &str) -> bool {
+pub(crate) fn word<'t>(words: &'t str, word: &str) -> Option<&'t str> {
     let mut rest = Some(words);
     while let Some(words) = rest {
         let first = until(words, b' ');
         if first == word {
-            return true;
+            return Some(first);
         }
         rest = words.get(first.len() + 1..);
     }
-    false
+    None
+}
+
+/// Whether `word` is one of the words.
+pub(crate) fn among(words: &str, name: &str) -> bool {
+    word(words, name).is_some()
+}
+
+/// What stands after the last of a byte's occurrences; all of it when there is none.
+#[inline(never)]
+pub(crate) fn last(text: &str, mark: u8) -> &str {
+    let at = text.bytes().rposition(|byte| byte == mark).map_or(0, |at| at + 1);
+    text.get(at..).unwrap_or_default()
+}
+
+/// The text without white space around it.
+#[inline(never)]
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim()
+}
+
+/// Whether `part` stands in `text`, whatever the case of ASCII letters.
+#[inline(never)]
+pub(crate) fn has_in_any_case(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len().max(1)).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// The texts, one after the other.
 #[inline(never)]
 pub(crate) fn join(parts: &[&str]) -> String {
     parts.concat()
+}
+
+/// Bytes as text, with others than UTF-8's replaced.
+#[inline(never)]
+pub(crate) fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A number in decimal.
+#[inline(never)]
+pub(crate) fn decimal(number: u32) -> String {
+    let mut digits = Vec::new();
+    push_number(&mut digits, number);
+    lossy(&digits)
 }
 
 #[cfg(test)]

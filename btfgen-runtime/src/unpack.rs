@@ -11,7 +11,7 @@ pub(crate) fn frame(stored: &[u8], raw_len: usize) -> Option<Vec<u8>> {
     source.extend_from_slice(&ZSTD_MAGIC);
     source.extend_from_slice(stored);
     let mut raw = Vec::with_capacity(raw_len);
-    zstd::bulk::Decompressor::default().decompress_to_buffer(&source, &mut raw).ok()?;
+    zstd::zstd_safe::decompress(&mut raw, &source).ok()?;
     (raw.len() == raw_len).then_some(raw)
 }
 

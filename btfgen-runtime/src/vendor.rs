@@ -4,13 +4,13 @@
 //! release. Clones reuse another's release or sources, but not all its marks: whatever lacks one is not taken for it.
 
 use crate::banner::Banner;
-use crate::text::{after, among, begins, by_head, cut, digits, ends, has, number_after, until};
+use crate::text::{after, among, begins, by_head, cut, digits, ends, has, join, last, number_after, until};
 
 /// What a kernel's words say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading<'w> {
-    /// The distributions, as the hub names them, that the kernel may be of; none: of no vendor known here.
-    pub(crate) distros: &'static [&'static str],
+    /// The distributions, words as the hub names them, that the kernel may be of; empty: of no vendor known here.
+    pub(crate) distros: &'static str,
     /// The distribution's version, in [`crate::identity::plain_version`]'s form.
     pub(crate) version: Option<&'w str>,
     pub(crate) certainty: Certainty,
@@ -73,21 +73,22 @@ pub(crate) fn read<'w>(words: &Words<'w>) -> Reading<'w> {
     }
 }
 
+#[inline(never)]
 fn none(mark: &'static str) -> Reading<'static> {
-    Reading { distros: &[], version: None, certainty: Certainty::None, mark }
+    Reading { distros: "", version: None, certainty: Certainty::None, mark }
 }
 
 /// A release alone: Debian's and Ubuntu's forms; others have their own marks in it.
 fn by_form<'w>(words: &Words<'w>) -> Reading<'w> {
     let (certainty, release) = (Certainty::Open, words.release);
-    let flavour = release.rsplit('-').next().unwrap_or_default();
+    let flavour = last(release, b'-');
     if among("amd64 arm64 686 armmp powerpc64le s390x", flavour) {
         let version = debian_by_release(release);
-        return Reading { distros: &["debian"], version, certainty, mark: "release of debian's form" };
+        return Reading { distros: "debian", version, certainty, mark: "release of debian's form" };
     }
-    let dashes = release.bytes().filter(|byte| *byte == b'-').count();
-    if dashes == 2 && flavour.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Reading { distros: &["ubuntu"], version: None, certainty, mark: "release of ubuntu's form" };
+    let second = after(release, "-").and_then(|tail| after(tail, "-"));
+    if second == Some(flavour) && flavour.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Reading { distros: "ubuntu", version: None, certainty, mark: "release of ubuntu's form" };
     }
     none("uname -v and /proc/version are unknown")
 }
@@ -138,7 +139,7 @@ fn ubuntu<'w>(words: &Words<'w>) -> Reading<'w> {
         }
     });
     let certainty = if version.is_some() { Certainty::Sure } else { Certainty::VersionOpen };
-    Reading { distros: &["ubuntu"], version, certainty, mark: "ubuntu's uname -v" }
+    Reading { distros: "ubuntu", version, certainty, mark: "ubuntu's uname -v" }
 }
 
 /// The version at the front of `18.04.1-...` or `18.04)`: two digits, dot, two digits, perhaps a point release.
@@ -159,8 +160,8 @@ fn signed_series<'w>(signature: &'w str, release: &str) -> Option<Option<&'w str
     let full = until(signature.get("Ubuntu ".len()..)?, b' ');
     let (base, rest) = cut(full, "-")?;
     let (abi, upload) = cut(rest, ".")?;
-    let flavour = upload.rsplit('-').next()?;
-    let same = [base, "-", abi, "-", flavour].concat() == release;
+    let flavour = last(upload, b'-');
+    let same = join(&[base, "-", abi, "-", flavour]) == release;
     same.then(|| after(upload, "~").and_then(series))
 }
 
@@ -180,7 +181,7 @@ fn debian<'w>(words: &Words<'w>) -> Reading<'w> {
         .or(debian_suffix(words.release))
         .or(number_after(version, "+deb"))
         .or(debian_by_release(words.release));
-    Reading { distros: &["debian"], version, certainty: Certainty::Sure, mark: "debian's uname -v" }
+    Reading { distros: "debian", version, certainty: Certainty::Sure, mark: "debian's uname -v" }
 }
 
 /// `6.12.43+deb12-amd64`, `5.10.0-0.deb10.30-amd64`.
@@ -199,7 +200,7 @@ fn amazon<'w>(words: &Words<'w>) -> Reading<'w> {
     if version.is_none() || words.banner.is_some_and(|b| has(b.host, ".") && !ends(b.host, ".amazon.com")) {
         return none("amazon's release, but not built there");
     }
-    Reading { distros: &["amzn"], version, certainty: Certainty::Sure, mark: "amazon's release" }
+    Reading { distros: "amzn", version, certainty: Certainty::Sure, mark: "amazon's release" }
 }
 
 /// `.fc31.` in the release, built on Fedora's hosts, which since Fedora 38 may have no domain.
@@ -211,15 +212,15 @@ fn fedora<'w>(words: &Words<'w>, version: &'w str) -> Reading<'w> {
         return none("fedora's release, but not built there");
     }
     let certainty = if named { Certainty::Sure } else { Certainty::Likely };
-    Reading { distros: &["fedora"], version: Some(version), certainty, mark: "fedora's release" }
+    Reading { distros: "fedora", version: Some(version), certainty, mark: "fedora's release" }
 }
 
 /// `.el7`, `.el8_1`, `.el7a`, `.el7uek`: Red Hat's releases, which CentOS, Oracle and others share.
 fn enterprise<'w>(words: &Words<'w>, version: &'w str) -> Reading<'w> {
-    const ALL: &[&str] = &["rhel", "centos", "ol"];
-    const RHEL: &[&str] = &["rhel"];
-    const CENTOS: &[&str] = &["centos"];
-    const OL: &[&str] = &["ol"];
+    const ALL: &str = "rhel centos ol";
+    const RHEL: &str = "rhel";
+    const CENTOS: &str = "centos";
+    const OL: &str = "ol";
     if !plain_segments(words.release) {
         return none("a derivative's mark in red hat's form of release");
     }
@@ -258,7 +259,7 @@ fn enterprise<'w>(words: &Words<'w>, version: &'w str) -> Reading<'w> {
         }
         Some(_) => (OL, Certainty::Likely, "red hat's form of release, a build host without a domain"),
     };
-    if distros.len() == 1 && !own.contains(&distros[0]) {
+    if distros != ALL && !among(own, distros) {
         return none("one vendor's form of release, another's build host");
     }
     Reading { distros, version: Some(version), certainty, mark }
@@ -288,10 +289,10 @@ fn suse<'w>(words: &Words<'w>) -> Reading<'w> {
     };
     let leap = has(words.release, "-lp");
     let version = by_head(SERVICE_PACKS, words.release);
-    let distros: &'static [&'static str] = match version {
-        _ if leap => &["opensuse-leap"],
-        Some("15.3" | "15.4" | "15.5" | "15.6") => &["sles", "opensuse-leap"],
-        _ => &["sles"],
+    let distros = match version {
+        _ if leap => "opensuse-leap",
+        Some("15.3" | "15.4" | "15.5" | "15.6") => "sles opensuse-leap",
+        _ => "sles",
     };
     Reading { distros, version, certainty, mark: "suse's form of release" }
 }
