@@ -1,13 +1,17 @@
-//! Files: the two things that are done with them here, each compiled once.
+//! Files: the few things that are done with them here, each compiled once.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 /// Reads at most `max` bytes of a file; also of one in /proc, whose length is not known beforehand.
 #[inline(never)]
 pub(crate) fn read(path: &Path, max: usize) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = open(path, OFlags::RDONLY, Mode::empty())?;
     let mut bytes = Vec::new();
     let mut filled = 0;
     while filled < max {
@@ -23,6 +27,25 @@ pub(crate) fn read(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     }
     bytes.truncate(filled);
     Ok(bytes)
+}
+
+/// Opens a file, or makes one with this mode.
+#[inline(never)]
+pub(crate) fn open(path: &Path, flags: OFlags, mode: Mode) -> io::Result<File> {
+    let path = c_path(path)?;
+    let file = rustix::io::retry_on_intr(|| rustix::fs::open(&path, flags | OFlags::CLOEXEC, mode))?;
+    Ok(File::from(file))
+}
+
+/// A path as system calls take it.
+///
+/// # Errors
+/// When it holds a NUL byte.
+#[inline(never)]
+pub(crate) fn c_path(path: &Path) -> io::Result<CString> {
+    let unexpected = "file name contained an unexpected NUL byte";
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, unexpected))
 }
 
 /// A path below a folder.

@@ -1,18 +1,18 @@
 //! Handle: a path under which bytes can be opened for as long as the handle lives, and by nobody else if possible.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
 
+use crate::fs::{below, c_path, open};
 use crate::privilege;
-use crate::text::{begins, join};
+use crate::text::{begins, decimal, join};
 
 /// Bytes with a path; they are gone when it is dropped or, but for [`Keep::Folder`], when the process ends.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Handle {
 
 /// The path of an open file, if /proc is there to give it one.
 fn open_file(file: File, bytes: &[u8]) -> io::Result<Handle> {
-    let path = PathBuf::from(join(&["/proc/self/fd/", &file.as_raw_fd().to_string()]));
+    let path = PathBuf::from(join(&["/proc/self/fd/", &decimal(file.as_raw_fd().unsigned_abs())]));
     if path.metadata()?.len() != bytes.len() as u64 {
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -91,8 +91,8 @@ fn memfd(bytes: &[u8]) -> io::Result<File> {
 }
 
 fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<Handle> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?);
+    let flags = OFlags::TMPFILE | OFlags::RDWR;
+    let mut file = open(folder, flags, Mode::RUSR | Mode::WUSR)?;
     file.write_all(bytes)?;
     open_file(file, bytes)
 }
@@ -103,15 +103,16 @@ fn private(folder: &Path, bytes: &[u8]) -> io::Result<Handle> {
     let process = std::process::id();
     for _ in 0..64 {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("btfgen-{process}-{number}"));
-        match fs::DirBuilder::new().mode(0o700).create(&path) {
+        let path = below(folder, &join(&["btfgen-", &decimal(process), "-", &decimal(number)]));
+        match rustix::fs::mkdir(&c_path(&path)?, Mode::RWXU) {
             // Another process's of the same number, perhaps left behind: it is not looked into.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(Errno::EXIST) => continue,
             other => other?,
         }
         let folder = PrivateFolder { path, process };
         let path = folder.file();
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        open(&path, flags, Mode::RUSR | Mode::WUSR)?.write_all(bytes)?;
         return Ok(Handle { path, _keep: Keep::Folder { _folder: folder } });
     }
     Err(io::ErrorKind::AlreadyExists.into())
@@ -126,16 +127,24 @@ struct PrivateFolder {
 
 impl PrivateFolder {
     fn file(&self) -> PathBuf {
-        self.path.join("vmlinux.btf")
+        below(&self.path, "vmlinux.btf")
     }
 }
 
 impl Drop for PrivateFolder {
     fn drop(&mut self) {
         if std::process::id() == self.process {
-            let _ = fs::remove_file(self.file());
-            let _ = fs::remove_dir(&self.path);
+            remove(&self.file(), AtFlags::empty());
+            remove(&self.path, AtFlags::REMOVEDIR);
         }
+    }
+}
+
+/// Removes a file or an empty folder, if it can.
+#[inline(never)]
+fn remove(path: &Path, flags: AtFlags) {
+    if let Ok(path) = c_path(path) {
+        let _ = rustix::fs::unlinkat(CWD, &path, flags);
     }
 }
 
@@ -157,6 +166,7 @@ fn in_folders(attempt: fn(&Path, &[u8]) -> io::Result<Handle>, bytes: &[u8]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{self, OpenOptions};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

@@ -1,9 +1,10 @@
 //! Search: the files in which a loader looks for a kernel's own BTF, in libbpf's order.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::elf;
 use crate::fs::{self, below};
@@ -51,7 +52,7 @@ pub(crate) fn read_btf(path: &Path) -> io::Result<Vec<u8>> {
     let btf = match begins_like_btf(path) {
         Ok(()) => fs::read(path, elf::MAX_BTF)?,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            let file = File::open(path)?;
+            let file = fs::open(path, OFlags::RDONLY, Mode::empty())?;
             elf::btf_section(&|buffer, offset| file.read_exact_at(buffer, offset))?
         }
         Err(error) => return Err(error),
@@ -66,7 +67,7 @@ pub(crate) fn read_btf(path: &Path) -> io::Result<Vec<u8>> {
 #[inline(never)]
 pub(crate) fn begins_like_btf(path: &Path) -> io::Result<()> {
     let mut magic = [0u8; 3];
-    File::open(path)?.read_exact_at(&mut magic, 0)?;
+    fs::open(path, OFlags::RDONLY, Mode::empty())?.read_exact_at(&mut magic, 0)?;
     let begins = matches!(magic, [0x9f, 0xeb, 1] | [0xeb, 0x9f, 1]);
     if begins { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
