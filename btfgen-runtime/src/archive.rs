@@ -7,6 +7,9 @@ use crate::{KernelId, ObjectDigest, group, kernel_id, unpack};
 /// Largest number in a kernel id.
 const MAX_NUMBER: u32 = 10u32.pow(wire::MAX_DIGITS as u32) - 1;
 
+/// Length that few kernel ids exceed.
+const USUAL_LEN: usize = 64;
+
 /// An archive whose index is decoded; a blob is put together from its group on demand.
 ///
 /// ```no_run
@@ -313,11 +316,11 @@ fn take_numbers(rest: &mut &[u8], all: &[Series]) -> Option<Vec<u32>> {
 
 /// Whether a template and numbers are an id's, and the ones that it is split into.
 fn check_id(template: &[u8], numbers: &[u32]) -> Option<()> {
-    let mut id = Vec::new();
+    let mut id = Vec::with_capacity(USUAL_LEN);
     push_id(&mut id, template, numbers);
     let id = std::str::from_utf8(&id).ok()?;
     kernel_id::slashes(id)?;
-    let (mut split, mut numbers) = (Vec::new(), Vec::new());
+    let (mut split, mut numbers) = (Vec::with_capacity(USUAL_LEN), Vec::with_capacity(USUAL_LEN / 4));
     wire::split(id, &mut split, &mut numbers);
     (split == template).then_some(())
 }

@@ -218,7 +218,7 @@ impl<'f> Chain<'f> {
 
     #[inline(never)]
     fn note(&mut self, source: Source, outcome: &str) {
-        self.steps.push(Step { source, outcome: outcome.to_owned() });
+        self.steps.push(Step { source, outcome: join(&[outcome]) });
     }
 
     /// Notes a file, and what is wrong with it.

@@ -16,7 +16,7 @@ pub(crate) fn read(path: &Path, max: usize) -> io::Result<Vec<u8>> {
     let mut filled = 0;
     while filled < max {
         if bytes.len() == filled {
-            bytes.resize(max.min(filled.max(8 << 10) * 2), 0);
+            bytes.resize(max.min(filled.max(2 << 10) * 2), 0);
         }
         match file.read(bytes.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => break,

@@ -120,7 +120,7 @@ pub(crate) fn select_or(
     } else if let Some(first) = open.first {
         // One entry alone may be of a vendor whose release the host's has reused.
         if open.count > 1 && open.one_btf(&candidates, &identity, catalog) {
-            reasons.push("all entries of this release that it may be have one btf".to_owned());
+            reasons.push(join(&["all entries of this release that it may be have one btf"]));
             return Ok(Selection { kernel: first.clone(), how: How::SameBtf, reasons });
         }
         RefusalKind::Ambiguous
@@ -136,7 +136,7 @@ pub(crate) fn select_or(
                 ]));
                 return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
             }
-            reasons.push("not between two kernels of its series with one btf".to_owned());
+            reasons.push(join(&["not between two kernels of its series with one btf"]));
         }
         RefusalKind::NoSuchRelease
     } else {

@@ -10,6 +10,7 @@ pub(crate) fn find(text: &str, part: &str) -> Option<usize> {
 }
 
 /// Whether `part` stands in `text`.
+#[inline(never)]
 pub(crate) fn has(text: &str, part: &str) -> bool {
     find(text, part).is_some()
 }
@@ -112,6 +113,7 @@ pub(crate) fn word<'t>(words: &'t str, word: &str) -> Option<&'t str> {
 }
 
 /// Whether `word` is one of the words.
+#[inline(never)]
 pub(crate) fn among(words: &str, name: &str) -> bool {
     word(words, name).is_some()
 }

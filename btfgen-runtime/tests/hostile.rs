@@ -2,7 +2,7 @@
 
 mod common;
 
-use btfgen_runtime::{Archive, Host, KernelId, OsRelease, select, wire};
+use btfgen_runtime::{Archive, Catalog, Host, KernelId, OsRelease, select, wire};
 use common::{Ids, hub, id, kernel_host};
 use proptest::prelude::*;
 
@@ -179,6 +179,63 @@ fn a_group_is_taken_by_the_letter_or_not_at_all() {
     let mut change = sound;
     change[EDITS] = &[9];
     beyond(&change);
+}
+
+/// An archive of one series of kernels, all with one BTF; the numbers are given row by row.
+fn with_series(template: &[u8], kernels: u8, rows: &[u32]) -> Vec<u8> {
+    let frame = frame(b"?");
+    let mut index = Vec::new();
+    for value in [0, 1, 1, frame.len() as u32, 1, 1] {
+        wire::push_varint(&mut index, value);
+    }
+    index.extend_from_slice(template);
+    index.extend_from_slice(&[wire::TEMPLATE_END, kernels]);
+    let width = rows.len() / usize::from(kernels);
+    for column in 0..width {
+        let mut last = 0;
+        for row in rows.chunks(width) {
+            wire::push_varint(&mut index, wire::delta(last, row[column]));
+            last = row[column];
+        }
+    }
+    index.extend((0..kernels).map(|_| 0));
+    with_index(&index, &frame)
+}
+
+#[test]
+fn ids_are_of_the_one_template_that_they_are_split_into() {
+    let check = |template: &str, kernels: u8, rows: &[u32], expect: Option<&[&str]>| {
+        let bytes = with_series(template.replace('#', "\x01").as_bytes(), kernels, rows);
+        let ids = Archive::open(&bytes).ok().map(|archive| {
+            for kernel in archive.kernels() {
+                assert_eq!(archive.blob_of(&kernel), Some(0), "{kernel}");
+                let mut found = Vec::new();
+                archive.visit_release(kernel.release(), &mut |id| found.push(id.to_owned()));
+                assert_eq!(found, [kernel.to_string()]);
+            }
+            archive.kernels().map(|kernel| kernel.to_string()).collect::<Vec<_>>()
+        });
+        assert_eq!(
+            ids.as_deref(),
+            expect.map(|ids| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>()).as_deref()
+        );
+    };
+    check("d/v/a/r", 1, &[], Some(&["d/v/a/r"]));
+    check("d/#/a/#.#-x", 2, &[9, 6, 0, 10, 6, 1], Some(&["d/9/a/6.0-x", "d/10/a/6.1-x"]));
+    check("d/#.04/a/007-1234567890-#", 1, &[20, 999_999_999], Some(&["d/20.04/a/007-1234567890-999999999"]));
+    // Ten digits, a number that stands as text, two that are one, one after text that it is one with.
+    check("d/v/a/#", 1, &[1_000_000_000], None);
+    check("d/1/a/#", 1, &[1], None);
+    check("d/v/a/##", 1, &[1, 2], None);
+    check("d/v/a/0#", 1, &[1], None);
+    // Twice the same, descending, no number to tell two apart, no id, too long an id after a fitting one.
+    check("d/v/a/#", 2, &[1, 1], None);
+    check("d/v/a/#", 2, &[2, 1], None);
+    check("d/v/a/r", 2, &[], None);
+    check("d/v/#", 1, &[1], None);
+    let long = format!("d/v/a/{}#", "r".repeat(KernelId::MAX_LEN - 7));
+    check(&long, 1, &[9], Some(&[&long.replace('#', "9")]));
+    check(&long, 2, &[9, 10], None);
 }
 
 proptest! {
