@@ -20,6 +20,7 @@ const USUAL_LEN: usize = 64;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Default)]
 pub struct Archive<'a> {
     groups: Vec<Group<'a>>,
     /// Number of blobs of all groups.
@@ -64,7 +65,9 @@ impl<'a> Archive<'a> {
         let len = take_len(&mut rest, MAX_INDEX).ok_or(ArchiveError::Index("length"))?;
         let (frame, groups) = rest.split_at_checked(len).ok_or(ArchiveError::Truncated)?;
         let index = unpack::frame(frame, raw_len).ok_or(ArchiveError::Index("checksum"))?;
-        decode_index(&index, groups).map_err(ArchiveError::Index)
+        let mut archive = Self::default();
+        archive.take_index(&mut index.as_slice(), groups).map_err(ArchiveError::Index)?;
+        Ok(archive)
     }
 
     /// Number of kernels.
@@ -213,105 +216,118 @@ fn take_count(rest: &mut &[u8]) -> Option<usize> {
     (count <= rest.len()).then_some(count)
 }
 
-fn decode_index<'a>(index: &[u8], frames: &'a [u8]) -> Result<Archive<'a>, &'static str> {
-    let rest = &mut &*index;
-    let objects = take_objects(rest).ok_or("objects")?;
-    let groups = take_groups(rest, frames).ok_or("groups")?;
-    let blobs = groups.iter().map(|group| group.blobs).sum();
-    let series = take_series(rest).ok_or("entries")?;
-    let numbers = take_numbers(rest, &series).ok_or("entries")?;
-    let kernels = series.iter().map(|series| series.kernels).sum();
-    let entries = take_entries(rest, kernels, blobs).ok_or("entries")?;
-    if !rest.is_empty() {
-        return Err("trailing bytes");
+/// What the index says goes straight into the archive: vectors of their own would have to be freed at every error.
+impl<'a> Archive<'a> {
+    #[inline(never)]
+    fn take_index(&mut self, rest: &mut &[u8], frames: &'a [u8]) -> Result<(), &'static str> {
+        self.take_objects(rest).ok_or("objects")?;
+        self.take_groups(rest, frames).ok_or("groups")?;
+        self.take_series(rest).ok_or("entries")?;
+        self.take_numbers(rest).ok_or("entries")?;
+        self.take_entries(rest).ok_or("entries")?;
+        if rest.is_empty() { Ok(()) } else { Err("trailing bytes") }
     }
-    Ok(Archive { groups, blobs, objects, series, numbers, entries })
-}
 
-fn take_objects(rest: &mut &[u8]) -> Option<Vec<[u8; ObjectDigest::LEN]>> {
-    let count = take_count(rest)?;
-    let (digests, tail) = rest.split_at_checked(count.checked_mul(ObjectDigest::LEN)?)?;
-    *rest = tail;
-    let (digests, _) = digests.as_chunks();
-    digests.is_sorted_by(|a, b| a < b).then(|| digests.to_vec())
-}
-
-fn take_groups<'a>(rest: &mut &[u8], mut frames: &'a [u8]) -> Option<Vec<Group<'a>>> {
-    let count = take_count(rest)?;
-    let mut groups = Vec::with_capacity(count);
-    for _ in 0..count {
-        let raw_len = take_len(rest, MAX_BLOB)?;
-        let len = take_len(rest, usize::MAX)?;
-        let blobs = take_count(rest)?;
-        let (frame, tail) = frames.split_at_checked(len)?;
-        groups.push(Group { raw_len, frame, blobs });
-        frames = tail;
+    fn take_objects(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let count = take_count(rest)?;
+        let (digests, tail) = rest.split_at_checked(count.checked_mul(ObjectDigest::LEN)?)?;
+        *rest = tail;
+        let (digests, _) = digests.as_chunks();
+        self.objects.extend_from_slice(digests);
+        digests.is_sorted_by(|a, b| a < b).then_some(())
     }
-    frames.is_empty().then_some(groups)
-}
 
-fn take_series(rest: &mut &[u8]) -> Option<Vec<Series>> {
-    let count = take_count(rest)?;
-    let mut all: Vec<Series> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (mut len, mut width) = (0, 0);
-        while *rest.get(len)? != wire::TEMPLATE_END {
-            width += usize::from(rest.get(len) == Some(&wire::NUMBER));
-            len += 1;
+    fn take_groups(&mut self, rest: &mut &[u8], mut frames: &'a [u8]) -> Option<()> {
+        for _ in 0..take_count(rest)? {
+            let raw_len = take_len(rest, MAX_BLOB)?;
+            let len = take_len(rest, usize::MAX)?;
+            let blobs = take_count(rest)?;
+            let (frame, tail) = frames.split_at_checked(len)?;
+            self.groups.push(Group { raw_len, frame, blobs });
+            self.blobs += blobs;
+            frames = tail;
         }
-        let (template, tail) = rest.split_at(len);
-        if all.last().is_some_and(|last| *last.template >= *template) {
-            return None;
-        }
-        all.push(Series { template: template.into(), width, kernels: 0 });
-        *rest = tail.get(1..)?;
+        frames.is_empty().then_some(())
     }
-    for series in &mut all {
-        series.kernels = take_count(rest)?;
-    }
-    Some(all)
-}
 
-/// The numbers of all ids; they are stored column by column.
-fn take_numbers(rest: &mut &[u8], all: &[Series]) -> Option<Vec<u32>> {
-    let (mut numbers, mut text) = (Vec::new(), 0usize);
-    for series in all {
-        let (width, start) = (series.width, numbers.len());
-        let count = width.checked_mul(series.kernels).filter(|count| *count <= rest.len())?;
-        numbers.resize(start + count, 0);
-        let mut rows = numbers.get_mut(start..)?;
-        for column in 0..width {
-            let (mut value, mut at) = (0, column);
-            while let Some(number) = rows.get_mut(at) {
-                value = wire::apply_delta(value, wire::take_varint(rest)?);
-                if value > MAX_NUMBER {
-                    return None;
-                }
-                *number = value;
-                at += width;
+    fn take_series(&mut self, rest: &mut &[u8]) -> Option<()> {
+        for _ in 0..take_count(rest)? {
+            let (mut len, mut width) = (0, 0);
+            while *rest.get(len)? != wire::TEMPLATE_END {
+                width += usize::from(rest.get(len) == Some(&wire::NUMBER));
+                len += 1;
             }
-        }
-        let longest = series.template.len() + width * (wire::MAX_DIGITS - 1);
-        text = text.saturating_add(longest.saturating_mul(series.kernels));
-        if text > wire::MAX_IDS {
-            return None;
-        }
-        let mut before: Option<&[u32]> = None;
-        for _ in 0..series.kernels {
-            let (row, tail) = rows.split_at_mut_checked(width)?;
-            rows = tail;
-            // They are sorted and none stands twice.
-            if before.is_some_and(|before| before >= &*row) {
+            let (template, tail) = rest.split_at(len);
+            if self.series.last().is_some_and(|last| *last.template >= *template) {
                 return None;
             }
-            // Numbers make no difference to what an id may be, but for its length: one of each series is enough.
-            if before.is_none() || longest > KernelId::MAX_LEN {
-                check_id(&series.template, row)?;
-            }
-            before = Some(row);
+            self.series.push(Series { template: template.into(), width, kernels: 0 });
+            *rest = tail.get(1..)?;
         }
+        for series in &mut self.series {
+            series.kernels = take_count(rest)?;
+        }
+        Some(())
     }
-    Some(numbers)
+
+    /// The numbers of all ids; they are stored column by column.
+    fn take_numbers(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let mut text = 0usize;
+        for series in &self.series {
+            let (width, start) = (series.width, self.numbers.len());
+            let count = width.checked_mul(series.kernels).filter(|count| *count <= rest.len())?;
+            self.numbers.resize(start + count, 0);
+            let mut rows = self.numbers.get_mut(start..)?;
+            for column in 0..width {
+                let (mut value, mut at) = (0, column);
+                while let Some(number) = rows.get_mut(at) {
+                    value = wire::apply_delta(value, wire::take_varint(rest)?);
+                    if value > MAX_NUMBER {
+                        return None;
+                    }
+                    *number = value;
+                    at += width;
+                }
+            }
+            let longest = series.template.len() + width * (wire::MAX_DIGITS - 1);
+            text = text.saturating_add(longest.saturating_mul(series.kernels));
+            if text > wire::MAX_IDS {
+                return None;
+            }
+            let mut before: Option<&[u32]> = None;
+            for _ in 0..series.kernels {
+                let (row, tail) = rows.split_at_mut_checked(width)?;
+                rows = tail;
+                // They are sorted and none stands twice.
+                if before.is_some_and(|before| before >= &*row) {
+                    return None;
+                }
+                // Numbers make no difference to what an id may be, but for its length: one of each series is enough.
+                if before.is_none() || longest > KernelId::MAX_LEN {
+                    check_id(&series.template, row)?;
+                }
+                before = Some(row);
+            }
+        }
+        Some(())
+    }
+
+    fn take_entries(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let kernels = self.series.iter().map(|series| series.kernels).sum();
+        // Every blob is some kernel's, which bounds what reading all of them takes.
+        if self.blobs > kernels || kernels > rest.len() {
+            return None;
+        }
+        let mut blob = 0;
+        for _ in 0..kernels {
+            blob = wire::apply_delta(blob, wire::take_varint(rest)?);
+            if blob as usize >= self.blobs {
+                return None;
+            }
+            self.entries.push(blob);
+        }
+        Some(())
+    }
 }
 
 /// Whether a template and numbers are an id's, and the ones that it is split into.
@@ -323,22 +339,6 @@ fn check_id(template: &[u8], numbers: &[u32]) -> Option<()> {
     let (mut split, mut numbers) = (Vec::with_capacity(USUAL_LEN), Vec::with_capacity(USUAL_LEN / 4));
     wire::split(id, &mut split, &mut numbers);
     (split == template).then_some(())
-}
-
-fn take_entries(rest: &mut &[u8], kernels: usize, blobs: usize) -> Option<Vec<u32>> {
-    // Every blob is some kernel's, which bounds what reading all of them takes.
-    if blobs > kernels || kernels > rest.len() {
-        return None;
-    }
-    let (mut entries, mut blob) = (Vec::with_capacity(kernels), 0);
-    for _ in 0..kernels {
-        blob = wire::apply_delta(blob, wire::take_varint(rest)?);
-        if blob as usize >= blobs {
-            return None;
-        }
-        entries.push(blob);
-    }
-    Some(entries)
 }
 
 /// Appends a kernel's id.

@@ -1,5 +1,6 @@
 //! Finder: the sources of a BTF in their order, each skippable, each leaving a line of explanation.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -226,8 +227,7 @@ impl<'f> Chain<'f> {
     fn note_file(&mut self, source: Source, path: &Path, error: Option<&io::Error>) {
         let mut outcome = path.to_string_lossy().into_owned();
         if let Some(error) = error {
-            outcome.push_str(": ");
-            outcome.push_str(&error.to_string());
+            let _ = write!(outcome, ": {error}");
         }
         self.steps.push(Step { source, outcome });
     }
@@ -272,17 +272,28 @@ impl<'f> Chain<'f> {
         if self.skips(source) {
             return None;
         }
-        let mount = host::named_root(self.finder.host_root.as_deref());
-        for root in [Some(self.root), mount.as_deref()].into_iter().flatten() {
-            for path in search::kernel_files(root, &self.host.release) {
-                match search::read_btf(&path) {
-                    Ok(btf) => return Some(self.file(source, path, btf)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => self.note_file(source, &path, Some(&error)),
-                }
+        let mut found = self.ask_kernel_files_in(self.root);
+        if found.is_none()
+            && let Some(mount) = host::named_root(self.finder.host_root.as_deref())
+        {
+            found = self.ask_kernel_files_in(&mount);
+        }
+        if found.is_none() {
+            self.note(source, "none with btf where libbpf looks");
+        }
+        found
+    }
+
+    #[inline(never)]
+    fn ask_kernel_files_in(&mut self, root: &Path) -> Option<Found> {
+        let source = Source::KernelFile;
+        for path in search::kernel_files(root, &self.host.release) {
+            match search::read_btf(&path) {
+                Ok(btf) => return Some(self.file(source, path, btf)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.note_file(source, &path, Some(&error)),
             }
         }
-        self.note(source, "none with btf where libbpf looks");
         None
     }
 
@@ -314,7 +325,7 @@ impl<'f> Chain<'f> {
         }
         let archive = match checked {
             Some(archive) => archive,
-            None => Box::new(Archive::open(bytes).map_err(Error::Archive)?),
+            None => open(bytes)?,
         };
         let Some(selection) = self.select(source, &*archive) else { return Ok(None) };
         let btf = archive.get(&selection.kernel).map_err(Error::Archive)?.unwrap_or_default();
@@ -354,12 +365,20 @@ fn listed(texts: &[String]) -> String {
     line
 }
 
+#[inline(never)]
+fn open(bytes: &[u8]) -> Result<Box<Archive<'_>>, Error> {
+    match Archive::open(bytes) {
+        Ok(archive) => Ok(Box::new(archive)),
+        Err(error) => Err(Error::Archive(error)),
+    }
+}
+
 /// The archive, made for each object that was named; none when it is not to be asked.
 fn checked_archive<'f>(finder: &'f Finder<'f>) -> Result<Option<Box<Archive<'f>>>, Error> {
     let Some(bytes) = finder.archive.filter(|_| !finder.skipped.contains(&Source::Archive)) else {
         return Ok(None);
     };
-    let archive = Box::new(Archive::open(bytes).map_err(Error::Archive)?);
+    let archive = open(bytes)?;
     for object in &finder.objects {
         let object = ObjectDigest::of(object).map_err(Error::Object)?;
         if !archive.objects().any(|known| known == object) {

@@ -1,6 +1,5 @@
 //! Handle: a path under which bytes can be opened for as long as the handle lives, and by nobody else if possible.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::fs::{below, c_path, open};
 use crate::privilege;
-use crate::text::{begins, decimal, join};
+use crate::text::{decimal, join};
 
 /// Bytes with a path; they are gone when it is dropped or, but for [`Keep::Folder`], when the process ends.
 #[derive(Debug)]
@@ -150,14 +149,18 @@ fn remove(path: &Path, flags: AtFlags) {
 
 /// Tries the folders for short-lived files; the environment's only when it may be trusted.
 fn in_folders(attempt: fn(&Path, &[u8]) -> io::Result<Handle>, bytes: &[u8]) -> io::Result<Handle> {
+    for name in ["XDG_RUNTIME_DIR", "TMPDIR"] {
+        if let Some(folder) = privilege::variable(name)
+            && let Ok(handle) = attempt(Path::new(&folder), bytes)
+        {
+            return Ok(handle);
+        }
+    }
     let mut result = Err(io::ErrorKind::NotFound.into());
-    for name in ["XDG_RUNTIME_DIR", "TMPDIR", "/run", "/dev/shm", "/tmp", "/var/tmp"] {
-        let folder = if begins(name, "/") { Some(OsString::from(name)) } else { privilege::variable(name) };
-        if let Some(folder) = folder {
-            result = attempt(Path::new(&folder), bytes);
-            if result.is_ok() {
-                break;
-            }
+    for folder in ["/run", "/dev/shm", "/tmp", "/var/tmp"] {
+        result = attempt(Path::new(folder), bytes);
+        if result.is_ok() {
+            break;
         }
     }
     result

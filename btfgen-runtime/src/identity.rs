@@ -219,6 +219,7 @@ pub(crate) fn hub_arch(name: &str) -> &str {
 }
 
 /// A hash of `uname -v`, which names one build of a kernel.
+#[inline(never)]
 fn build_hash(version: &str) -> String {
     let mut hash = Fnv::new();
     trim(version).bytes().for_each(|byte| hash.byte(byte));

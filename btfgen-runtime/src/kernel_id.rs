@@ -16,7 +16,7 @@ use crate::text::join;
 /// assert_eq!(id.to_string(), "ubuntu/20.04/x86_64/5.4.0-84-generic");
 /// # Ok::<(), btfgen_runtime::KernelIdError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelId {
     text: Box<str>,
     /// Byte offsets of the three slashes.
@@ -71,6 +71,13 @@ impl KernelId {
         let slash = |at: usize| self.slashes.get(at).copied().map(usize::from);
         let start = number.checked_sub(1).and_then(slash).map_or(0, |slash| slash + 1);
         self.text.get(start..slash(number).unwrap_or(self.text.len())).unwrap_or_default()
+    }
+}
+
+impl Clone for KernelId {
+    #[inline(never)]
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), slashes: self.slashes }
     }
 }
 

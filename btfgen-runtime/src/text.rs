@@ -125,10 +125,15 @@ pub(crate) fn last(text: &str, mark: u8) -> &str {
     text.get(at..).unwrap_or_default()
 }
 
+#[inline(never)]
+fn white(letter: char) -> bool {
+    letter.is_whitespace()
+}
+
 /// The text without white space around it.
 #[inline(never)]
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim()
+    text.trim_matches(white)
 }
 
 /// Whether `part` stands in `text`, whatever the case of ASCII letters.
@@ -140,7 +145,11 @@ pub(crate) fn has_in_any_case(text: &str, part: &str) -> bool {
 /// The texts, one after the other.
 #[inline(never)]
 pub(crate) fn join(parts: &[&str]) -> String {
-    parts.concat()
+    let mut text = String::with_capacity(64);
+    for part in parts {
+        text.push_str(part);
+    }
+    text
 }
 
 /// Bytes as text, with others than UTF-8's replaced.

@@ -199,7 +199,11 @@ pub fn record(kind: u8) -> Option<Record> {
 pub fn split(id: &str, template: &mut Vec<u8>, numbers: &mut Vec<u32>) {
     let mut rest = id.as_bytes();
     while let Some(&first) = rest.first() {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (mut digits, mut number) = (0, 0u32);
+        while let Some(digit @ b'0'..=b'9') = rest.get(digits) {
+            number = number.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
+            digits += 1;
+        }
         if digits == 0 {
             template.push(first);
             rest = &rest[1..];
@@ -210,7 +214,7 @@ pub fn split(id: &str, template: &mut Vec<u8>, numbers: &mut Vec<u32>) {
             template.extend_from_slice(run);
         } else {
             template.push(NUMBER);
-            numbers.push(run.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0')));
+            numbers.push(number);
         }
         rest = tail;
     }
