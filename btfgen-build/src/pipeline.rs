@@ -1,11 +1,12 @@
 //! The pipeline: objects and kernels in, minimized BTFs and a report out; nothing here touches cargo or the configuration.
 
+mod collect;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use btfgen_runtime::{KernelId, ObjectDigest};
 
@@ -15,16 +16,15 @@ use crate::error::Context;
 use crate::hub::file::HubFile;
 use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
-use crate::memo::Memo;
-use crate::minimize::MinimizeError;
+use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
-use crate::report::{KernelReport, ObjectReport, Problem, Report, Unresolved};
-use crate::resolve::{RelocationKind, describe_spec};
-use crate::roots::{Place, Roots};
-use crate::threads::on_all_cores;
+use crate::report::{Layout, Report};
+use crate::roots::Roots;
+use crate::threads::{beside, on_all_cores};
 use crate::types::Types;
 use crate::{Error, ErrorKind, OnFailure};
-use worker::{Last, Minimized, Worker};
+use collect::collect;
+use worker::{Last, Minimized, Worker, other_byte_order};
 
 /// What is to be embedded, and what is to be said of it.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ pub struct Packed {
 ///
 /// # Errors
 /// When a file cannot be read or is no eBPF object; the error names it.
-pub fn read_objects(paths: &[std::path::PathBuf]) -> Result<Vec<Object>, Error> {
+pub fn read_objects(paths: &[PathBuf]) -> Result<Vec<Object>, Error> {
     paths
         .iter()
         .map(|path| {
@@ -52,6 +52,30 @@ pub fn read_objects(paths: &[std::path::PathBuf]) -> Result<Vec<Object>, Error> 
             Object::parse(&name, &bytes).context(|| format!("while reading object {}", path.display()))
         })
         .collect()
+}
+
+fn roots_of(objects: &[Object]) -> Result<Roots, Error> {
+    Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())
+}
+
+/// A hub, read as far as it can be before it is known what is asked of it.
+enum Hub {
+    Tree,
+    File(Result<HubFile, HubError>),
+}
+
+impl Hub {
+    fn open(path: &Path) -> Self {
+        let file = || decode(path, crate::fs::read(path)?);
+        if path.is_file() { Self::File(file()) } else { Self::Tree }
+    }
+}
+
+/// Opens and decodes a hub file; a damaged part is told of where it is first needed.
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<HubFile, HubError> {
+    let file = HubFile::open(bytes).map_err(|source| HubError::File { file: path.to_owned(), source })?;
+    let _ = file.check();
+    Ok(file)
 }
 
 /// Minimizes the wanted kernels of a hub for a set of objects.
@@ -65,24 +89,49 @@ pub fn pack(
     filter: &KernelFilter,
     on_failure: OnFailure,
 ) -> Result<Packed, Error> {
-    pack_with(objects, hub, filter, on_failure, &|_, _| {})
+    let roots = roots_of(objects)?;
+    let job = Job::new(objects, &roots, hub, filter);
+    job.run(Hub::open(hub))?.packed(objects, &roots, on_failure)
 }
 
-/// As [`pack`]; `progress` is told after each kernel how many are done, and of how many, from several threads.
-///
-/// # Errors
-/// As [`pack`].
-pub fn pack_with(
-    objects: &[Object],
-    hub: &Path,
-    filter: &KernelFilter,
-    on_failure: OnFailure,
-    progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Packed, Error> {
-    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    Job { objects, roots: &roots, hub, filter, progress, last: None }
-        .read()?
-        .packed(objects, &roots, on_failure)
+/// What a run is made from: objects, and a hub.
+pub struct Inputs {
+    objects: Vec<Object>,
+    roots: Roots,
+    path: PathBuf,
+    hub: Hub,
+}
+
+impl Inputs {
+    /// Reads and parses objects; beside that a hub file is read and decoded.
+    ///
+    /// # Errors
+    /// As [`read_objects`]; what is wrong with the hub is told by [`Inputs::pack`].
+    pub fn read(objects: &[PathBuf], hub: &Path) -> Result<Self, Error> {
+        let read = || {
+            let objects = read_objects(objects)?;
+            let roots = roots_of(&objects)?;
+            Ok::<_, Error>((objects, roots))
+        };
+        let (read, opened) = beside(read, || Hub::open(hub));
+        let (objects, roots) = read?;
+        Ok(Self { objects, roots, path: hub.to_owned(), hub: opened })
+    }
+
+    /// As the function [`pack`]; `progress` is told after each kernel how many are done, and of how many, from several threads.
+    ///
+    /// # Errors
+    /// As [`pack`].
+    pub fn pack(
+        self,
+        filter: &KernelFilter,
+        on_failure: OnFailure,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Packed, Error> {
+        let Self { objects, roots, path, hub } = self;
+        let job = Job { progress, ..Job::new(&objects, &roots, &path, filter) };
+        job.run(hub)?.packed(&objects, &roots, on_failure)
+    }
 }
 
 /// As [`pack`], with what the last build found out; returned is what there is to know for the next one too.
@@ -96,13 +145,13 @@ pub(crate) fn pack_knowing(
     on_failure: OnFailure,
     known: Known,
 ) -> Result<(Packed, Known), Error> {
-    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
+    let roots = roots_of(objects)?;
     let names = objects.iter().map(|object| (object.name().to_owned(), object.endian() == Endian::Big));
     let known = known.in_context(cache::context(&roots, names, hub));
     let code = cache::code(objects);
     let last = Last { known: &known, same_code: known.code == code };
-    let job = Job { objects, roots: &roots, hub, filter, progress: &|_, _| {}, last: Some(last) };
-    let read = job.read()?;
+    let job = Job { last: Some(last), ..Job::new(objects, &roots, hub, filter) };
+    let read = job.run_knowing()?;
     let learned = read.learned(&known, code);
     Ok((read.packed(objects, &roots, on_failure)?, learned))
 }
@@ -111,6 +160,8 @@ pub(crate) fn pack_knowing(
 struct Job<'a> {
     objects: &'a [Object],
     roots: &'a Roots,
+    /// Made when first a relocation's outcome is asked for.
+    layout: OnceLock<Layout<'a>>,
     hub: &'a Path,
     filter: &'a KernelFilter,
     progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -153,12 +204,37 @@ impl HubResults {
 }
 
 impl<'a> Job<'a> {
-    fn read(&self) -> Result<HubResults, Error> {
-        if self.hub.is_file() { self.hub_file() } else { self.hub_tree() }
+    fn new(objects: &'a [Object], roots: &'a Roots, hub: &'a Path, filter: &'a KernelFilter) -> Self {
+        let layout = OnceLock::new();
+        Self { objects, roots, layout, hub, filter, progress: &|_, _| {}, last: None }
     }
 
-    fn worker(&self, types: &Types) -> Worker<'a> {
-        Worker::new(self.objects, self.roots, types.clone(), self.last)
+    fn run(&self, hub: Hub) -> Result<HubResults, Error> {
+        match hub {
+            Hub::Tree => self.hub_tree(),
+            Hub::File(file) => self.hub_file(&file?, None),
+        }
+    }
+
+    /// As [`Job::run`]; what the last build knows of all of a hub file is not worked out again.
+    fn run_knowing(&self) -> Result<HubResults, Error> {
+        if !self.hub.is_file() {
+            return self.hub_tree();
+        }
+        let bytes = crate::fs::read(self.hub)?;
+        let hash = cache::hash_hub(&bytes, self.filter);
+        match self.remembered(hash) {
+            Some(results) => Ok(results),
+            None => self.hub_file(&decode(self.hub, bytes)?, Some(hash)),
+        }
+    }
+
+    fn layout(&self) -> &Layout<'a> {
+        self.layout.get_or_init(|| Layout::new(self.objects, self.roots))
+    }
+
+    fn worker(&self, types: &Types) -> Worker<'_, 'a> {
+        Worker::new(self, types.clone())
     }
 
     fn hub_tree(&self) -> Result<HubResults, Error> {
@@ -166,7 +242,7 @@ impl<'a> Job<'a> {
         let selection = self.filter.select(listing.kernels.iter().map(|kernel| &kernel.id))?;
         let kernels: Vec<&TreeEntry> = selection.kept.iter().map(|&at| &listing.kernels[at]).collect();
         let done = AtomicUsize::new(0);
-        let task = |worker: &mut Worker<'_>, at: usize| {
+        let task = |worker: &mut Worker<'_, '_>, at: usize| {
             let result = worker.kernel(kernels[at]);
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, kernels.len());
             result
@@ -177,14 +253,8 @@ impl<'a> Job<'a> {
     }
 
     /// As [`Job::hub_tree`]; kernels that look the same to the objects are minimized once.
-    fn hub_file(&self) -> Result<HubResults, Error> {
+    fn hub_file(&self, file: &HubFile, hub: Option<u64>) -> Result<HubResults, Error> {
         let failed = |source| HubError::File { file: self.hub.to_owned(), source };
-        let bytes = crate::fs::read(self.hub)?;
-        let hub = self.last.map(|_| cache::hash_hub(&bytes, self.filter));
-        if let Some(results) = hub.and_then(|hub| self.remembered(hub)) {
-            return Ok(results);
-        }
-        let file = HubFile::open(bytes).map_err(failed)?;
         let selection = self.filter.select(file.kernels().iter().map(|kernel| &kernel.id))?;
         let id = |at: usize| &file.kernels()[selection.kept[at]].id;
         let mut types = self.roots.types().clone();
@@ -193,7 +263,7 @@ impl<'a> Job<'a> {
         let mut same: Vec<Vec<usize>> = vec![Vec::new(); view.distinct.len()];
         view.kernels.iter().enumerate().for_each(|(at, &distinct)| same[distinct].push(at));
         let done = AtomicUsize::new(0);
-        let task = |worker: &mut Worker<'_>, at: usize| {
+        let task = |worker: &mut Worker<'_, '_>, at: usize| {
             let kernel = &view.distinct[at];
             let key = content.as_ref().map(|content| kernel.fingerprint(content));
             let result = match worker.recall(id(same[at][0]), key) {
@@ -222,7 +292,7 @@ impl<'a> Job<'a> {
         }
         let first: Vec<(u64, &KernelId)> =
             first.into_iter().filter(|(key, _)| findings.contains_key(key)).collect();
-        let task = |worker: &mut Worker<'_>, at: usize| worker.recall(first[at].1, Some(first[at].0));
+        let task = |worker: &mut Worker<'_, '_>, at: usize| worker.recall(first[at].1, Some(first[at].0));
         let recalled = on_all_cores(first.len(), || self.worker(self.roots.types()), task);
         let result = |(id, key): &(KernelId, u64)| {
             let place = first.binary_search_by_key(key, |(key, _)| *key).ok()?;
@@ -240,136 +310,15 @@ impl<'a> Job<'a> {
 /// # Errors
 /// When the BTF is malformed or of another byte order than an object, or the result turns out to differ.
 pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
-    let roots = Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())?;
-    let mut worker = Worker::new(objects, &roots, roots.types().clone(), None);
-    let kernel = KernelTypes::from_btf(&mut worker.types, &roots, &Btf::parse(btf)?)?;
-    if let Some(reason) = worker.other_byte_order(&kernel) {
+    let roots = roots_of(objects)?;
+    let mut types = roots.types().clone();
+    let kernel = KernelTypes::from_btf(&mut types, &roots, &Btf::parse(btf)?)?;
+    if let Some(reason) = other_byte_order(objects, &kernel) {
         return Err(Error::new(ErrorKind::Object, reason));
     }
-    match worker.minimizer.minimize(&worker.types, &kernel) {
+    match Minimizer::new(&roots).minimize(&types, &kernel) {
         Ok(bytes) => Ok(bytes.to_vec()),
         Err(error @ MinimizeError::Difference(_)) => Err(Error::new(ErrorKind::Internal, error)),
         Err(error) => Err(Error::new(ErrorKind::Btf, error)),
-    }
-}
-
-/// Gathers the kernels' results: distinct blobs, entries, report.
-fn collect(
-    objects: &[Object],
-    roots: &Roots,
-    results: Vec<Result<Minimized, Error>>,
-    on_failure: OnFailure,
-) -> Result<Packed, Error> {
-    let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
-    packed.report.objects =
-        objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
-    let mut known: BTreeMap<Arc<[u8]>, usize> = BTreeMap::new();
-    // Most kernels share not only the bytes but the allocation.
-    let mut numbers: Memo<*const u8, usize> = Memo::default();
-    let mut words = Words::default();
-    for result in results {
-        let minimized = result?;
-        packed.report.from_cache += usize::from(minimized.known);
-        let (problems, guarded) = words.of(objects, roots, &minimized);
-        if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
-            let error = Error::new(ErrorKind::Relocation, problem.to_string());
-            return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
-        }
-        let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
-        let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
-            *numbers.entry(bytes.as_ptr()).or_insert_with(|| {
-                *known.entry(bytes).or_insert_with_key(|bytes| {
-                    packed.blobs.push(bytes.to_vec());
-                    packed.blobs.len() - 1
-                })
-            })
-        });
-        packed.entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
-        packed.report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });
-    }
-    packed.report.blobs = packed.blobs.len();
-    packed.report.blob_bytes = packed.blobs.iter().map(Vec::len).sum();
-    if packed.entries.is_empty() {
-        let reasons: Vec<String> =
-            packed.report.problems().into_iter().take(3).map(|(problem, _)| problem.to_string()).collect();
-        let error = Error::new(ErrorKind::Relocation, reasons.join("; "));
-        return Err(error.context(format!("none of {} kernels can be served", packed.report.kernels.len())));
-    }
-    Ok(packed)
-}
-
-fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
-    let failures = object.relocations().iter().zip(places).filter_map(|(relocation, place)| match place {
-        Place::Failure(failure) => {
-            let line = relocation.line.as_ref().map_or_else(String::new, |line| format!(" at {line}"));
-            let program = object.place_of(relocation);
-            Some(format!("{program}: relocation #{}{line}: {failure}", relocation.number))
-        }
-        _ => None,
-    });
-    let is_id = |relocation: &&crate::object::Relocation| relocation.kind == Ok(RelocationKind::TypeIdTarget);
-    ObjectReport {
-        name: object.name().to_owned(),
-        relocations: object.relocations().len(),
-        type_ids: object.relocations().iter().filter(is_id).count(),
-        failures: failures.collect(),
-        needs_kernel_btf: object
-            .kernel_btf_needs()
-            .iter()
-            .map(|it| format!("{} {}", it.what, it.name))
-            .collect(),
-    }
-}
-
-/// What is amiss with a kernel, and how many instructions a check keeps from being run.
-type Told = (Arc<[Arc<Problem>]>, usize);
-
-/// Problems in words, each worked out once however many kernels it befalls.
-#[derive(Default)]
-struct Words {
-    /// By object, relocation and reason.
-    problems: Memo<(usize, usize, Arc<str>), Arc<Problem>>,
-    /// By the address of what is unresolved, which stands beside to be kept alive.
-    kernels: Memo<*const Unresolved, (Arc<[Unresolved]>, Told)>,
-}
-
-impl Words {
-    fn of(&mut self, objects: &[Object], roots: &Roots, minimized: &Minimized) -> Told {
-        if let Err(reason) = &minimized.bytes {
-            return ([Arc::new(Problem::Unreadable { reason: reason.clone() })].into(), 0);
-        }
-        let unresolved = &minimized.unresolved;
-        let tell = || {
-            let (reached, guarded): (Vec<_>, Vec<_>) = unresolved.iter().partition(|it| it.reached);
-            let problem = |unresolved: &&Unresolved| {
-                let key = (unresolved.object, unresolved.relocation, Arc::clone(&unresolved.reason));
-                let known = self.problems.entry(key);
-                Arc::clone(known.or_insert_with(|| Arc::new(problem(objects, roots, unresolved))))
-            };
-            (Arc::clone(unresolved), (reached.iter().map(problem).collect(), guarded.len()))
-        };
-        let (_, told) = self.kernels.entry(unresolved.as_ptr()).or_insert_with(tell);
-        told.clone()
-    }
-}
-
-fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Problem {
-    let object = &objects[unresolved.object];
-    let relocation = &object.relocations()[unresolved.relocation];
-    let spec = match roots.places()[unresolved.object][unresolved.relocation] {
-        Place::Root { root, question, .. } => {
-            let spec = &roots.roots()[root].questions[question].spec;
-            format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))
-        }
-        Place::Local | Place::Failure(_) => String::new(),
-    };
-    Problem::Relocation {
-        object: object.name().to_owned(),
-        program: object.place_of(relocation),
-        place: format!("{} #{}", relocation.section, relocation.number),
-        spec,
-        line: relocation.line.as_ref().map(ToString::to_string),
-        text: relocation.line.as_ref().map(|line| line.text.to_string()),
-        reason: unresolved.reason.to_string(),
     }
 }

@@ -178,17 +178,14 @@ impl Object {
 
     /// The instructions of a section, to be followed; subprograms in `.text` are taken to be called from anywhere.
     pub fn flow(&self, section: &str) -> Flow {
-        let code = self.code.get(section).map_or(&[][..], Vec::as_slice);
         let programs = self.programs.iter().filter(|program| program.section == section);
         let entries = programs.filter_map(|program| usize::try_from(program.offset / 8).ok());
-        Flow::new(code, self.endian, entries.collect())
+        Flow::new(self.code(section), self.endian, entries.collect())
     }
 
-    /// Whether a relocation's instruction is a load or store, whose size is adjusted and not only its offset.
-    pub fn accesses_memory(&self, relocation: &Relocation) -> bool {
-        let code = self.code.get(relocation.section.as_ref());
-        let insn = code.and_then(|code| code.get(relocation.insn_offset as usize));
-        insn.is_some_and(|code| matches!(code & 7, 1..=3))
+    /// The instructions of a section.
+    pub fn code(&self, section: &str) -> &[u8] {
+        self.code.get(section).map_or(&[], Vec::as_slice)
     }
 
     /// The program that holds a relocation, or its section's name.

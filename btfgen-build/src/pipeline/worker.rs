@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use btfgen_runtime::KernelId;
 
+use super::Job;
 use crate::btf::Btf;
 use crate::cache::{self, Known};
 use crate::error::Context;
@@ -12,7 +13,6 @@ use crate::kernel::KernelTypes;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
 use crate::report::{Outcomes, Unresolved};
-use crate::roots::Roots;
 use crate::types::Types;
 use crate::{Error, ErrorKind};
 
@@ -25,13 +25,11 @@ pub(super) struct Last<'a> {
 }
 
 /// One thread's store of definitions and memos.
-pub(super) struct Worker<'r> {
-    objects: &'r [Object],
-    roots: &'r Roots,
-    pub(super) types: Types,
-    pub(super) minimizer: Minimizer<'r>,
-    outcomes: Outcomes<'r>,
-    last: Option<Last<'r>>,
+pub(super) struct Worker<'j, 'a> {
+    job: &'j Job<'a>,
+    types: Types,
+    minimizer: Minimizer<'j>,
+    outcomes: Option<Outcomes<'j>>,
 }
 
 /// What a worker makes of a kernel.
@@ -46,31 +44,29 @@ pub(super) struct Minimized {
     pub(super) known: bool,
 }
 
-impl<'r> Worker<'r> {
-    /// `types` are the roots' own, perhaps with more; without a `last` build nothing is known.
-    pub(super) fn new(objects: &'r [Object], roots: &'r Roots, types: Types, last: Option<Last<'r>>) -> Self {
-        Self {
-            objects,
-            roots,
-            types,
-            minimizer: Minimizer::new(roots),
-            outcomes: Outcomes::new(objects, roots),
-            last,
-        }
+impl<'j, 'a> Worker<'j, 'a> {
+    /// `types` are the roots' own, perhaps with more.
+    pub(super) fn new(job: &'j Job<'a>, types: Types) -> Self {
+        Self { job, types, minimizer: Minimizer::new(job.roots), outcomes: None }
+    }
+
+    /// What a kernel whose candidates are in this worker's store leaves unresolved.
+    fn unresolved(&mut self, kernel: &KernelTypes) -> Arc<[Unresolved]> {
+        let outcomes = self.outcomes.get_or_insert_with(|| Outcomes::new(self.job.layout()));
+        outcomes.unresolved(self.minimizer.answers(), &self.types, kernel)
     }
 
     /// A kernel of which the last build's finding is known.
     pub(super) fn recall(&mut self, id: &KernelId, key: Option<u64>) -> Option<Minimized> {
-        let Last { known, same_code } = self.last?;
+        let Last { known, same_code } = self.job.last?;
         let finding = known.findings.get(&key?)?;
         let unresolved = match &finding.bytes {
             _ if same_code => Arc::clone(&finding.unresolved),
             Err(_) => Arc::default(),
             Ok(bytes) => {
                 let btf = Btf::parse(bytes).ok()?;
-                let kernel = KernelTypes::from_btf(&mut self.types, self.roots, &btf).ok()?;
-                let unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, &kernel);
-                cache::with_reasons(&unresolved, &finding.unresolved)?
+                let kernel = KernelTypes::from_btf(&mut self.types, self.job.roots, &btf).ok()?;
+                cache::with_reasons(&self.unresolved(&kernel), &finding.unresolved)?
             }
         };
         Some(Minimized { id: id.clone(), bytes: finding.bytes.clone(), unresolved, key, known: true })
@@ -89,7 +85,7 @@ impl<'r> Worker<'r> {
             Ok(file) => file,
             Err(error) => return Ok(failed(error.into())),
         };
-        let key = self.last.map(|_| file.hash());
+        let key = self.job.last.map(|_| file.hash());
         if let Some(known) = self.recall(&entry.id, key) {
             return Ok(known);
         }
@@ -108,11 +104,11 @@ impl<'r> Worker<'r> {
     ) -> Result<Minimized, Error> {
         let (bytes, unresolved) = (Err(String::new()), Arc::default());
         let mut result = Minimized { id: id.clone(), bytes, unresolved, key, known: false };
-        if let Some(reason) = self.other_byte_order(kernel) {
+        if let Some(reason) = other_byte_order(self.job.objects, kernel) {
             result.bytes = Err(reason);
             return Ok(result);
         }
-        result.unresolved = self.outcomes.unresolved(self.minimizer.answers(), &self.types, kernel);
+        result.unresolved = self.unresolved(kernel);
         match self.minimizer.minimize(&self.types, kernel) {
             Ok(bytes) => result.bytes = Ok(bytes),
             Err(error @ MinimizeError::Difference(_)) => {
@@ -128,17 +124,17 @@ impl<'r> Worker<'r> {
         Ok(result)
     }
 
-    /// Says which object is of another byte order than the kernel, where libbpf's `bpf_object__check_endianness` refuses it.
-    pub(super) fn other_byte_order(&self, kernel: &KernelTypes) -> Option<String> {
-        let endian = kernel.model.endian;
-        let object = self.objects.iter().find(|object| object.endian() != endian)?;
-        Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
-    }
-
     fn read(&mut self, file: BtfFile<'_>, entry: &TreeEntry) -> Result<KernelTypes, Error> {
         let bytes = file.unpack()?;
         let while_reading = || format!("while reading {}", entry.path.display());
         let btf = Btf::parse(&bytes).context(while_reading)?;
-        KernelTypes::from_btf(&mut self.types, self.roots, &btf).context(while_reading)
+        KernelTypes::from_btf(&mut self.types, self.job.roots, &btf).context(while_reading)
     }
+}
+
+/// Says which object is of another byte order than the kernel, where libbpf's `bpf_object__check_endianness` refuses it.
+pub(super) fn other_byte_order(objects: &[Object], kernel: &KernelTypes) -> Option<String> {
+    let endian = kernel.model.endian;
+    let object = objects.iter().find(|object| object.endian() != endian)?;
+    Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
 }

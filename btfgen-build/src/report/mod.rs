@@ -1,5 +1,6 @@
 //! Report: what was generated, for which kernels, and which relocation fails on which kernel and why.
 
+mod layout;
 mod outcomes;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::memo::Memo;
 
+pub use layout::Layout;
 pub use outcomes::{Outcomes, Unresolved};
 
 /// What a run did.

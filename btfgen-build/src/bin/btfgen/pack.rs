@@ -1,7 +1,7 @@
 //! `btfgen pack` and `btfgen report`: all kernels of a hub, into an archive or into a report.
 
 use btfgen_build::hub::KernelFilter;
-use btfgen_build::pipeline::{self, Packed};
+use btfgen_build::pipeline::{Inputs, Packed};
 use btfgen_build::{KernelId, OnFailure, Report, archive};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,14 +40,14 @@ fn show(report: &Report, json: bool, text: fn(&Report) -> String) -> Result<Outc
 
 fn run(job: &Job, on_failure: OnFailure) -> Result<Packed> {
     let filter = KernelFilter::new(&job.include, &job.exclude, &job.arch)?;
-    let objects = pipeline::read_objects(&job.objects)?;
+    let inputs = Inputs::read(&job.objects, &job.hub)?;
     // Shown on a terminal only.
     let bar = ProgressBar::new(0).with_style(style());
     let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);
         bar.set_position(done as u64);
     };
-    let packed = pipeline::pack_with(&objects, &job.hub, &filter, on_failure, &progress);
+    let packed = inputs.pack(&filter, on_failure, &progress);
     bar.finish_and_clear();
     Ok(packed.map_err(|error| error.context(format!("while reading hub {}", job.hub.display())))?)
 }
