@@ -25,7 +25,7 @@ use btfgen_runtime::KernelId;
 
 use crate::btf::BtfError;
 use crate::types::{CopyError, Fixed};
-use column::Table;
+use column::{Column, Table};
 use sets::Sets;
 
 pub use builder::HubBuilder;
@@ -127,7 +127,7 @@ impl HubFile {
     /// When the bytes are no hub file, or the table of columns or of kernels is damaged.
     pub fn open(bytes: Vec<u8>) -> Result<Self, HubFileError> {
         let table = Table::open(&bytes)?;
-        let stored = kernels::read(&table, &bytes)?;
+        let stored = kernels::read(&mut table.unpack(&bytes, Column::is_of_kernels))?;
         let mut positions: Vec<u32> = (0..stored.len() as u32).collect();
         positions.sort_unstable_by(|&a, &b| stored[a as usize].id.cmp(&stored[b as usize].id));
         let kernels = positions.iter().map(|&place| stored[place as usize].clone()).collect();
@@ -165,8 +165,9 @@ impl HubFile {
         if let Some(graph) = self.graph.get() {
             return Ok(graph);
         }
-        let types = read_nodes::read(&self.table, &self.bytes)?;
-        let sets = Sets::read(&self.table, &self.bytes, &types, self.kernels.len())?;
+        let mut columns = self.table.unpack(&self.bytes, |column| !column.is_of_kernels());
+        let types = read_nodes::read(&mut columns)?;
+        let sets = Sets::read(&mut columns, &types, self.kernels.len())?;
         Ok(self.graph.get_or_init(|| Graph { types, sets }))
     }
 }

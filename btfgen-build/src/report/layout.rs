@@ -1,5 +1,6 @@
 //! Layout: how the relocations of objects lie, by the local types that they name and by the sections that they patch.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::memo::Memo;
@@ -39,8 +40,9 @@ struct Section {
     object: usize,
     name: Arc<str>,
     members: Vec<Member>,
-    /// Decoded when a relocation of it first finds nothing.
+    /// Decoded when a relocation of it first finds nothing; `taken` once a thread is at it.
     code: OnceLock<Code>,
+    taken: AtomicBool,
 }
 
 /// A section's instructions.
@@ -110,9 +112,18 @@ impl<'o> Layout<'o> {
         (self.section_of[object][relocation], insn)
     }
 
+    /// Decodes sections, but those that another thread is at: several that are about to need the same do it together.
+    pub(super) fn decode(&self, sections: impl Iterator<Item = usize>) {
+        for section in sections {
+            if !self.sections[section].taken.swap(true, Ordering::Relaxed) {
+                self.code(section);
+            }
+        }
+    }
+
     /// A section's instructions.
     pub(super) fn code(&self, section: usize) -> &Code {
-        let Section { object, name, members, code } = &self.sections[section];
+        let Section { object, name, members, code, .. } = &self.sections[section];
         code.get_or_init(|| {
             let flow = self.objects[*object].flow(name);
             let deciding: Vec<Member> =
@@ -129,7 +140,8 @@ impl<'o> Layout<'o> {
 
 impl Section {
     fn new(object: usize, name: Arc<str>) -> Self {
-        Self { object, name, members: Vec::new(), code: OnceLock::new() }
+        let (code, taken) = (OnceLock::new(), AtomicBool::new(false));
+        Self { object, name, members: Vec::new(), code, taken }
     }
 }
 

@@ -189,7 +189,9 @@ impl<'l> Outcomes<'l> {
         let failing = &self.failing;
         let failed = self.failed.entry(lists).or_insert_with_key(|lists| {
             let failing = lists.iter().flat_map(|&list| failing[list].iter());
-            (next, Arc::new(Failed::new(self.layout, failing)))
+            let failed = Failed::new(self.layout, failing);
+            self.layout.decode(failed.poisoned.iter().map(|poisoned| poisoned.section));
+            (next, Arc::new(failed))
         });
         failed.clone()
     }

@@ -19,9 +19,8 @@ pub(crate) fn pack(args: &args::Pack) -> Result<Outcome> {
     let bytes = archive::write(&packed.entries, &packed.blobs, &packed.objects, args.level)?;
     output::write(&args.output, &bytes)?;
     packed.report.archive_bytes = bytes.len();
-    for warning in packed.report.warnings() {
-        eprintln!("warning: {warning}");
-    }
+    let warnings = packed.report.warnings().into_iter();
+    eprint!("{}", warnings.map(|warning| format!("warning: {warning}\n")).collect::<String>());
     show(&packed.report, args.job.json, |report| format!("{report}\n"))
 }
 

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::HubFileError;
+use crate::threads::on_all_cores;
 
 /// First bytes of every hub file.
 pub(super) const MAGIC: [u8; 8] = *b"\x89BTFHUB\n";
@@ -25,6 +26,11 @@ macro_rules! columns {
         impl Column {
             /// All columns, in the order of their numbers.
             pub(super) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Whether it belongs to the kernel table.
+            pub(super) fn is_of_kernels(self) -> bool {
+                matches!(self, Self::Kernels | Self::Hashes)
+            }
 
             /// Its name in messages.
             pub(super) fn name(self) -> &'static str {
@@ -234,11 +240,15 @@ impl Table {
         }
     }
 
-    /// Unpacks a column; one that is not there is empty.
-    pub(super) fn read(&self, file: &[u8], column: Column) -> Result<Vec<u8>, HubFileError> {
-        let Some(place) = self.places.iter().find(|place| place.column == column) else {
-            return Ok(Vec::new());
-        };
+    /// Unpacks those columns that are wanted, on all cores.
+    pub(super) fn unpack(&self, file: &[u8], wanted: impl Fn(Column) -> bool) -> Unpacked {
+        let places: Vec<&Place> = self.places.iter().filter(|place| wanted(place.column)).collect();
+        let read = |(): &mut (), at: usize| (places[at].column, Self::read(file, places[at]));
+        Unpacked { columns: on_all_cores(places.len(), || (), read) }
+    }
+
+    fn read(file: &[u8], place: &Place) -> Result<Vec<u8>, HubFileError> {
+        let column = place.column;
         let damaged = || HubFileError::Checksum { column: column.name() };
         let stored = file.get(place.range.clone()).ok_or(HubFileError::Truncated { len: file.len() })?;
         if checksum(stored) != place.checksum {
@@ -260,18 +270,28 @@ impl Table {
     }
 }
 
+/// Columns that are unpacked, or what is wrong with them.
+pub(super) struct Unpacked {
+    columns: Vec<(Column, Result<Vec<u8>, HubFileError>)>,
+}
+
+impl Unpacked {
+    /// A column to be read, once; one that is not there is empty.
+    pub(super) fn reader(&mut self, column: Column) -> Result<Reader, HubFileError> {
+        let place = self.columns.iter().position(|(other, _)| *other == column);
+        let bytes = place.map_or(Ok(Vec::new()), |place| self.columns.swap_remove(place).1)?;
+        Ok(Reader { column, bytes, at: 0 })
+    }
+}
+
 /// A column being read.
 pub(super) struct Reader {
     column: Column,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     at: usize,
 }
 
 impl Reader {
-    pub(super) fn new(table: &Table, file: &[u8], column: Column) -> Result<Self, HubFileError> {
-        Ok(Self { column, bytes: table.read(file, column)?, at: 0 })
-    }
-
     pub(super) fn malformed(&self, what: &'static str) -> HubFileError {
         HubFileError::Malformed { column: self.column.name(), what }
     }

@@ -4,7 +4,7 @@
 //! version before. A *script* tells runs of entries that are copied, left out and new.
 
 use super::HubFileError;
-use super::column::{Column, Columns, Reader, Table};
+use super::column::{Column, Columns, Reader, Unpacked};
 
 /// Most entries of one definition, as BTF has it.
 pub(super) const MAX_ENTRIES: usize = 0xffff;
@@ -200,13 +200,8 @@ pub(super) struct EntryReader {
 }
 
 impl EntryReader {
-    pub(super) fn new(
-        table: &Table,
-        file: &[u8],
-        names: usize,
-        type_count: usize,
-    ) -> Result<Self, HubFileError> {
-        let open = |column| Reader::new(table, file, column);
+    pub(super) fn new(columns: &mut Unpacked, names: usize, type_count: usize) -> Result<Self, HubFileError> {
+        let mut open = |column| columns.reader(column);
         Ok(Self {
             script: open(Column::Script)?,
             changes: open(Column::Changes)?,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use btfgen_runtime::KernelId;
 
 use super::HubFileError;
-use super::column::{Column, Columns, Reader, Table};
+use super::column::{Column, Columns, Unpacked};
 use crate::btf::{DataModel, Endian};
 
 /// Most kernels of one file.
@@ -58,9 +58,9 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
 }
 
 /// Reads the kernel table; no two kernels share an id.
-pub(super) fn read(table: &Table, file: &[u8]) -> Result<Vec<KernelRecord>, HubFileError> {
-    let mut column = Reader::new(table, file, Column::Kernels)?;
-    let mut hashes = Reader::new(table, file, Column::Hashes)?;
+pub(super) fn read(columns: &mut Unpacked) -> Result<Vec<KernelRecord>, HubFileError> {
+    let mut column = columns.reader(Column::Kernels)?;
+    let mut hashes = columns.reader(Column::Hashes)?;
     let mut kernels: Vec<KernelRecord> = Vec::new();
     while column.left() != 0 {
         let id = column.text()?;

@@ -1,7 +1,7 @@
 //! Columns to definitions: what `nodes` writes, with every number checked.
 
 use super::HubFileError;
-use super::column::{Column, Reader, Table};
+use super::column::{Column, Reader, Unpacked};
 use super::entries::{Entry, EntryReader, MAX_ENTRIES};
 use super::nodes::{KINDS, MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
 use crate::types::{Composite, Enumerator, Fixed, Member, Name, Names, Type, TypeRef};
@@ -10,9 +10,9 @@ use crate::types::{Composite, Enumerator, Fixed, Member, Name, Names, Type, Type
 const MAX_NAME_BYTES: usize = 1 << 26;
 
 /// Reads names and definitions; references are in range, but may make a circle.
-pub(super) fn read(table: &Table, file: &[u8]) -> Result<Fixed, HubFileError> {
-    let names = read_names(table, file)?;
-    let mut counts = Reader::new(table, file, Column::Counts)?;
+pub(super) fn read(columns: &mut Unpacked) -> Result<Fixed, HubFileError> {
+    let names = read_names(columns)?;
+    let mut counts = columns.reader(Column::Counts)?;
     let mut by_kind = [0usize; KINDS];
     let mut total = 1u64;
     for count in &mut by_kind {
@@ -25,14 +25,14 @@ pub(super) fn read(table: &Table, file: &[u8]) -> Result<Fixed, HubFileError> {
     }
     counts.end()?;
     let mut types = Fixed::new(names, 0);
-    Fields::open(table, file)?.read(&mut types, &by_kind, total as usize)?;
-    read_entries(table, file, &mut types)?;
+    Fields::open(columns)?.read(&mut types, &by_kind, total as usize)?;
+    read_entries(columns, &mut types)?;
     Ok(types)
 }
 
-fn read_names(table: &Table, file: &[u8]) -> Result<Names, HubFileError> {
-    let mut shared = Reader::new(table, file, Column::NameShared)?;
-    let mut tails = Reader::new(table, file, Column::NameTail)?;
+fn read_names(columns: &mut Unpacked) -> Result<Names, HubFileError> {
+    let mut shared = columns.reader(Column::NameShared)?;
+    let mut tails = columns.reader(Column::NameTail)?;
     let (mut bytes, mut ends) = (Vec::with_capacity(tails.left() * 2), vec![0u32]);
     let mut start = 0;
     while shared.left() != 0 {
@@ -74,8 +74,8 @@ struct Before {
 }
 
 impl Fields {
-    fn open(table: &Table, file: &[u8]) -> Result<Self, HubFileError> {
-        let open = |column| Reader::new(table, file, column);
+    fn open(columns: &mut Unpacked) -> Result<Self, HubFileError> {
+        let mut open = |column| columns.reader(column);
         Ok(Self {
             name: open(Column::TypeName)?,
             size: open(Column::Size)?,
@@ -186,10 +186,10 @@ impl Fields {
     }
 }
 
-fn read_entries(table: &Table, file: &[u8], types: &mut Fixed) -> Result<(), HubFileError> {
-    let mut counts = Reader::new(table, file, Column::EntryCount)?;
-    let mut bases = Reader::new(table, file, Column::Base)?;
-    let mut reader = EntryReader::new(table, file, types.names().len(), types.len())?;
+fn read_entries(columns: &mut Unpacked, types: &mut Fixed) -> Result<(), HubFileError> {
+    let mut counts = columns.reader(Column::EntryCount)?;
+    let mut bases = columns.reader(Column::Base)?;
+    let mut reader = EntryReader::new(columns, types.names().len(), types.len())?;
     // Entries of the last definitions, and where each definition's begin.
     let (mut recent, mut starts): (Vec<Entry>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut total = 0;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::HubFileError;
-use super::column::{Column, Columns, Reader, Table};
+use super::column::{Column, Columns, Unpacked};
 use crate::types::{Name, Type, TypeRef, Types};
 
 /// Most definitions of all kernels together, each counted for each kernel that holds it.
@@ -164,12 +164,7 @@ pub(super) struct Sets {
 impl Sets {
     pub(super) const NONE: u32 = u32::MAX;
 
-    pub(super) fn read(
-        table: &Table,
-        file: &[u8],
-        types: &Types,
-        kernels: usize,
-    ) -> Result<Self, HubFileError> {
+    pub(super) fn read(columns: &mut Unpacked, types: &Types, kernels: usize) -> Result<Self, HubFileError> {
         let mut sets = Self {
             runs: Vec::new(),
             ends: Vec::new(),
@@ -177,13 +172,13 @@ impl Sets {
             repeated: Vec::new(),
             orders: Vec::new(),
         };
-        sets.read_sets(table, file, kernels)?;
+        sets.read_sets(columns, kernels)?;
         let count = sets.ends.len();
         let sizes: Vec<u64> = (0..count as u32)
             .map(|set| sets.runs(set).iter().map(|&(_, len)| u64::from(len)).sum())
             .collect();
         let mut members = 0u64;
-        let mut column = Reader::new(table, file, Column::Holders)?;
+        let mut column = columns.reader(Column::Holders)?;
         for ty in types.refs() {
             let mut set = Self::NONE;
             if is_root(types, ty) {
@@ -193,7 +188,7 @@ impl Sets {
             sets.holders.push(set);
         }
         column.end()?;
-        let mut column = Reader::new(table, file, Column::Repeated)?;
+        let mut column = columns.reader(Column::Repeated)?;
         let mut ty = 0;
         while column.left() != 0 {
             // Ascending, so that there are no more than definitions.
@@ -206,7 +201,7 @@ impl Sets {
             members += sizes[set as usize];
             sets.repeated.push((ty, set));
         }
-        let mut column = Reader::new(table, file, Column::Orders)?;
+        let mut column = columns.reader(Column::Orders)?;
         let (mut first, mut ordered) = (0, 0);
         while column.left() != 0 {
             let len = column.below(MAX_ORDER + 1, "lengths")?;
@@ -230,8 +225,8 @@ impl Sets {
         Ok(sets)
     }
 
-    fn read_sets(&mut self, table: &Table, file: &[u8], kernels: usize) -> Result<(), HubFileError> {
-        let mut column = Reader::new(table, file, Column::Sets)?;
+    fn read_sets(&mut self, columns: &mut Unpacked, kernels: usize) -> Result<(), HubFileError> {
+        let mut column = columns.reader(Column::Sets)?;
         let count = column.below(column.left(), "lengths")?;
         for _ in 0..count {
             let mut end = 0;

@@ -258,8 +258,9 @@ fn damage_is_an_error() {
 fn hostile_columns_are_refused_or_read() {
     let file = build(&(0..8).collect::<Vec<_>>());
     let table = Table::open(&file).unwrap();
+    let mut unpacked = table.unpack(&file, |_| true);
     let columns: Vec<Vec<u8>> =
-        Column::ALL.iter().map(|&column| table.read(&file, column).unwrap()).collect();
+        Column::ALL.iter().map(|&column| unpacked.reader(column).unwrap().bytes).collect();
     let object = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/objects/el/fields.o");
     let object = Object::parse("fields.o", &std::fs::read(object).unwrap()).unwrap();
     let roots = Roots::new(&[object]).unwrap();
@@ -301,8 +302,9 @@ fn what_expands_without_end_is_refused() {
     let table = Table::open(&file).unwrap();
     let check = |change: &dyn Fn(&mut Columns), expect: &str| {
         let mut out = Columns::new();
+        let mut unpacked = table.unpack(&file, |_| true);
         for &column in Column::ALL {
-            *out.raw(column) = table.read(&file, column).unwrap();
+            *out.raw(column) = unpacked.reader(column).unwrap().bytes;
         }
         change(&mut out);
         let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.check());
