@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::memo::Memo;
+
 /// A build script's conversation with cargo: instructions, collected as values and printed at the end.
 #[derive(Debug)]
 pub(crate) struct Script {
     env: Env,
     lines: Vec<String>,
+    /// The same, to be found.
+    known: Memo<String, ()>,
 }
 
 #[derive(Debug)]
@@ -20,14 +24,14 @@ enum Env {
 impl Script {
     /// A script that reads the process's environment.
     pub(crate) fn new() -> Self {
-        Self { env: Env::Process, lines: Vec::new() }
+        Self { env: Env::Process, lines: Vec::new(), known: Memo::default() }
     }
 
     /// A script in an environment of exactly these variables.
     #[cfg(test)]
     pub(crate) fn with_env(pairs: &[(&str, &str)]) -> Self {
         let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
-        Self { env: Env::Given(env), lines: Vec::new() }
+        Self { env: Env::Given(env), lines: Vec::new(), known: Memo::default() }
     }
 
     /// Reads a variable and has the script run again when it changes.
@@ -81,13 +85,12 @@ impl Script {
 
     /// Prints the instructions to standard output, where cargo reads them.
     pub(crate) fn print(&self) {
-        for line in self.instructions() {
-            println!("{line}");
-        }
+        // At once: line by line each is a system call.
+        print!("{}", self.instructions().iter().map(|line| format!("{line}\n")).collect::<String>());
     }
 
     fn push(&mut self, line: String) {
-        if !self.lines.contains(&line) {
+        if self.known.insert(line.clone(), ()).is_none() {
             self.lines.push(line);
         }
     }

@@ -54,7 +54,7 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     [&cache, &job.out_dir()?.join(ARCHIVE_NAME)].into_iter().for_each(|path| fs::remove_left_over(path));
     let known = Known::read(&cache);
     let (mut packed, mut learned) =
-        pipeline::pack_knowing(&objects, &job.hub, &job.filter, job.on_failure, known.clone())
+        pipeline::pack_knowing(&objects, &job.hub, &job.filter, job.on_failure, &known)
             .context(|| format!("while generating from hub {}", job.hub.display()))?;
     for warning in packed.report.warnings() {
         script.warning(&warning);

@@ -3,7 +3,6 @@
 mod collect;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +15,7 @@ use crate::error::Context;
 use crate::hub::file::HubFile;
 use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
+use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
 use crate::report::{Layout, Report};
@@ -143,16 +143,18 @@ pub(crate) fn pack_knowing(
     hub: &Path,
     filter: &KernelFilter,
     on_failure: OnFailure,
-    known: Known,
+    known: &Known,
 ) -> Result<(Packed, Known), Error> {
     let roots = roots_of(objects)?;
     let names = objects.iter().map(|object| (object.name().to_owned(), object.endian() == Endian::Big));
-    let known = known.in_context(cache::context(&roots, names, hub));
+    let context = cache::context(&roots, names, hub);
+    let nothing = Known { context, ..Known::default() };
+    let known = if known.context == context { known } else { &nothing };
     let code = cache::code(objects);
-    let last = Last { known: &known, same_code: known.code == code };
+    let last = Last { known, same_code: known.code == code };
     let job = Job { last: Some(last), ..Job::new(objects, &roots, hub, filter) };
     let read = job.run_knowing()?;
-    let learned = read.learned(&known, code);
+    let learned = read.learned(known, code);
     Ok((read.packed(objects, &roots, on_failure)?, learned))
 }
 
@@ -286,17 +288,26 @@ impl<'a> Job<'a> {
     fn remembered(&self, hub: u64) -> Option<HubResults> {
         let Known { listing, findings, .. } = self.last?.known;
         let listing = listing.as_ref().filter(|listing| listing.hub == hub)?;
-        let mut first: BTreeMap<u64, &KernelId> = BTreeMap::new();
+        let mut places: Memo<u64, usize> = Memo::default();
+        let mut first: Vec<(u64, &KernelId, &Finding)> = Vec::new();
         for (id, key) in &listing.kernels {
-            first.entry(*key).or_insert(id);
+            if !places.contains_key(key) {
+                places.insert(*key, first.len());
+                first.push((*key, id, findings.get(key)?));
+            }
         }
-        let first: Vec<(u64, &KernelId)> =
-            first.into_iter().filter(|(key, _)| findings.contains_key(key)).collect();
-        let task = |worker: &mut Worker<'_, '_>, at: usize| worker.recall(first[at].1, Some(first[at].0));
-        let recalled = on_all_cores(first.len(), || self.worker(self.roots.types()), task);
+        // Those that share their bytes in a row, so that one thread meets them.
+        let mut order: Vec<usize> = (0..first.len()).collect();
+        order.sort_by_key(|&at| first[at].2.bytes.as_ref().ok().map(|bytes| bytes.as_ptr()));
+        let task = |worker: &mut Worker<'_, '_>, at: usize| {
+            let (key, id, _) = first[order[at]];
+            (order[at], worker.recall(id, Some(key)))
+        };
+        let mut recalled = on_all_cores(first.len(), || self.worker(self.roots.types()), task);
+        recalled.sort_unstable_by_key(|(at, _)| *at);
         let result = |(id, key): &(KernelId, u64)| {
-            let place = first.binary_search_by_key(key, |(key, _)| *key).ok()?;
-            Some(Ok(Minimized { id: id.clone(), ..recalled[place].clone()? }))
+            let (_, recalled) = &recalled[*places.get(key)?];
+            Some(Ok(Minimized { id: id.clone(), ..recalled.clone()? }))
         };
         let results = listing.kernels.iter().map(result).collect::<Option<_>>()?;
         Some(HubResults { results, idle: listing.idle.clone(), notes: Vec::new(), hub: Some(hub) })

@@ -86,11 +86,6 @@ impl Known {
     pub(crate) fn write(&self, path: &Path) {
         let _ = fs::write(path, &wire::encode(self));
     }
-
-    /// What is known of this context: all, or nothing.
-    pub(crate) fn in_context(self, context: u64) -> Self {
-        if self.context == context { self } else { Self { context, ..Self::default() } }
-    }
 }
 
 impl Written {

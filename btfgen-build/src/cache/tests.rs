@@ -70,9 +70,3 @@ fn any_content_is_a_cache_or_none() {
         }
     }
 }
-
-#[test]
-fn another_context_knows_nothing() {
-    assert_eq!(known().in_context(7), known());
-    assert_eq!(known().in_context(8), Known { context: 8, ..Known::default() });
-}

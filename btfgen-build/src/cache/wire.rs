@@ -1,6 +1,7 @@
 //! Wire: the cache as bytes. All or nothing: a checksum is over everything, and what is out of range is no cache.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::{Finding, Known, Listing, Written, hash_bytes};
@@ -8,21 +9,22 @@ use crate::memo::Memo;
 use crate::report::Unresolved;
 
 /// First bytes of every cache, the last the layout's version.
-pub(super) const MAGIC: &[u8] = b"btfgen cache 1\n";
+pub(super) const MAGIC: &[u8] = b"btfgen cache 2\n";
 
 /// Numbers have eight bytes, low byte first; texts and lists are preceded by their length.
+///
+/// Most findings share their bytes, nearly all what they leave unresolved, and that its reasons: each is there once.
 pub(super) fn encode(known: &Known) -> Vec<u8> {
     let mut out = Writer(Vec::new());
     out.word(known.context);
     out.word(known.code);
-    // Most findings share their bytes, and nearly all a reason with others.
-    let (mut shared, mut numbers): (Vec<&[u8]>, Memo<&[u8], u64>) = (Vec::new(), Memo::default());
+    let (mut shared, mut lists) = (Shared::default(), Shared::default());
+    // What is shared in memory too is told by where it lies.
+    let mut by_place: Memo<(*const u8, usize), u64> = Memo::default();
     let mut number = |bytes| -> u64 {
-        *numbers.entry(bytes).or_insert_with(|| {
-            shared.push(bytes);
-            shared.len() as u64 - 1
-        })
+        *by_place.entry((<[u8]>::as_ptr(bytes), bytes.len())).or_insert_with(|| shared.number(bytes))
     };
+    let mut lists_by_place: Memo<*const Unresolved, u64> = Memo::default();
     let mut findings = Writer(Vec::new());
     findings.list(known.findings.iter(), |out, (key, finding)| {
         out.word(*key);
@@ -32,14 +34,19 @@ pub(super) fn encode(known: &Known) -> Vec<u8> {
         };
         out.word(served);
         out.word(number(content));
-        out.list(finding.unresolved.iter(), |out, it| {
-            out.word(it.object as u64);
-            out.word(it.relocation as u64);
-            out.word(u64::from(it.lasting) << 1 | u64::from(it.reached));
-            out.word(number(it.reason.as_bytes()));
-        });
+        let list = lists_by_place.entry(finding.unresolved.as_ptr());
+        out.word(*list.or_insert_with(|| {
+            let mut list = Writer(Vec::new());
+            for it in finding.unresolved.iter() {
+                list.word((it.object as u64) << 32 | it.relocation as u64);
+                let reason = number(it.reason.as_bytes());
+                list.word(reason << 2 | u64::from(it.lasting) << 1 | u64::from(it.reached));
+            }
+            lists.number(list.0)
+        }));
     });
-    out.list(shared.iter(), |out, bytes| out.bytes(bytes));
+    out.list(shared.all.iter(), |out, bytes| out.bytes(bytes));
+    out.list(lists.all.iter(), |out, bytes| out.bytes(bytes));
     out.0.extend(findings.0);
     out.list(known.listing.iter(), |out, listing| {
         out.word(listing.hub);
@@ -66,9 +73,29 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Known> {
     let mut input = Reader(content);
     let (context, code) = (input.word()?, input.word()?);
     let shared: Vec<&[u8]> = input.list(Reader::bytes)?;
-    let text = |number: u64| Some(std::str::from_utf8(shared.get(number as usize)?).ok()?.to_owned());
+    let text = |number: u64| std::str::from_utf8(shared.get(number as usize)?).ok();
     let mut blobs: Memo<u64, Arc<[u8]>> = Memo::default();
     let mut reasons: Memo<u64, Arc<str>> = Memo::default();
+    let lists: Vec<Arc<[Unresolved]>> = input.list(|input| {
+        let (words, rest) = input.bytes()?.as_chunks::<16>();
+        let mut list = Vec::with_capacity(words.len());
+        for words in words {
+            let mut input = Reader(words);
+            let (place, number) = (input.word()?, input.word()?);
+            let reason = match reasons.get(&(number >> 2)) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let reason: Arc<str> = text(number >> 2)?.into();
+                    reasons.insert(number >> 2, Arc::clone(&reason));
+                    reason
+                }
+            };
+            let (object, relocation) = ((place >> 32) as usize, place as u32 as usize);
+            let (lasting, reached) = (number & 2 != 0, number & 1 != 0);
+            list.push(Unresolved { object, relocation, lasting, reason, reached });
+        }
+        rest.is_empty().then(|| list.into())
+    })?;
     let findings: Vec<(u64, Finding)> = input.list(|input| {
         let (key, served, number) = (input.word()?, input.word()?, input.word()?);
         let bytes = match served {
@@ -76,23 +103,10 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Known> {
                 let content = *shared.get(number as usize)?;
                 Ok(Arc::clone(blobs.entry(number).or_insert_with(|| content.into())))
             }
-            _ => Err(text(number)?),
+            _ => Err(text(number)?.to_owned()),
         };
-        let unresolved = input.list(|input| {
-            let (object, relocation) = (input.word()? as usize, input.word()? as usize);
-            let (marks, number) = (input.word()?, input.word()?);
-            let reason = match reasons.get(&number) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let reason: Arc<str> = text(number)?.into();
-                    reasons.insert(number, Arc::clone(&reason));
-                    reason
-                }
-            };
-            let (lasting, reached) = (marks & 2 != 0, marks & 1 != 0);
-            Some(Unresolved { object, relocation, lasting, reason, reached })
-        })?;
-        Some((key, Finding { bytes, unresolved: unresolved.into() }))
+        let unresolved = Arc::clone(lists.get(input.word()? as usize)?);
+        Some((key, Finding { bytes, unresolved }))
     })?;
     let listing: Vec<Listing> = input.list(|input| {
         let hub = input.word()?;
@@ -111,6 +125,27 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Known> {
         archive: archive.into_iter().next(),
     };
     input.0.is_empty().then_some(known)
+}
+
+/// Bytes that are stored once, by the number of their first use.
+struct Shared<B> {
+    all: Vec<B>,
+    numbers: Memo<B, u64>,
+}
+
+impl<B> Default for Shared<B> {
+    fn default() -> Self {
+        Self { all: Vec::new(), numbers: Memo::default() }
+    }
+}
+
+impl<B: Clone + Eq + Hash> Shared<B> {
+    fn number(&mut self, bytes: B) -> u64 {
+        *self.numbers.entry(bytes).or_insert_with_key(|bytes| {
+            self.all.push(bytes.clone());
+            self.all.len() as u64 - 1
+        })
+    }
 }
 
 struct Writer(Vec<u8>);

@@ -10,6 +10,7 @@ use crate::cache::{self, Known};
 use crate::error::Context;
 use crate::hub::{BtfFile, TreeEntry};
 use crate::kernel::KernelTypes;
+use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
 use crate::report::{Outcomes, Unresolved};
@@ -30,6 +31,9 @@ pub(super) struct Worker<'j, 'a> {
     types: Types,
     minimizer: Minimizer<'j>,
     outcomes: Option<Outcomes<'j>>,
+    /// What known minimized BTFs leave unresolved, by their addresses and, with the reasons known, by those of these too.
+    again: Memo<*const u8, Arc<[Unresolved]>>,
+    recalled: Memo<(*const u8, *const Unresolved), Option<Arc<[Unresolved]>>>,
 }
 
 /// What a worker makes of a kernel.
@@ -47,7 +51,8 @@ pub(super) struct Minimized {
 impl<'j, 'a> Worker<'j, 'a> {
     /// `types` are the roots' own, perhaps with more.
     pub(super) fn new(job: &'j Job<'a>, types: Types) -> Self {
-        Self { job, types, minimizer: Minimizer::new(job.roots), outcomes: None }
+        let (again, recalled) = (Memo::default(), Memo::default());
+        Self { job, types, minimizer: Minimizer::new(job.roots), outcomes: None, again, recalled }
     }
 
     /// What a kernel whose candidates are in this worker's store leaves unresolved.
@@ -64,12 +69,31 @@ impl<'j, 'a> Worker<'j, 'a> {
             _ if same_code => Arc::clone(&finding.unresolved),
             Err(_) => Arc::default(),
             Ok(bytes) => {
-                let btf = Btf::parse(bytes).ok()?;
-                let kernel = KernelTypes::from_btf(&mut self.types, self.job.roots, &btf).ok()?;
-                cache::with_reasons(&self.unresolved(&kernel), &finding.unresolved)?
+                let key = (bytes.as_ptr(), finding.unresolved.as_ptr());
+                match self.recalled.get(&key) {
+                    Some(known) => known.clone()?,
+                    None => {
+                        let again = self.unresolved_again(bytes);
+                        let recalled = again.and_then(|it| cache::with_reasons(&it, &finding.unresolved));
+                        self.recalled.insert(key, recalled.clone());
+                        recalled?
+                    }
+                }
             }
         };
         Some(Minimized { id: id.clone(), bytes: finding.bytes.clone(), unresolved, key, known: true })
+    }
+
+    /// What a minimized BTF of the last build leaves unresolved, now.
+    fn unresolved_again(&mut self, bytes: &[u8]) -> Option<Arc<[Unresolved]>> {
+        if let Some(known) = self.again.get(&bytes.as_ptr()) {
+            return Some(Arc::clone(known));
+        }
+        let btf = Btf::parse(bytes).ok()?;
+        let kernel = KernelTypes::from_btf(&mut self.types, self.job.roots, &btf).ok()?;
+        let unresolved = self.unresolved(&kernel);
+        self.again.insert(bytes.as_ptr(), Arc::clone(&unresolved));
+        Some(unresolved)
     }
 
     /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
