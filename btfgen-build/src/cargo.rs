@@ -73,8 +73,14 @@ impl Script {
 
     /// Shows a warning, one for each line of the text.
     pub(crate) fn warning(&mut self, text: &str) {
-        for line in text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
-            self.push(format!("cargo::warning={line}"));
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+            let line = &rest[..end];
+            if !line.trim().is_empty() {
+                self.push(format!("cargo::warning={line}"));
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
         }
     }
 

@@ -100,7 +100,8 @@ impl Written {
         for (id, blob) in entries {
             (id.as_str(), blob).hash(&mut hasher);
         }
-        (blobs, objects, level).hash(&mut hasher);
+        blobs.iter().for_each(|blob| hasher.write_u64(hash_bytes(blob)));
+        (blobs.len(), objects, level).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -135,7 +136,7 @@ pub(crate) fn code(objects: &[Object]) -> u64 {
 /// Hash of a hub file and of which of its kernels are wanted.
 pub(crate) fn hash_hub(bytes: &[u8], filter: &KernelFilter) -> u64 {
     let mut hasher = hasher();
-    (bytes, format!("{filter:?}")).hash(&mut hasher);
+    (hash_bytes(bytes), format!("{filter:?}")).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -198,7 +198,7 @@ impl<'p> BtfFile<'p> {
     /// A hash of its form and bytes.
     pub(crate) fn hash(&self) -> u64 {
         let mut state = crate::cache::hasher();
-        (self.form, &*self.bytes).hash(&mut state);
+        (self.form, crate::cache::hash_bytes(&self.bytes)).hash(&mut state);
         state.finish()
     }
 

@@ -72,16 +72,19 @@ pub(super) fn relocations(
     for group in groups {
         let section = texts.get(group.section)?;
         let lines = lines.get(&group.section).map_or(&[][..], Vec::as_slice);
+        let before = programs.partition_point(|program| *program.section < *section);
+        let count = programs[before..].partition_point(|program| *program.section == *section);
+        let own = &programs[before..before + count];
         for (number, [insn_offset, root, access, kind]) in group.records.into_iter().enumerate() {
-            let before = lines.partition_point(|line| line[0] <= insn_offset);
-            let line = before.checked_sub(1).map(|at| texts.line(lines[at])).transpose()?;
+            let after = lines.partition_point(|line| line[0] <= insn_offset);
+            let line = after.checked_sub(1).map(|at| texts.line(lines[at])).transpose()?;
             relocations.push(Relocation {
                 number,
                 insn_offset,
                 root,
                 access: texts.access(access)?,
                 kind: RelocationKind::from_number(kind).ok_or(kind),
-                program: program_at(programs, &section, insn_offset),
+                program: program_at(own, insn_offset).map(|at| before + at),
                 line,
                 section: section.clone(),
             });
@@ -138,14 +141,12 @@ impl<'a> Texts<'_, 'a> {
     }
 }
 
-/// The program whose symbol covers the instruction.
-fn program_at(programs: &[Program], section: &str, insn_offset: u32) -> Option<usize> {
-    let key = (section, u64::from(insn_offset));
-    let after = programs.partition_point(|program| (program.section.as_str(), program.offset) <= key);
-    let at = after.checked_sub(1)?;
+/// The program of a section whose symbol covers the instruction.
+fn program_at(programs: &[Program], insn_offset: u32) -> Option<usize> {
+    let offset = u64::from(insn_offset);
+    let at = programs.partition_point(|program| program.offset <= offset).checked_sub(1)?;
     let program = &programs[at];
-    let covers = program.section == section && key.1 < program.offset.saturating_add(program.size);
-    covers.then_some(at)
+    (offset < program.offset.saturating_add(program.size)).then_some(at)
 }
 
 impl Info<'_> {
