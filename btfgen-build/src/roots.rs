@@ -234,7 +234,16 @@ impl Roots {
 
     /// The root that a type of that kind and name is a candidate of.
     pub fn root_of(&self, kind: RootKind, name: &[u8]) -> Option<usize> {
-        let essential = self.types.names().find(&name[..essential_len(name)])?;
+        self.root_named(kind, self.essential_name(name)?)
+    }
+
+    /// The essential name of a name, if there is one among the roots' names.
+    pub(crate) fn essential_name(&self, name: &[u8]) -> Option<Name> {
+        self.types.names().find(&name[..essential_len(name)])
+    }
+
+    /// The root of that kind and essential name.
+    pub(crate) fn root_named(&self, kind: RootKind, essential: Name) -> Option<usize> {
         self.index.get(&(kind, essential)).copied()
     }
 

@@ -28,6 +28,11 @@ impl Fixed {
         Self(types)
     }
 
+    /// Puts names in the place of those that it began with.
+    pub(crate) fn set_names(&mut self, names: Names) {
+        self.0.names = names;
+    }
+
     /// Appends a definition, still without members, enumerators or parameters.
     pub(crate) fn push(&mut self, ty: Type) -> TypeRef {
         self.0.nodes.push(Node { ty, span: NO_SPAN });

@@ -296,6 +296,11 @@ impl Reader {
         HubFileError::Malformed { column: self.column.name(), what }
     }
 
+    /// How many numbers there are, if the column is of them alone.
+    pub(super) fn numbers(&self) -> usize {
+        self.bytes.iter().filter(|&&byte| byte & 0x80 == 0).count()
+    }
+
     /// Bytes that are left; each number takes at least one.
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at

@@ -4,6 +4,7 @@ use super::HubFileError;
 use super::column::{Column, Reader, Unpacked};
 use super::entries::{Entry, EntryReader, MAX_ENTRIES};
 use super::nodes::{KINDS, MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
+use crate::threads::beside;
 use crate::types::{Composite, Enumerator, Fixed, Member, Name, Names, Type, TypeRef};
 
 /// Most bytes of all names together; each may take over the one before.
@@ -11,7 +12,17 @@ const MAX_NAME_BYTES: usize = 1 << 26;
 
 /// Reads names and definitions; references are in range, but may make a circle.
 pub(super) fn read(columns: &mut Unpacked) -> Result<Fixed, HubFileError> {
-    let names = read_names(columns)?;
+    let (shared, tails) = (columns.reader(Column::NameShared)?, columns.reader(Column::NameTail)?);
+    // Definitions refer to names by number, so that they can be read beside them.
+    let count = 1 + shared.numbers();
+    let (types, names) = beside(|| read_definitions(columns, count), || read_names(shared, tails));
+    let names = names?;
+    let mut types = types?;
+    types.set_names(names);
+    Ok(types)
+}
+
+fn read_definitions(columns: &mut Unpacked, names: usize) -> Result<Fixed, HubFileError> {
     let mut counts = columns.reader(Column::Counts)?;
     let mut by_kind = [0usize; KINDS];
     let mut total = 1u64;
@@ -24,15 +35,13 @@ pub(super) fn read(columns: &mut Unpacked) -> Result<Fixed, HubFileError> {
         *count = number as usize;
     }
     counts.end()?;
-    let mut types = Fixed::new(names, 0);
-    Fields::open(columns)?.read(&mut types, &by_kind, total as usize)?;
-    read_entries(columns, &mut types)?;
+    let mut types = Fixed::new(Names::fixed(Vec::new(), vec![0]), 0);
+    Fields::open(columns, names)?.read(&mut types, &by_kind, total as usize)?;
+    read_entries(columns, names, &mut types)?;
     Ok(types)
 }
 
-fn read_names(columns: &mut Unpacked) -> Result<Names, HubFileError> {
-    let mut shared = columns.reader(Column::NameShared)?;
-    let mut tails = columns.reader(Column::NameTail)?;
+fn read_names(mut shared: Reader, mut tails: Reader) -> Result<Names, HubFileError> {
     let (mut bytes, mut ends) = (Vec::with_capacity(tails.left() * 2), vec![0u32]);
     let mut start = 0;
     while shared.left() != 0 {
@@ -52,6 +61,7 @@ fn read_names(columns: &mut Unpacked) -> Result<Names, HubFileError> {
 
 /// The columns of fields that are no entries.
 struct Fields {
+    names: usize,
     name: Reader,
     size: Reader,
     int_shape: Reader,
@@ -74,9 +84,10 @@ struct Before {
 }
 
 impl Fields {
-    fn open(columns: &mut Unpacked) -> Result<Self, HubFileError> {
+    fn open(columns: &mut Unpacked, names: usize) -> Result<Self, HubFileError> {
         let mut open = |column| columns.reader(column);
         Ok(Self {
+            names,
             name: open(Column::TypeName)?,
             size: open(Column::Size)?,
             int_shape: open(Column::IntShape)?,
@@ -98,6 +109,7 @@ impl Fields {
             }
         }
         let Self {
+            names: _,
             name,
             size,
             int_shape,
@@ -114,8 +126,8 @@ impl Fields {
         all.iter().try_for_each(Reader::end)
     }
 
-    fn name(&mut self, before: &mut Before, names: usize) -> Result<Name, HubFileError> {
-        let step = self.name.below(names - before.name as usize, "names")?;
+    fn name(&mut self, before: &mut Before) -> Result<Name, HubFileError> {
+        let step = self.name.below(self.names - before.name as usize, "names")?;
         if step != 0 {
             before.size = 0;
         }
@@ -136,16 +148,15 @@ impl Fields {
         before: &mut Before,
         total: usize,
     ) -> Result<(), HubFileError> {
-        let names = types.names().len();
         let composite = |first| if kind == first { Composite::Struct } else { Composite::Union };
         let ty = match kind {
             0 => {
-                let (name, size) = (self.name(before, names)?, self.size(before)?);
+                let (name, size) = (self.name(before)?, self.size(before)?);
                 let shape = &mut self.int_shape;
                 let (encoding, offset, bits) = (shape.byte()?, shape.byte()?, shape.byte()?);
                 Type::Int { name, size, encoding, offset, bits }
             }
-            1 => Type::Float { name: self.name(before, names)?, size: self.size(before)? },
+            1 => Type::Float { name: self.name(before)?, size: self.size(before)? },
             2 => {
                 before.pointee += self.pointee.below(total - before.pointee as usize, "types")?;
                 Type::Ptr { pointee: TypeRef::at(before.pointee) }
@@ -156,7 +167,7 @@ impl Fields {
                 Type::Array { element: TypeRef::at(self.element.below(total, "types")?), len: before.len }
             }
             4 => {
-                let (name, size) = (self.name(before, names)?, self.size(before)?);
+                let (name, size) = (self.name(before)?, self.size(before)?);
                 let flags = self.enum_flags.byte()?;
                 Type::Enum { name, size, signed: flags & 1 != 0, wide: flags & 2 != 0 }
             }
@@ -170,14 +181,14 @@ impl Fields {
                 types.push_func_proto(result, params.into_iter());
                 return Ok(());
             }
-            6 | 7 => Type::Named { kind: composite(6), name: self.name(before, names)? },
-            8 | 9 => Type::Fwd { kind: composite(8), name: self.name(before, names)? },
+            6 | 7 => Type::Named { kind: composite(6), name: self.name(before)? },
+            8 | 9 => Type::Fwd { kind: composite(8), name: self.name(before)? },
             10 => {
-                let name = self.name(before, names)?;
+                let name = self.name(before)?;
                 Type::Typedef { name, target: TypeRef::at(self.target.below(total, "types")?) }
             }
             _ => {
-                let (name, size) = (self.name(before, names)?, self.size(before)?);
+                let (name, size) = (self.name(before)?, self.size(before)?);
                 Type::Composite { kind: composite(11), name, size }
             }
         };
@@ -186,10 +197,10 @@ impl Fields {
     }
 }
 
-fn read_entries(columns: &mut Unpacked, types: &mut Fixed) -> Result<(), HubFileError> {
+fn read_entries(columns: &mut Unpacked, names: usize, types: &mut Fixed) -> Result<(), HubFileError> {
     let mut counts = columns.reader(Column::EntryCount)?;
     let mut bases = columns.reader(Column::Base)?;
-    let mut reader = EntryReader::new(columns, types.names().len(), types.len())?;
+    let mut reader = EntryReader::new(columns, names, types.len())?;
     // Entries of the last definitions, and where each definition's begin.
     let (mut recent, mut starts): (Vec<Entry>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut total = 0;

@@ -7,7 +7,7 @@ use super::{Graph, HubFile, HubFileError};
 use crate::btf::{DataModel, is_long};
 use crate::kernel::{CandidateRef, KernelTypes, preferred_long};
 use crate::roots::{RootKind, Roots};
-use crate::types::{Composite, Copier, Type, TypeRef, Types};
+use crate::types::{Composite, Copier, Name, Type, TypeRef, Types};
 
 /// Kernels of a hub file as a set of roots sees them; those that look the same share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,16 @@ struct Relevant {
     long: bool,
 }
 
+/// What of a file a set of roots sees.
+struct Seen<'v> {
+    graph: &'v Graph,
+    /// Number of roots.
+    roots: usize,
+    relevant: &'v [Relevant],
+    /// For each of the file's orders its root.
+    order_roots: &'v [Option<usize>],
+}
+
 impl HubFile {
     /// What a set of roots reaches of these kernels, given by their places among [`HubFile::kernels`].
     ///
@@ -38,12 +48,17 @@ impl HubFile {
     /// When there is no kernel at one of the places.
     pub fn view(&self, types: &mut Types, roots: &Roots, kernels: &[usize]) -> Result<HubView, HubFileError> {
         let graph = self.graph()?;
-        let relevant = relevant(graph, roots);
+        let mut finder = RootFinder::new(graph, roots);
+        let relevant = relevant(graph, &mut finder);
+        let orders = graph.sets.orders.iter();
+        let order_roots: Vec<Option<usize>> =
+            orders.map(|(order, _)| finder.root_of(*order.first()?)).collect();
+        let seen = Seen { graph, roots: roots.roots().len(), relevant: &relevant, order_roots: &order_roots };
         let (groups, members) = self.group(graph, &relevant, kernels);
         let mut copier = Copier::new(&graph.types);
         let mut distinct = Vec::with_capacity(members.len());
         for kernel in members {
-            distinct.push(self.kernel_types(graph, roots, &relevant, &mut copier, types, kernel)?);
+            distinct.push(self.kernel_types(&seen, &mut copier, types, kernel)?);
         }
         Ok(HubView { distinct, kernels: groups })
     }
@@ -116,16 +131,14 @@ impl HubFile {
 
     fn kernel_types(
         &self,
-        graph: &Graph,
-        roots: &Roots,
-        relevant: &[Relevant],
+        &Seen { graph, roots, relevant, order_roots }: &Seen<'_>,
         copier: &mut Copier<'_>,
         types: &mut Types,
         kernel: usize,
     ) -> Result<KernelTypes, HubFileError> {
         let model = self.kernels[kernel].model;
         let position = self.position(kernel) as u32;
-        let mut numbers: Vec<Vec<u32>> = vec![Vec::new(); roots.roots().len()];
+        let mut numbers: Vec<Vec<u32>> = vec![Vec::new(); roots];
         let mut long: Option<TypeRef> = None;
         for it in relevant.iter().filter(|it| graph.sets.contains(it.set, position)) {
             if let Some(root) = it.root {
@@ -140,8 +153,7 @@ impl HubFile {
                 long = Some(long.map_or(ty, |long| preferred_long(types, long, ty)));
             }
         }
-        for (order, set) in &graph.sets.orders {
-            let root = order.first().and_then(|&ty| root_of(graph, roots, ty));
+        for ((order, set), root) in graph.sets.orders.iter().zip(order_roots) {
             let Some(root) = root.filter(|_| graph.sets.contains(*set, position)) else { continue };
             let place = |ty: &u32| order.iter().position(|other| other == ty).unwrap_or(order.len());
             numbers[root].sort_by_key(place);
@@ -177,20 +189,38 @@ fn root_kind(ty: Type) -> Option<RootKind> {
     })
 }
 
-fn root_of(graph: &Graph, roots: &Roots, ty: u32) -> Option<usize> {
-    let ty = TypeRef::at(ty);
-    let kind = root_kind(graph.types.get(ty))?;
-    roots.root_of(kind, graph.types.names().get(graph.types.name_of(ty)))
+/// Finds the roots of a file's definitions, each name looked up once.
+struct RootFinder<'g> {
+    graph: &'g Graph,
+    roots: &'g Roots,
+    /// For each of the file's names, once looked up, its essential name among the roots'.
+    names: Vec<Option<Option<Name>>>,
 }
 
-fn relevant(graph: &Graph, roots: &Roots) -> Vec<Relevant> {
+impl<'g> RootFinder<'g> {
+    fn new(graph: &'g Graph, roots: &'g Roots) -> Self {
+        Self { graph, roots, names: vec![None; graph.types.names().len()] }
+    }
+
+    fn root_of(&mut self, ty: u32) -> Option<usize> {
+        let types = &self.graph.types;
+        let ty = TypeRef::at(ty);
+        let kind = root_kind(types.get(ty))?;
+        let name = types.name_of(ty);
+        let find = || self.roots.essential_name(types.names().get(name));
+        let essential = self.names.get_mut(name.index())?.get_or_insert_with(find);
+        self.roots.root_named(kind, (*essential)?)
+    }
+}
+
+fn relevant(graph: &Graph, finder: &mut RootFinder<'_>) -> Vec<Relevant> {
     let mut relevant = Vec::new();
     for ty in 1..graph.types.len() as u32 {
         let set = graph.sets.holders(ty);
         if set == Sets::NONE {
             continue;
         }
-        let root = root_of(graph, roots, ty);
+        let root = finder.root_of(ty);
         let reference = TypeRef::at(ty);
         let int = matches!(graph.types.get(reference), Type::Int { .. });
         let long = int && is_long(graph.types.names().get(graph.types.name_of(reference)));
