@@ -58,17 +58,12 @@ fn roots_of(objects: &[Object]) -> Result<Roots, Error> {
     Roots::new(objects).context(|| "while reading the objects' relocations".to_owned())
 }
 
-/// A hub, read as far as it can be before it is known what is asked of it.
-enum Hub {
-    Tree,
-    File(Result<HubFile, HubError>),
-}
+/// A hub file, decoded; none of a hub tree.
+type Decoded = Option<Result<HubFile, HubError>>;
 
-impl Hub {
-    fn open(path: &Path) -> Self {
-        let file = || decode(path, crate::fs::read(path)?);
-        if path.is_file() { Self::File(file()) } else { Self::Tree }
-    }
+/// Reads a hub as far as it can be before it is known what is asked of it.
+fn open_hub(path: &Path) -> Decoded {
+    path.is_file().then(|| decode(path, crate::fs::read(path)?))
 }
 
 /// Opens and decodes a hub file; a damaged part is told of where it is first needed.
@@ -91,7 +86,7 @@ pub fn pack(
 ) -> Result<Packed, Error> {
     let roots = roots_of(objects)?;
     let job = Job::new(objects, &roots, hub, filter);
-    job.run(Hub::open(hub))?.packed(objects, &roots, on_failure)
+    job.run(open_hub(hub))?.packed(objects, &roots, on_failure)
 }
 
 /// What a run is made from: objects, and a hub.
@@ -99,7 +94,7 @@ pub struct Inputs {
     objects: Vec<Object>,
     roots: Roots,
     path: PathBuf,
-    hub: Hub,
+    hub: Decoded,
 }
 
 impl Inputs {
@@ -113,7 +108,7 @@ impl Inputs {
             let roots = roots_of(&objects)?;
             Ok::<_, Error>((objects, roots))
         };
-        let (read, opened) = beside(read, || Hub::open(hub));
+        let (read, opened) = beside(read, || open_hub(hub));
         let (objects, roots) = read?;
         Ok(Self { objects, roots, path: hub.to_owned(), hub: opened })
     }
@@ -211,10 +206,10 @@ impl<'a> Job<'a> {
         Self { objects, roots, layout, hub, filter, progress: &|_, _| {}, last: None }
     }
 
-    fn run(&self, hub: Hub) -> Result<HubResults, Error> {
+    fn run(&self, hub: Decoded) -> Result<HubResults, Error> {
         match hub {
-            Hub::Tree => self.hub_tree(),
-            Hub::File(file) => self.hub_file(&file?, None),
+            None => self.hub_tree(),
+            Some(file) => self.hub_file(&file?, None),
         }
     }
 
