@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::wire::{
     self, BIG, COLUMNS, EDITS, Edit, MAX_ENTRIES, MAX_SLOT_WORDS, MAX_STEPS, OFFSET_ROTATION, Record, Word,
+    take_varint,
 };
 
 /// Length of BTF's header in bytes.
@@ -67,22 +68,17 @@ pub(crate) fn assemble(group: &[u8], btfs: usize, wanted: Range<usize>) -> Optio
 fn columns(mut rest: &[u8]) -> Option<[&[u8]; COLUMNS]> {
     let mut columns = [rest; COLUMNS];
     for column in &mut columns {
-        let len = usize::try_from(take(&mut rest)?).ok()?;
-        (*column, rest) = rest.split_at_checked(len)?;
+        *column = take_column(&mut rest)?;
     }
     rest.is_empty().then_some(columns)
 }
 
-/// Takes a varint; most are one byte.
 #[inline(never)]
-fn take(column: &mut &[u8]) -> Option<u32> {
-    match **column {
-        [byte, ref rest @ ..] if byte < 0x80 => {
-            *column = rest;
-            Some(u32::from(byte))
-        }
-        _ => wire::take_varint(column),
-    }
+fn take_column<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = usize::try_from(take_varint(rest)?).ok()?;
+    let (column, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(column)
 }
 
 /// The number of each BTF's parent; the first one's is its own.
@@ -90,7 +86,7 @@ fn take(column: &mut &[u8]) -> Option<u32> {
 fn take_parents(mut column: &[u8], btfs: usize) -> Option<Vec<usize>> {
     let mut parents = vec![0];
     for at in 1..btfs {
-        let between = usize::try_from(take(&mut column)?).ok()?;
+        let between = usize::try_from(take_varint(&mut column)?).ok()?;
         parents.push(at.checked_sub(between)?.checked_sub(1)?);
     }
     column.is_empty().then_some(parents)
@@ -174,7 +170,7 @@ impl Reader<'_> {
 
     #[inline(never)]
     fn take(&mut self, column: usize) -> Option<u32> {
-        take(self.words.get_mut(column)?)
+        take_varint(self.words.get_mut(column)?)
     }
 
     /// Takes a name: the next new one, the empty one, or a known one.
@@ -199,11 +195,11 @@ impl Reader<'_> {
             *slot.changed.get_mut(at)? = SAME;
         }
         let mut at = 0;
-        for change in 0..take(&mut self.timelines)? {
-            at += usize::try_from(take(&mut self.timelines)?).ok()?;
-            at += usize::from(change > 0);
+        for change in 0..take_varint(&mut self.timelines)? {
+            let unchanged = usize::try_from(take_varint(&mut self.timelines)?).ok()?;
+            at = unchanged.checked_add(at)?.checked_add(usize::from(change > 0))?;
             let last = slot.bases.len() + 1;
-            let state = match take(&mut self.timelines)? {
+            let state = match take_varint(&mut self.timelines)? {
                 0 => {
                     let parent = *self.parents.get(at)?;
                     let base = if parent == at { 1 } else { self.state(slot, parent)? };
@@ -251,7 +247,7 @@ impl Reader<'_> {
                 *slot.needed.get_mut(base)? = true;
             }
         }
-        let info = take(&mut self.infos)?;
+        let info = take_varint(&mut self.infos)?;
         let entries = if record.single { 1 } else { info >> 1 };
         if entries > MAX_ENTRIES {
             return None;
@@ -308,12 +304,12 @@ impl Reader<'_> {
         let width = record.entry.len();
         let start = words.len();
         let mut copied = Copied { from: base, added: [0; 3], needed };
-        let count = take(&mut self.counts)?;
+        let count = take_varint(&mut self.counts)?;
         if width == 0 && count > 1 {
             return None;
         }
         for _ in 0..count >> 1 {
-            let edit = take(&mut self.edits)?;
+            let edit = take_varint(&mut self.edits)?;
             copied.entries(edit / EDITS, record, words)?;
             match Edit::of(edit % EDITS) {
                 Edit::Insert => self.take_entry(record, OTHER, words, start)?,
