@@ -314,6 +314,49 @@ mod tests {
         );
     }
 
+    /// Random code, followed as it is and with every instruction looked at.
+    #[test]
+    fn what_is_not_looked_at_makes_no_difference() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let codes = [
+            0xb7, 0xbf, 0xb4, 0x07, 0x0f, 0x1f, 0x57, 0x67, 0x87, 0x15, 0x55, 0x1d, 0x25, 0x16, 0x05, 0x85,
+            0x18, 0x79, 0x7b, 0xdb, 0x20, 0x95,
+        ];
+        let mut ruled_out = 0;
+        for _ in 0..20_000 {
+            let len = random.usize(2..40);
+            let insns: Vec<(u8, u8, i16, i32)> = (0..len)
+                .map(|_| {
+                    let code = codes[random.usize(..codes.len())];
+                    let src = if code == 0x18 && random.bool() { 0 } else { random.u8(..4) };
+                    // Few jumps back, as in compilers' code.
+                    let off = if random.u8(..16) == 0 { random.i16(-8..0) } else { random.i16(..8) };
+                    let off = if matches!(code & 7, 5 | 6) { off } else { 0 };
+                    (code, random.u8(..4) | src << 4, off, random.i32(-1..3))
+                })
+                .collect();
+            let patch = |at| match random.u8(..3) {
+                0 => (at, Patch::Poison),
+                _ => (at, Patch::Value(u64::from(random.u8(..3)))),
+            };
+            let patches: Vec<(usize, Patch)> = (0..len).step_by(3).map(patch).collect();
+            let entries = vec![0, len / 2];
+            let flow = Flow::new(&code(&insns), Endian::Little, entries.clone());
+            let mut plain = Flow::new(&code(&insns), Endian::Little, entries);
+            plain.decides.fill(true);
+            plain.looked_at = (0..len as u32).collect();
+            let reached = flow.reached(patches.iter().copied());
+            assert_eq!(reached, plain.reached(patches.iter().copied()), "{insns:x?} {patches:?}");
+            let deciding =
+                patches.iter().copied().filter(|&(at, patch)| flow.decides(at) || patch == Patch::Poison);
+            assert_eq!(reached, flow.reached(deciding), "{insns:x?} {patches:?}");
+            ruled_out += usize::from(
+                reached != flow.reached(patches.iter().copied().filter(|it| it.1 == Patch::Poison)),
+            );
+        }
+        assert!(ruled_out > 100, "values made a difference {ruled_out} times");
+    }
+
     #[test]
     fn tells_what_a_branch_can_hang_on() {
         let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
