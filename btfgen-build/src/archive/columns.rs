@@ -1,5 +1,7 @@
 //! Columns: a group's slots, definitions and timelines as the columns that `btfgen_runtime` reads.
 
+use std::collections::VecDeque;
+
 use btfgen_runtime::wire::{self, COLUMNS, EDITS, Edit, Record, Word};
 
 use super::lineage::Lineage;
@@ -291,12 +293,12 @@ fn kept(record: &Record, base: &Definition, definition: &Definition) -> Vec<Opti
         let len = base.entries(record).len();
         return (0..definition.entries(record).len()).map(|at| (at < len).then_some(at)).collect();
     };
-    let mut named: Memo<u32, Vec<usize>> = Memo::default();
+    let mut named: Memo<u32, VecDeque<usize>> = Memo::default();
     for (at, entry) in base.entries(record).enumerate() {
-        named.entry(entry[name]).or_default().insert(0, at);
+        named.entry(entry[name]).or_default().push_back(at);
     }
     let mut kept: Vec<Option<usize>> =
-        definition.entries(record).map(|entry| named.get_mut(&entry[name])?.pop()).collect();
+        definition.entries(record).map(|entry| named.get_mut(&entry[name])?.pop_front()).collect();
     let found: Vec<u32> = kept.iter().flatten().map(|&at| at as u32).collect();
     let mut stays = ascending(&found).into_iter();
     for at in &mut kept {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use btfgen_runtime::KernelId;
-use btfgen_runtime::wire::{BIG, LITTLE, LOOKUP_TARGET, MAX_STEPS, ZSTD_MAGIC};
+use btfgen_runtime::wire::{BIG, LITTLE, LOOKUP_TARGET, MAX_SLOT_WORDS, MAX_STEPS, ZSTD_MAGIC};
 
 use super::ArchiveError;
 use super::columns::Columns;
@@ -76,6 +76,9 @@ fn encode(members: &[&Member<'_, '_>], first: usize) -> Result<Option<Piece>, Ar
     for Member { kernel, btf } in members {
         let no_btf = |source| ArchiveError::NoBtf { kernel: (*kernel).clone(), source };
         slots.add(btf).map_err(no_btf)?;
+    }
+    if slots.largest() > MAX_SLOT_WORDS {
+        return Ok(None);
     }
     let order = slots.order();
     let lineage = Lineage::new(&slots.slots, members.len());

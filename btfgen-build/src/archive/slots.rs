@@ -114,6 +114,12 @@ impl Slots {
         Ok(())
     }
 
+    /// The most words that the definitions of one slot have.
+    pub(super) fn largest(&self) -> usize {
+        let words = |slot: &Slot| slot.definitions.iter().map(|it| it.words.len()).sum();
+        self.slots.iter().map(words).max().unwrap_or(0)
+    }
+
     /// The slots in an order in which all BTFs have them: a new one stands behind the one that it first stood behind.
     pub(super) fn order(&self) -> Vec<usize> {
         let next =

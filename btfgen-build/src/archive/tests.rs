@@ -108,6 +108,23 @@ fn what_exceeds_a_look_up_is_cut_into_groups() {
     }
 }
 
+/// A look-up takes no more of one slot than is sound, so that the writer must not ask for it.
+#[test]
+fn what_exceeds_a_slot_is_cut_into_groups() {
+    let members = 0xffff;
+    let blobs: Vec<Vec<u8>> = (0..24u32)
+        .map(|blob| {
+            let mut writer = Writer::new(Endian::Little);
+            let members = (0..members).map(|at| (b"m".as_slice(), 0, if at == blob { 8 } else { 0 }, 0));
+            writer.composite(Kind::Struct, b"s", 64, members).unwrap();
+            writer.finish().unwrap()
+        })
+        .collect();
+    let entries: Vec<_> = (0..blobs.len()).map(|n| (id(&format!("a/1/b/{n}")), n)).collect();
+    let bytes = write(&entries, &blobs, &[], 1).unwrap();
+    assert_eq!(Archive::open(&bytes).unwrap().group_count(), 2);
+}
+
 /// Forty kernels that differ in one offset or one type each: what the archive must store only once is most of it.
 #[test]
 fn alike_blobs_share_their_definitions() {
