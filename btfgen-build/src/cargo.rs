@@ -73,6 +73,7 @@ impl Script {
 
     /// Shows a warning, one for each line of the text.
     pub(crate) fn warning(&mut self, text: &str) {
+        // Not `split`, which takes its time letter by letter in a build script, compiled without optimization.
         let mut rest = text;
         while !rest.is_empty() {
             let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());

@@ -95,6 +95,10 @@ pub(crate) fn run(args: &args::Vendor) -> Result<Outcome> {
     }
     bar.finish_and_clear();
     let bad = bad.into_inner().unwrap_or_default();
+    if hub.is_empty() && bad == 0 && shards > 1 {
+        let whole = "a hub file is read as a whole, by shard 0";
+        return Err(format!("no kernel of these sources falls to shard {shard}/{shards}; {whole}").into());
+    }
     if hub.is_empty() {
         return Err(format!("no kernel was got, {bad} sources were skipped").into());
     }
