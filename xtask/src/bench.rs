@@ -22,6 +22,9 @@ use crate::shell::{self, Outcome, cargo};
 /// Kernels that are compared on, unless told otherwise.
 const KERNELS: usize = 175;
 
+/// First argument of the optimized program, beside which `btfgen` has just been built.
+const BUILT: &str = "built";
+
 const USAGE: &str = "takes [--only PART]... [--set SET]... [--hub FOLDER] [--kernels N] [--bless] [OBJECT]...
 parts: speed, size, growth, verify, runtime, instructions
 sets: small, three, fifty, medium, large, diverse";
@@ -111,18 +114,23 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if args.first().is_some_and(|arg| arg == process::MEASURED) {
         return process::measured();
     }
-    let options = Options::parse(args)?;
     let scratch = shell::root().join("target/bench");
     fs::create_dir_all(&scratch)?;
+    if let Some((BUILT, args)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return measure(&Options::parse(args)?, &scratch);
+    }
+    let options = Options::parse(args)?;
     if !cfg!(debug_assertions) {
-        return measure(&options, &scratch);
+        return Err(
+            "this program is optimized: run `cargo xtask bench`, which builds what it measures".into()
+        );
     }
     setup::run(&[])?;
     let mut build = cargo();
     build.args(["build", "--release", "--package", "xtask", "--package", "btfgen-build"]);
     build.args(["--features", "btfgen-build/cli,btfgen-build/vendor", "--bin", "xtask", "--bin", "btfgen"]);
     let built = shell::build(&mut build)?;
-    shell::run(Command::new(built.named("xtask")?).arg("bench").args(args))?;
+    shell::run(Command::new(built.named("xtask")?).arg("bench").arg(BUILT).args(args))?;
     if options.wants(Part::Verify) {
         println!("\nverification without optimization, as in a build script, on one thread");
         let inputs = Inputs::new(&scratch, options.hub.as_deref(), options.kernels.unwrap_or(KERNELS))?;
