@@ -137,6 +137,19 @@ fn is_of_what_the_relocations_ask_for() {
     differs("no relocation", |shape| shape.relocations.clear());
 }
 
+/// More relocations than are remembered, met once, in another order, and again and again.
+#[test]
+fn holds_for_many_relocations() {
+    let of = |kinds: &mut dyn Iterator<Item = u32>| {
+        let relocations = kinds.map(|kind| (kind, "0:0")).collect();
+        Shape { relocations, ..Shape::new() }.digest()
+    };
+    let base = of(&mut (0..10_000));
+    assert_eq!(of(&mut (0..10_000).rev()), base);
+    assert_eq!(of(&mut (0..10_000).flat_map(|kind| [kind, 9_999 - kind, kind])), base);
+    assert_ne!(of(&mut (0..9_999)), base);
+}
+
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata")
 }

@@ -112,6 +112,9 @@ const MAX_CHAIN: u32 = 32;
 /// Most bytes that count of a string: more than any compiler writes, and it bounds the work.
 const MAX_TEXT: usize = 1024;
 
+/// Bits of a relocation's place among those that are remembered.
+const RECENT_BITS: u32 = 12;
+
 /// Bytes of the common part of a type's record.
 const RECORD: usize = 12;
 
@@ -170,7 +173,7 @@ impl<'b> Types<'b> {
         Some(Self { big, types, strings, content: unseen(), pointee: unseen(), starts })
     }
 
-    /// A hash of each relocation, in the order of `.BTF.ext`.
+    /// A hash of each distinct relocation, in the order of `.BTF.ext`, some more than once.
     fn relocations(&mut self, ext: &[u8]) -> Option<Vec<u64>> {
         let mut hashes = Vec::new();
         if ext.is_empty() {
@@ -199,13 +202,26 @@ impl<'b> Types<'b> {
         if len < 16 || len % 4 != 0 {
             return None;
         }
+        // A large object asks for few things thousands of times: what was asked a moment ago is not hashed again. The
+        // last word marks a place that is taken.
+        let mut recent = vec![[0u32; 4]; 1 << RECENT_BITS];
         while !rest.is_empty() {
             let (_section, count) = (take(&mut rest)?, take(&mut rest)?);
             let (records, tail) = rest.split_at_checked(count.checked_mul(len)?)?;
             rest = tail;
-            for record in records.chunks_exact(len) {
-                let word = |at| elf::number(record, at, 4, big).map(|word| word as u32);
-                hashes.push(self.relocation(word(4)?, word(8)?, word(12)?));
+            let (mut records, _) = records.as_chunks::<4>();
+            // This loop runs in build scripts too, where nothing is optimized.
+            while let [_insn, root, access, kind, ..] = *records {
+                let word = |bytes| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+                let (root, access, kind) = (word(root), word(access), word(kind));
+                let mixed = (root.wrapping_mul(0x9e37_79b1) ^ access ^ kind << 16).wrapping_mul(0x85eb_ca6b);
+                let last = recent.get_mut((mixed >> (u32::BITS - RECENT_BITS)) as usize)?;
+                let asked = [root, access, kind, 1];
+                if *last != asked {
+                    *last = asked;
+                    hashes.push(self.relocation(root, access, kind));
+                }
+                records = records.get(len / 4..)?;
             }
         }
         Some(hashes)
