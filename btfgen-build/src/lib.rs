@@ -1,6 +1,10 @@
 //! Generates minimized BTFs for eBPF objects and embeds them: the build half of btfgen.
 #![warn(missing_docs)]
 
+// The objects by hand of the tests in `tests` are made in tests here, too.
+#[cfg(test)]
+extern crate self as btfgen_build;
+
 pub mod archive;
 pub mod btf;
 mod cache;

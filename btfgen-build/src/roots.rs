@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use crate::btf::{Btf, DataModel, Kind};
 use crate::cache::hasher;
 use crate::memo::Memo;
-use crate::object::{Object, ObjectError};
+use crate::object::{Asks, Object, ObjectError};
 use crate::resolve::{LocalFailure, LocalSpec, RelocationKind, check_local};
 use crate::types::{Interner, Name, TypeRef, Types, essential_len};
 
@@ -69,7 +69,7 @@ impl Root {
     }
 }
 
-/// Where one relocation of an object has its answer.
+/// Where what a relocation of an object asks has its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// Among the answers of a root: root, question, and the local type id by which libbpf remembers pruned candidates.
@@ -94,6 +94,8 @@ pub struct Roots {
     roots: Vec<Root>,
     index: Memo<(RootKind, Name), usize>,
     places: Vec<Vec<Place>>,
+    /// For each object a hash of what its relocations ask, in their order.
+    orders: Vec<u64>,
 }
 
 impl Roots {
@@ -110,10 +112,12 @@ impl Roots {
     /// # Errors
     /// As [`Roots::new`].
     pub fn with_types(types: Types, objects: &[Object]) -> Result<Self, ObjectError> {
-        let mut roots = Self { types, roots: Vec::new(), index: Memo::default(), places: Vec::new() };
+        let (index, places, orders) = (Memo::default(), Vec::new(), Vec::new());
+        let mut roots = Self { types, roots: Vec::new(), index, places, orders };
         let mut questions = Memo::default();
         for object in objects {
             let places = roots.add(object, &mut questions)?;
+            roots.orders.push(order(object, &places));
             roots.places.push(places);
         }
         Ok(roots)
@@ -128,28 +132,13 @@ impl Roots {
         // As libbpf's `bpf_object__init_btf` has it, whatever the size of the object's `long`.
         let model = DataModel { pointer_size: 8, ..btf.data_model() };
         let mut interner = Interner::new(&btf);
-        // Large objects repeat few relocations many times over.
-        let mut known: Memo<(u32, &str, RelocationKind), Place> = Memo::default();
-        let mut places = Vec::with_capacity(object.relocations().len());
-        for relocation in object.relocations() {
-            let kind = match relocation.kind {
-                Ok(kind) => kind,
-                Err(number) => {
-                    places.push(Place::Failure(LocalFailure::Kind(number)));
-                    continue;
-                }
+        let mut places = Vec::with_capacity(object.asks().len());
+        for Asks { root, access, kind } in object.asks() {
+            let place = match *kind {
+                Ok(kind) => self.place(&btf, &mut interner, model, (*root, access, kind), questions),
+                Err(number) => Err(LocalFailure::Kind(number)),
             };
-            let key = (relocation.root, &*relocation.access, kind);
-            let place = match known.get(&key) {
-                Some(place) => place.clone(),
-                None => {
-                    let place =
-                        self.place(&btf, &mut interner, model, key, questions).unwrap_or_else(Place::Failure);
-                    known.insert(key, place.clone());
-                    place
-                }
-            };
-            places.push(place);
+            places.push(place.unwrap_or_else(Place::Failure));
         }
         Ok(places)
     }
@@ -199,7 +188,7 @@ impl Roots {
         &self.types
     }
 
-    /// For each object, where each of its relocations has its answer.
+    /// For each object, where each thing that its relocations ask has its answer: in the order of [`Object::asks`].
     pub fn places(&self) -> &[Vec<Place>] {
         &self.places
     }
@@ -214,21 +203,7 @@ impl Roots {
                 (content.get(spec.root.index()), spec.kind, &spec.raw, model).hash(&mut state);
             }
         }
-        for places in &self.places {
-            // Of a local id it counts which relocations share it, not its number.
-            let mut locals = Memo::default();
-            places.len().hash(&mut state);
-            for place in places {
-                match place {
-                    Place::Root { root, question, local } => {
-                        let next = locals.len();
-                        (root, question, *locals.entry(*local).or_insert(next)).hash(&mut state);
-                    }
-                    Place::Local => 1u8.hash(&mut state),
-                    Place::Failure(_) => 2u8.hash(&mut state),
-                }
-            }
-        }
+        self.orders.hash(&mut state);
         state.finish()
     }
 
@@ -269,3 +244,32 @@ impl Roots {
         self.index.get(&(kind, types.names().essential(types.name_of(ty)))).copied()
     }
 }
+
+/// A hash of what an object's relocations ask, in their order.
+fn order(object: &Object, places: &[Place]) -> u64 {
+    // Of a local id it counts which relocations share it, not its number; what is asked stands in the order of the
+    // relocations, so ids are numbered here as they would be along these.
+    let mut locals = Memo::default();
+    let mut meanings = Vec::with_capacity(places.len());
+    for place in places {
+        let mut state = hasher();
+        match place {
+            Place::Root { root, question, local } => {
+                let next = locals.len();
+                (root, question, *locals.entry(*local).or_insert(next)).hash(&mut state);
+            }
+            Place::Local => 1u8.hash(&mut state),
+            Place::Failure(_) => 2u8.hash(&mut state),
+        }
+        meanings.push(state.finish());
+    }
+    let mut state = hasher();
+    state.write_usize(object.asked().len());
+    for &asks in object.asked() {
+        state.write_u64(meanings[asks as usize]);
+    }
+    state.finish()
+}
+
+#[cfg(test)]
+mod tests;

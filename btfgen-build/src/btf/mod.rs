@@ -7,8 +7,8 @@ mod write;
 
 pub use endian::{DataModel, Endian};
 pub use kind::Kind;
-pub(crate) use read::is_long;
 pub use read::{Btf, MAX_NAME_LEN, RawType};
+pub(crate) use read::{is_long, string_at};
 pub use write::Writer;
 
 pub(crate) use endian::{Fields, u16_at, u32_at};

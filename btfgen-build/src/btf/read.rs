@@ -210,9 +210,12 @@ impl<'a> Btf<'a> {
             return self.base.map_or(Ok(b"".as_slice()), |base| base.string_up_to(offset, most));
         };
         let out_of_range = || BtfError::StringOffset { offset, size: self.string_len() };
-        let rest = self.strings.get(own..).filter(|rest| !rest.is_empty()).ok_or_else(out_of_range)?;
-        let rest = rest.get(..most).unwrap_or(rest);
-        Ok(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
+        string_at(self.strings, own, most).ok_or_else(out_of_range)
+    }
+
+    /// This BTF's own string section.
+    pub(crate) fn strings(&self) -> &'a [u8] {
+        self.strings
     }
 
     pub(crate) fn string_len(&self) -> usize {
@@ -229,6 +232,13 @@ impl<'a> Btf<'a> {
             is_long(self.string(ty.name_off).ok()?).then_some(size)
         })
     }
+}
+
+/// The string at an offset of a string section, without its NUL byte, or as many bytes from its beginning.
+pub(crate) fn string_at(strings: &[u8], at: usize, most: usize) -> Option<&[u8]> {
+    let rest = strings.get(at..).filter(|rest| !rest.is_empty())?;
+    let rest = rest.get(..most).unwrap_or(rest);
+    Some(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
 }
 
 /// One of the names that libbpf's `determine_ptr_size` takes for the type `long`.

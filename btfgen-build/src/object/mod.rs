@@ -2,18 +2,20 @@
 
 mod btf_ext;
 mod elf;
+mod lines;
 mod program;
 mod reach;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use btfgen_runtime::ObjectDigest;
 
 use crate::btf::{Btf, BtfError, Endian};
 use crate::resolve::RelocationKind;
+use lines::Lines;
 
+pub use lines::SourceLine;
 pub use program::{KernelBtfNeed, Program};
 pub use reach::{Flow, Patch};
 
@@ -29,40 +31,64 @@ pub struct Object {
     programs: Vec<Program>,
     /// Instructions by section.
     code: BTreeMap<String, Vec<u8>>,
-    relocations: Vec<Relocation>,
+    relocations: Relocations,
     needs: Vec<KernelBtfNeed>,
 }
 
-/// One CO-RE relocation (`struct bpf_core_relo`), with where it stands.
+/// What a relocation asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Relocation {
-    /// The section whose instruction is relocated.
-    pub section: Arc<str>,
-    /// The relocation's number in its section, from 0, as libbpf's messages count.
-    pub number: usize,
-    /// The instruction's offset in the section, in bytes.
-    pub insn_offset: u32,
+pub struct Asks {
     /// The local root type's id.
     pub root: u32,
     /// The access string, such as `0:1:2`.
     pub access: Arc<str>,
     /// The kind, or its number if it is unknown.
     pub kind: Result<RelocationKind, u32>,
-    /// The program or subprogram that holds the instruction, by its place among [`Object::programs`].
-    pub program: Option<usize>,
-    /// The C source line that the instruction was compiled from.
-    pub line: Option<SourceLine>,
 }
 
-/// A line of C source, from the object's line info.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceLine {
-    /// The file as the compiler was given it.
-    pub file: Arc<str>,
-    /// The line, from 1.
-    pub line: u32,
-    /// The line's text.
-    pub text: Arc<str>,
+/// One CO-RE relocation (`struct bpf_core_relo`): what it asks, and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Relocation<'o> {
+    /// The section whose instruction is relocated.
+    pub section: &'o Arc<str>,
+    /// The relocation's number in its section, from 0, as libbpf's messages count.
+    pub number: usize,
+    /// The instruction's offset in the section, in bytes.
+    pub insn_offset: u32,
+    /// What it asks, by its place among [`Object::asks`].
+    pub asks: usize,
+    /// Where the section's name stands among the strings.
+    name_offset: u32,
+}
+
+/// The relocations of an object: few numbers for each, and what large objects repeat stands once.
+#[derive(Debug, Clone, Default)]
+struct Relocations {
+    asks: Vec<Asks>,
+    /// For each relocation what it asks, by its place among `asks`.
+    asked: Vec<u32>,
+    /// For each where it stands.
+    stands: Vec<Stand>,
+    sections: Vec<Section>,
+    lines: Lines,
+}
+
+/// Where a relocation stands.
+#[derive(Debug, Clone, Copy)]
+struct Stand {
+    /// Its place among [`Relocations::sections`].
+    section: u32,
+    insn_offset: u32,
+}
+
+/// A section's relocations.
+#[derive(Debug, Clone)]
+struct Section {
+    name: Arc<str>,
+    /// Where the name stands among the strings.
+    name_offset: u32,
+    /// Number of relocations before these.
+    first: usize,
 }
 
 /// Why a file is not a usable eBPF object.
@@ -118,8 +144,8 @@ impl Object {
             return Err(ObjectError::ByteOrder { btf: btf.endian(), object: elf.endian });
         }
         let relocations = match elf.btf_ext {
-            Some(section) => btf_ext::relocations(section, &btf, &elf.programs)?,
-            None => Vec::new(),
+            Some(section) => btf_ext::relocations(section, &btf)?,
+            None => Relocations::default(),
         };
         let needs =
             program::kernel_btf_needs(&elf.programs, &elf.sections, &btf).map_err(ObjectError::Btf)?;
@@ -166,9 +192,35 @@ impl Object {
         &self.programs
     }
 
+    /// What the relocations ask, each once, in the order of the first relocation that asks it.
+    pub fn asks(&self) -> &[Asks] {
+        &self.relocations.asks
+    }
+
+    /// For each relocation what it asks, by its place among [`Object::asks`].
+    pub(crate) fn asked(&self) -> &[u32] {
+        &self.relocations.asked
+    }
+
     /// Relocations in the order of `.BTF.ext`.
-    pub fn relocations(&self) -> &[Relocation] {
-        &self.relocations
+    pub fn relocations(&self) -> impl ExactSizeIterator<Item = Relocation<'_>> {
+        (0..self.asked().len()).map(|place| self.relocation(place))
+    }
+
+    /// The relocation at that place among [`Object::relocations`].
+    ///
+    /// # Panics
+    /// When there are not as many.
+    pub fn relocation(&self, place: usize) -> Relocation<'_> {
+        let Stand { section, insn_offset } = self.relocations.stands[place];
+        let Section { name, name_offset, first } = &self.relocations.sections[section as usize];
+        Relocation {
+            section: name,
+            number: place - first,
+            insn_offset,
+            asks: self.relocations.asked[place] as usize,
+            name_offset: *name_offset,
+        }
     }
 
     /// What of the object needs the kernel's own BTF, whatever is embedded.
@@ -188,17 +240,31 @@ impl Object {
         self.code.get(section).map_or(&[], Vec::as_slice)
     }
 
+    /// The program or subprogram that holds a relocation's instruction: the one whose symbol covers it.
+    pub fn program_of(&self, relocation: &Relocation<'_>) -> Option<&Program> {
+        let offset = u64::from(relocation.insn_offset);
+        let before = self.programs.partition_point(|program| {
+            (program.section.as_str(), program.offset) <= (&**relocation.section, offset)
+        });
+        let program = &self.programs[before.checked_sub(1)?];
+        let covers =
+            program.section == **relocation.section && offset < program.offset.saturating_add(program.size);
+        covers.then_some(program)
+    }
+
     /// The program that holds a relocation, or its section's name.
-    pub fn place_of(&self, relocation: &Relocation) -> String {
-        match relocation.program.and_then(|index| self.programs.get(index)) {
+    pub fn place_of(&self, relocation: &Relocation<'_>) -> String {
+        match self.program_of(relocation) {
             Some(program) => program.name.clone(),
             None => format!("section {}", relocation.section),
         }
     }
-}
 
-impl fmt::Display for SourceLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+    /// The C line that a relocation's instruction was compiled from, as far as the line info tells.
+    ///
+    /// Line info is for people. As libbpf does, parsing looks at its headers and bounds only; a line whose file or text
+    /// cannot be read, or whose strings begin within other strings, is none.
+    pub fn line_of(&self, relocation: &Relocation<'_>) -> Option<SourceLine> {
+        self.relocations.lines.line(&self.btf, relocation.name_offset, relocation.insn_offset)
     }
 }

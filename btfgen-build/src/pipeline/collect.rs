@@ -58,20 +58,22 @@ pub(super) fn collect(
 }
 
 fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
-    let failures = object.relocations().iter().zip(places).filter_map(|(relocation, place)| match place {
-        Place::Failure(failure) => {
-            let line = relocation.line.as_ref().map_or_else(String::new, |line| format!(" at {line}"));
-            let program = object.place_of(relocation);
-            Some(format!("{program}: relocation #{}{line}: {failure}", relocation.number))
+    let (mut failures, mut type_ids) = (Vec::new(), 0);
+    for (number, &asks) in object.asked().iter().enumerate() {
+        let asks = asks as usize;
+        type_ids += usize::from(object.asks()[asks].kind == Ok(RelocationKind::TypeIdTarget));
+        if let Place::Failure(failure) = &places[asks] {
+            let relocation = object.relocation(number);
+            let line = object.line_of(&relocation).map_or_else(String::new, |line| format!(" at {line}"));
+            let program = object.place_of(&relocation);
+            failures.push(format!("{program}: relocation #{}{line}: {failure}", relocation.number));
         }
-        _ => None,
-    });
-    let is_id = |relocation: &&crate::object::Relocation| relocation.kind == Ok(RelocationKind::TypeIdTarget);
+    }
     ObjectReport {
         name: object.name().to_owned(),
-        relocations: object.relocations().len(),
-        type_ids: object.relocations().iter().filter(is_id).count(),
-        failures: failures.collect(),
+        relocations: object.asked().len(),
+        type_ids,
+        failures,
         needs_kernel_btf: object
             .kernel_btf_needs()
             .iter()
@@ -114,8 +116,9 @@ impl Words {
 
 fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Problem {
     let object = &objects[unresolved.object];
-    let relocation = &object.relocations()[unresolved.relocation];
-    let spec = match roots.places()[unresolved.object][unresolved.relocation] {
+    let relocation = object.relocation(unresolved.relocation);
+    let line = object.line_of(&relocation);
+    let spec = match roots.places()[unresolved.object][relocation.asks] {
         Place::Root { root, question, .. } => {
             let spec = &roots.roots()[root].questions[question].spec;
             format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))
@@ -124,11 +127,11 @@ fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Proble
     };
     Problem::Relocation {
         object: object.name().to_owned(),
-        program: object.place_of(relocation),
+        program: object.place_of(&relocation),
         place: format!("{} #{}", relocation.section, relocation.number),
         spec,
-        line: relocation.line.as_ref().map(ToString::to_string),
-        text: relocation.line.as_ref().map(|line| line.text.to_string()),
+        line: line.as_ref().map(ToString::to_string),
+        text: line.map(|line| line.text.to_string()),
         reason: unresolved.reason.to_string(),
     }
 }

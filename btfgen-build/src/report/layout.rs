@@ -71,23 +71,23 @@ impl<'o> Layout<'o> {
             let mut by_type: Memo<u32, usize> = Memo::default();
             let mut by_name: Memo<&str, usize> = Memo::default();
             let mut by_asked: Memo<(usize, Asked), usize> = Memo::default();
-            let mut own = Vec::with_capacity(places.len());
+            let mut own = Vec::with_capacity(object.relocations().len());
             // They stand section by section.
             let mut last: Option<(&Arc<str>, usize, &[u8])> = None;
-            for (relocation, (it, place)) in object.relocations().iter().zip(places).enumerate() {
+            for (relocation, it) in object.relocations().enumerate() {
                 let (_, section, code) = match last {
-                    Some(last) if Arc::ptr_eq(last.0, &it.section) => last,
+                    Some(last) if Arc::ptr_eq(last.0, it.section) => last,
                     _ => {
-                        let section = *by_name.entry(&it.section).or_insert_with(|| {
-                            sections.push(Section::new(number, Arc::clone(&it.section)));
+                        let section = *by_name.entry(it.section).or_insert_with(|| {
+                            sections.push(Section::new(number, Arc::clone(it.section)));
                             sections.len() - 1
                         });
-                        (&it.section, section, object.code(&it.section))
+                        (it.section, section, object.code(it.section))
                     }
                 };
-                last = Some((&it.section, section, code));
+                last = Some((it.section, section, code));
                 own.push(section);
-                let Place::Root { root, question, local } = *place else { continue };
+                let Place::Root { root, question, local } = places[it.asks] else { continue };
                 let group = *by_type.entry(local).or_insert_with(|| {
                     groups.push(Group { object: number, root, asked: Vec::new(), relocations: Vec::new() });
                     groups.len() - 1
@@ -108,7 +108,7 @@ impl<'o> Layout<'o> {
 
     /// The section of an object's relocation, and the instruction there.
     pub(super) fn insn(&self, object: usize, relocation: usize) -> (usize, usize) {
-        let insn = insn_of(&self.objects[object].relocations()[relocation]);
+        let insn = insn_of(self.objects[object].relocation(relocation));
         (self.section_of[object][relocation], insn)
     }
 
@@ -153,11 +153,11 @@ impl Code {
 }
 
 /// The instruction that a relocation is of, by its place in the section.
-fn insn_of(relocation: &Relocation) -> usize {
+fn insn_of(relocation: Relocation<'_>) -> usize {
     relocation.insn_offset as usize / 8
 }
 
 /// Whether a relocation's instruction is a load or store.
-fn accesses_memory(code: &[u8], relocation: &Relocation) -> bool {
+fn accesses_memory(code: &[u8], relocation: Relocation<'_>) -> bool {
     code.get(relocation.insn_offset as usize).is_some_and(|code| matches!(code & 7, 1..=3))
 }

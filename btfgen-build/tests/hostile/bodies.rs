@@ -39,14 +39,16 @@ const MOST_BLOBS: usize = 4;
 pub(crate) fn object(data: &[u8]) {
     let Ok(object) = Object::parse("fuzzed", data) else { return };
     for relocation in object.relocations() {
-        assert!(object.place_of(relocation).len() <= data.len() + 16);
-        let _ = object.code(&relocation.section);
+        assert!(object.place_of(&relocation).len() <= data.len() + 16);
+        assert!(object.line_of(&relocation).is_none_or(|line| line.text.len() <= 3 * data.len()));
+        let _ = object.code(relocation.section);
+        assert!(relocation.asks < object.asks().len());
     }
     for program in object.programs().iter().take(8) {
         assert!(object.flow(&program.section).reached([]).len() <= data.len());
     }
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };
-    assert_eq!(roots.places()[0].len(), object.relocations().len());
+    assert_eq!(roots.places()[0].len(), object.asks().len());
     for question in roots.roots().iter().flat_map(|root| &root.questions).take(1000) {
         assert!(describe_spec(roots.types(), &question.spec).len() < 1 << 20);
     }

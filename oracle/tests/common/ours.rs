@@ -41,9 +41,8 @@ impl Ours {
         let mut judged = judged.relocations.iter();
         let mut lines = Vec::new();
         let places = &self.roots.places()[0];
-        for ((relocation, place), ours) in
-            object.relocations.iter().zip(places).zip(self.object.relocations())
-        {
+        for (relocation, ours) in object.relocations.iter().zip(self.object.relocations()) {
+            let place = &places[ours.asks];
             let index = object.function_at(&relocation.section, relocation.insn).expect("a function");
             let function = &object.functions[index];
             let chosen = match selection {
@@ -65,7 +64,7 @@ impl Ours {
                         })
                         .collect();
                     let left = survivors.entry(*local).or_insert_with(|| (0..candidates.len()).collect());
-                    let kind = ours.kind.expect("a known kind");
+                    let kind = self.object.asks()[ours.asks].kind.expect("a known kind");
                     let (outcome, pruned) = decide(kind, &candidates, left);
                     *left = pruned;
                     Some(outcome)
