@@ -1,30 +1,34 @@
 //! The pipeline: objects and kernels in, minimized BTFs and a report out; nothing here touches cargo or the configuration.
 
 mod collect;
+mod next;
 mod worker;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use btfgen_runtime::{KernelId, ObjectDigest};
 
-use crate::btf::{Btf, Endian};
-use crate::cache::{self, Finding, Known, Listing};
+use crate::btf::Btf;
+use crate::cache::Blob;
 use crate::error::Context;
 use crate::hub::file::HubFile;
 use crate::hub::{self, HubError, KernelFilter, TreeEntry};
 use crate::kernel::KernelTypes;
-use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
-use crate::report::{Layout, Report};
+use crate::report::{Groups, Layout, Report, Section, sections};
 use crate::roots::Roots;
 use crate::threads::{beside, on_all_cores};
 use crate::types::Types;
 use crate::{Error, ErrorKind, OnFailure};
 use collect::collect;
-use worker::{Last, Minimized, Worker, other_byte_order};
+use next::Last;
+use worker::{Minimized, Worker, other_byte_order};
+
+pub(crate) use collect::Collected;
+pub(crate) use next::{Hub, ObjectFile, pack_knowing, read_files};
 
 /// What is to be embedded, and what is to be said of it.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +48,12 @@ pub struct Packed {
 /// # Errors
 /// When a file cannot be read or is no eBPF object; the error names it.
 pub fn read_objects(paths: &[PathBuf]) -> Result<Vec<Object>, Error> {
-    paths
-        .iter()
-        .map(|path| {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-            let bytes = crate::fs::read(path)?;
-            Object::parse(&name, &bytes).context(|| format!("while reading object {}", path.display()))
-        })
-        .collect()
+    paths.iter().map(|path| parse_object(path, &crate::fs::read(path)?)).collect()
+}
+
+fn parse_object(path: &Path, bytes: &[u8]) -> Result<Object, Error> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    Object::parse(&name, bytes).context(|| format!("while reading object {}", path.display()))
 }
 
 fn roots_of(objects: &[Object]) -> Result<Roots, Error> {
@@ -84,9 +86,9 @@ pub fn pack(
     filter: &KernelFilter,
     on_failure: OnFailure,
 ) -> Result<Packed, Error> {
-    let roots = roots_of(objects)?;
-    let job = Job::new(objects, &roots, hub, filter);
-    job.run(open_hub(hub))?.packed(objects, &roots, on_failure)
+    let (roots, sections) = (roots_of(objects)?, sections(objects));
+    let job = Job::new(objects, &roots, &sections, hub, filter);
+    Ok(job.run(open_hub(hub))?.collected(objects, &roots, on_failure)?.into())
 }
 
 /// What a run is made from: objects, and a hub.
@@ -124,41 +126,30 @@ impl Inputs {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Packed, Error> {
         let Self { objects, roots, path, hub } = self;
-        let job = Job { progress, ..Job::new(&objects, &roots, &path, filter) };
-        job.run(hub)?.packed(&objects, &roots, on_failure)
+        let sections = sections(&objects);
+        let job = Job { progress, ..Job::new(&objects, &roots, &sections, &path, filter) };
+        Ok(job.run(hub)?.collected(&objects, &roots, on_failure)?.into())
     }
 }
 
-/// As [`pack`], with what the last build found out; returned is what there is to know for the next one too.
-///
-/// # Errors
-/// As [`pack`].
-pub(crate) fn pack_knowing(
-    objects: &[Object],
-    hub: &Path,
-    filter: &KernelFilter,
-    on_failure: OnFailure,
-    known: &Known,
-) -> Result<(Packed, Known), Error> {
-    let roots = roots_of(objects)?;
-    let names = objects.iter().map(|object| (object.name().to_owned(), object.endian() == Endian::Big));
-    let context = cache::context(&roots, names, hub);
-    let nothing = Known { context, ..Known::default() };
-    let known = if known.context == context { known } else { &nothing };
-    let code = cache::code(objects);
-    let last = Last { known, same_code: known.code == code };
-    let job = Job { last: Some(last), ..Job::new(objects, &roots, hub, filter) };
-    let read = job.run_knowing()?;
-    let learned = read.learned(known, code);
-    Ok((read.packed(objects, &roots, on_failure)?, learned))
+impl From<Collected> for Packed {
+    fn from(collected: Collected) -> Self {
+        let Collected { entries, blobs, objects, report, .. } = collected;
+        // All of them were made just now.
+        let blobs = blobs.iter().filter_map(Blob::bytes).map(<[u8]>::to_vec).collect();
+        Self { entries, blobs, objects, report }
+    }
 }
 
 /// What all kernels of a hub are minimized for.
 struct Job<'a> {
     objects: &'a [Object],
     roots: &'a Roots,
-    /// Made when first a relocation's outcome is asked for.
+    /// Made when a relocation's verdict or outcome is first asked for, the last for the sections that changed.
+    groups: OnceLock<Groups>,
     layout: OnceLock<Layout<'a>>,
+    changed: OnceLock<Layout<'a>>,
+    sections: &'a [Section],
     hub: &'a Path,
     filter: &'a KernelFilter,
     progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -176,34 +167,35 @@ struct HubResults {
 }
 
 impl HubResults {
-    fn packed(self, objects: &[Object], roots: &Roots, on_failure: OnFailure) -> Result<Packed, Error> {
-        let mut packed = collect(objects, roots, self.results, on_failure)?;
-        packed.report.idle_excludes = self.idle;
-        packed.report.hub_notes = self.notes;
-        Ok(packed)
-    }
-
-    /// What there is to know for the next build.
-    fn learned(&self, known: &Known, code: u64) -> Known {
-        let mut learned = Known { context: known.context, code, archive: known.archive, ..Known::default() };
-        let mut kernels = Vec::with_capacity(self.results.len());
-        for minimized in self.results.iter().flatten() {
-            let Some(key) = minimized.key else { continue };
-            kernels.push((minimized.id.clone(), key));
-            let (bytes, unresolved) = (&minimized.bytes, &minimized.unresolved);
-            let finding = || Finding { bytes: bytes.clone(), unresolved: Arc::clone(unresolved) };
-            learned.findings.entry(key).or_insert_with(finding);
-        }
-        let whole = self.hub.filter(|_| kernels.len() == self.results.len());
-        learned.listing = whole.map(|hub| Listing { hub, kernels, idle: self.idle.clone() });
-        learned
+    fn collected(self, objects: &[Object], roots: &Roots, on_failure: OnFailure) -> Result<Collected, Error> {
+        let mut collected = collect(objects, roots, self.results, on_failure)?;
+        collected.report.idle_excludes = self.idle;
+        collected.report.hub_notes = self.notes;
+        Ok(collected)
     }
 }
 
 impl<'a> Job<'a> {
-    fn new(objects: &'a [Object], roots: &'a Roots, hub: &'a Path, filter: &'a KernelFilter) -> Self {
-        let layout = OnceLock::new();
-        Self { objects, roots, layout, hub, filter, progress: &|_, _| {}, last: None }
+    fn new(
+        objects: &'a [Object],
+        roots: &'a Roots,
+        sections: &'a [Section],
+        hub: &'a Path,
+        filter: &'a KernelFilter,
+    ) -> Self {
+        let (groups, layout, changed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self {
+            objects,
+            roots,
+            sections,
+            groups,
+            layout,
+            changed,
+            hub,
+            filter,
+            progress: &|_, _| {},
+            last: None,
+        }
     }
 
     fn run(&self, hub: Decoded) -> Result<HubResults, Error> {
@@ -213,21 +205,18 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// As [`Job::run`]; what the last build knows of all of a hub file is not worked out again.
-    fn run_knowing(&self) -> Result<HubResults, Error> {
-        if !self.hub.is_file() {
-            return self.hub_tree();
-        }
-        let bytes = crate::fs::read(self.hub)?;
-        let hash = cache::hash_hub(&bytes, self.filter);
-        match self.remembered(hash) {
-            Some(results) => Ok(results),
-            None => self.hub_file(&decode(self.hub, bytes)?, Some(hash)),
-        }
+    fn groups(&self) -> &Groups {
+        self.groups.get_or_init(|| Groups::new(self.objects, self.roots))
     }
 
     fn layout(&self) -> &Layout<'a> {
-        self.layout.get_or_init(|| Layout::new(self.objects, self.roots))
+        self.layout.get_or_init(|| Layout::new(self.objects, self.sections, self.groups(), |_| true))
+    }
+
+    /// Of the sections that changed since the last build.
+    fn changed_layout(&self, last: Last<'_>) -> &Layout<'a> {
+        let changed = |section: usize| last.changed[section];
+        self.changed.get_or_init(|| Layout::new(self.objects, self.sections, self.groups(), changed))
     }
 
     fn worker(&self, types: &Types) -> Worker<'_, 'a> {
@@ -277,35 +266,6 @@ impl<'a> Job<'a> {
             |(at, &place): (usize, &usize)| Minimized { id: id(at).clone(), ..distinct[place].clone() };
         let results = view.kernels.iter().enumerate().map(|kernel| Ok(result(kernel))).collect();
         Ok(HubResults { results, idle: selection.idle, notes: Vec::new(), hub })
-    }
-
-    /// The kernels of a hub file that is the last build's, if each is known.
-    fn remembered(&self, hub: u64) -> Option<HubResults> {
-        let Known { listing, findings, .. } = self.last?.known;
-        let listing = listing.as_ref().filter(|listing| listing.hub == hub)?;
-        let mut places: Memo<u64, usize> = Memo::default();
-        let mut first: Vec<(u64, &KernelId, &Finding)> = Vec::new();
-        for (id, key) in &listing.kernels {
-            if !places.contains_key(key) {
-                places.insert(*key, first.len());
-                first.push((*key, id, findings.get(key)?));
-            }
-        }
-        // Those that share their bytes in a row, so that one thread meets them.
-        let mut order: Vec<usize> = (0..first.len()).collect();
-        order.sort_by_key(|&at| first[at].2.bytes.as_ref().ok().map(|bytes| bytes.as_ptr()));
-        let task = |worker: &mut Worker<'_, '_>, at: usize| {
-            let (key, id, _) = first[order[at]];
-            (order[at], worker.recall(id, Some(key)))
-        };
-        let mut recalled = on_all_cores(first.len(), || self.worker(self.roots.types()), task);
-        recalled.sort_unstable_by_key(|(at, _)| *at);
-        let result = |(id, key): &(KernelId, u64)| {
-            let (_, recalled) = &recalled[*places.get(key)?];
-            Some(Ok(Minimized { id: id.clone(), ..recalled.clone()? }))
-        };
-        let results = listing.kernels.iter().map(result).collect::<Option<_>>()?;
-        Some(HubResults { results, idle: listing.idle.clone(), notes: Vec::new(), hub: Some(hub) })
     }
 }
 

@@ -13,10 +13,10 @@ use btfgen_build::{Config, Emit, Report};
 use object::read::elf::{FileHeader, SectionHeader};
 
 /// Objects of the test suites whose relocations fail in every way, some behind checks.
-const OBJECTS: [&str; 4] = ["ambiguous", "flavors", "fields", "opensnoop"];
+const OBJECTS: [&str; 5] = ["ambiguous", "flavors", "fields", "opensnoop", "pruning"];
 
 /// Objects whose own types stand for kernels.
-const KERNELS: [&str; 6] = ["fields", "kernel", "types", "opensnoop", "enums", "flavors"];
+const KERNELS: [&str; 7] = ["fields", "kernel", "types", "opensnoop", "enums", "flavors", "pruning"];
 
 /// Names the folder to build in to a child of this test.
 const FOLDER: &str = "BTFGEN_TEST_FOLDER";
@@ -106,11 +106,17 @@ impl Package {
 
     /// Builds in `out`, where so many kernels must be known, and compares.
     fn check(&self, hub: &str, expect: usize, what: &str) {
-        let (given, known) = self.build(hub, "out");
+        let known = self.check_given(hub, what);
         assert_eq!(known, expect, "{hub}: {what}");
+    }
+
+    /// Builds in `out` and compares; how many kernels were known.
+    fn check_given(&self, hub: &str, what: &str) -> usize {
+        let (given, known) = self.build(hub, "out");
         let cold = self.cold(hub);
         assert_eq!(given.report, cold.report, "{hub}: {what}");
         assert!(given == cold, "{hub}: {what}: other files than {:?}", cold.files.keys());
+        known
     }
 }
 
@@ -158,8 +164,8 @@ fn only_what_changed_is_worked_on() {
         for (step, from) in [(1, 0), (2, 0), (2, 1), (3, 1), (5, 2), (7, 0)] {
             for name in OBJECTS {
                 package.file(&format!("{name}.o"), &other_code(name, step, from));
+                package.check(hub, all, "other code in an object");
             }
-            package.check(hub, all, "other code");
             others += usize::from(package.cold(hub).report != first);
         }
         assert!(others > 0, "no other code makes a difference, so that nothing was compared");
@@ -215,27 +221,35 @@ fn outputs_that_are_not_as_they_were_are_made_anew() {
 }
 
 #[test]
-fn a_damaged_cache_is_none() {
+fn what_is_damaged_of_a_cache_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let package = Package::new(folder.path());
-    package.check("hub", 0, "the first build");
-    let cache = folder.path().join("out/btfgen.cache");
-    let bytes = fs::read(&cache).unwrap();
-    // Every byte of a small one is a unit test of the cache's own.
-    for at in (0..bytes.len()).step_by(bytes.len() / 12) {
-        let mut damaged = bytes.clone();
-        damaged[at] ^= 0x10;
-        fs::write(&cache, &damaged).unwrap();
-        package.check("hub", 0, "a byte flipped");
-        fs::write(&cache, &bytes[..at]).unwrap();
-        package.check("hub", 0, "truncated");
+    let (all, cache) = (KERNELS.len(), folder.path().join("out/btfgen.cache"));
+    for hub in ["hub", "kernels.hub"] {
+        let _ = fs::remove_dir_all(folder.path().join("out"));
+        package.check(hub, 0, "the first build");
+        let bytes = fs::read(&cache).unwrap();
+        // Every byte of a small one is a unit test of the cache's own.
+        let mut known = Vec::new();
+        for at in (0..bytes.len()).step_by(bytes.len() / 12) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            fs::write(&cache, &damaged).unwrap();
+            known.push(package.check_given(hub, "a byte flipped"));
+            fs::write(&cache, &damaged).unwrap();
+            fs::remove_file(folder.path().join("out/btfgen.archive")).unwrap();
+            known.push(package.check_given(hub, "a byte flipped, and no archive"));
+            fs::write(&cache, &bytes[..at]).unwrap();
+            package.check(hub, 0, "truncated");
+        }
+        assert!(known.contains(&0) && known.contains(&all), "{known:?}");
+        fs::remove_file(&cache).unwrap();
+        fs::create_dir(&cache).unwrap();
+        package.check(hub, 0, "a folder in its place");
+        fs::remove_dir(&cache).unwrap();
+        package.check(hub, 0, "none");
+        package.check(hub, all, "a sound one");
     }
-    fs::remove_file(&cache).unwrap();
-    fs::create_dir(&cache).unwrap();
-    package.check("hub", 0, "a folder in its place");
-    fs::remove_dir(&cache).unwrap();
-    package.check("hub", 0, "none");
-    package.check("hub", KERNELS.len(), "a sound one");
 }
 
 /// What the test below runs in processes that it kills.

@@ -17,6 +17,7 @@ use btfgen_runtime::{Archive, KernelId, ObjectDigest};
 
 use crate::btf::{Btf, BtfError};
 
+pub(crate) use tree::is_tree_of;
 pub use tree::{TreeError, write_tree};
 
 /// Why an archive cannot be written.

@@ -58,6 +58,24 @@ pub fn write_tree(dir: &Path, entries: &[(KernelId, usize)], blobs: &[Vec<u8>]) 
     Ok(changed + remove_others(dir, &wanted, 4)?)
 }
 
+/// Whether a folder holds such minimized BTFs, told by their hashes, for each of these kernels and no others.
+pub(crate) fn is_tree_of<'k>(
+    dir: &Path,
+    kernels: &mut dyn Iterator<Item = (&'k KernelId, &'k u64)>,
+) -> Result<bool, TreeError> {
+    let mut wanted = Vec::new();
+    for (kernel, hash) in kernels {
+        let path = dir.join(format!("{kernel}.btf"));
+        if !crate::fs::read(&path).is_ok_and(|bytes| crate::cache::hash_bytes(&bytes) == *hash) {
+            return Ok(false);
+        }
+        wanted.push(path);
+    }
+    wanted.sort();
+    remove_others(dir, &wanted, 4)?;
+    Ok(true)
+}
+
 /// Removes the `.btf` files that are not `wanted`, and what an interrupted write left over, at the depth where kernels lie, and
 /// the folders that become empty.
 fn remove_others(dir: &Path, wanted: &[PathBuf], depth: usize) -> Result<usize, TreeError> {

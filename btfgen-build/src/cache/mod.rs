@@ -1,15 +1,17 @@
 //! Cache: what the last build found out, kept in `OUT_DIR` so that the next one works on what changed only.
 //!
-//! A finding is what a kernel gave for a set of relocations: its minimized BTF, and which relocations find nothing, and why. It
-//! depends on what the relocations ask and on the kernel. One thing in it depends on the objects' code, which of their
-//! instructions can be run; when code changed that is worked out anew, from the minimized BTFs: relocations come out on
-//! them as on the kernels.
+//! It has two parts. What the build **gave**: its report, under a hash of all that went in; when nothing changed that is
+//! all there is to do. And what it **knows**: for each kernel its minimized BTF, libbpf's verdicts on all relocations, and what
+//! comes of these, section by section of the objects. Verdicts depend on what the relocations ask and on the kernel;
+//! what comes of them depends on a section's code too, and is worked out anew where that changed.
 //!
-//! The file is a hint. It is taken only whole and unchanged (`wire`), from this very program, and for the same questions;
+//! The file is a hint. A part is taken only whole and unchanged (`wire`), from this very program, and for the same questions;
 //! else the build goes on as if there were none.
 
-mod recall;
+mod blob;
+mod read;
 mod wire;
+mod write;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -19,39 +21,58 @@ use std::sync::Arc;
 use btfgen_runtime::{KernelId, ObjectDigest};
 use foldhash::quality::{FixedState, FoldHasher};
 
+use crate::Report;
 use crate::fs;
 use crate::hub::KernelFilter;
-use crate::object::Object;
-use crate::report::Unresolved;
+use crate::report::{Pieces, Verdicts};
 use crate::roots::Roots;
+use crate::threads::on_all_cores;
 
-pub(crate) use recall::with_reasons;
+pub(crate) use blob::{Blob, Distinct};
+pub(crate) use write::{Encoded, encode};
 
 /// File name of the cache in `OUT_DIR`.
 pub(crate) const CACHE_NAME: &str = "btfgen.cache";
+
+/// A cache as it was read, of which only what is asked for is decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Cache(Option<wire::Parts>);
+
+/// What a build gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    /// Hash of all that went in; none of what is not hashed at once.
+    pub(crate) inputs: Option<u64>,
+    /// The archive.
+    pub(crate) archive: Written,
+    /// Hashes of the distinct minimized BTFs.
+    pub(crate) blobs: Vec<u64>,
+    /// The report.
+    pub(crate) report: Report,
+}
 
 /// What a build knows before it begins, and what it knows at its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Known {
     /// What the findings are for: the program, the questions and the hub's path.
     pub(crate) context: u64,
-    /// Hash of the objects' files: if it is another, what is unresolved may be reached or not in other places.
-    pub(crate) code: u64,
+    /// Hashes of the objects' sections, on which it hangs what comes of verdicts.
+    pub(crate) sections: Vec<u64>,
     /// Findings by the kernel's content.
     pub(crate) findings: BTreeMap<u64, Finding>,
     /// The kernels of a hub file.
     pub(crate) listing: Option<Listing>,
-    /// The archive that was written.
-    pub(crate) archive: Option<Written>,
 }
 
 /// What a kernel gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// The minimized BTF, or why there is none.
-    pub(crate) bytes: Result<Arc<[u8]>, String>,
+    pub(crate) bytes: Result<Blob, String>,
+    /// libbpf's verdicts on the relocations.
+    pub(crate) verdicts: Verdicts,
     /// The relocations that it leaves unresolved.
-    pub(crate) unresolved: Arc<[Unresolved]>,
+    pub(crate) unresolved: Pieces,
 }
 
 /// The wanted kernels of a hub file.
@@ -76,15 +97,34 @@ pub(crate) struct Written {
     pub(crate) hash: u64,
 }
 
-impl Known {
-    /// Reads a cache; nothing is known when there is none, or it is damaged or another version's.
+impl Cache {
+    /// Reads a cache; there is nothing in it when there is none, or it is another version's.
     pub(crate) fn read(path: &Path) -> Self {
-        fs::read(path).ok().and_then(|bytes| wire::decode(&bytes)).unwrap_or_default()
+        Self(fs::read(path).ok().and_then(|bytes| wire::Parts::of(Arc::new(bytes))))
     }
 
-    /// Writes a cache. What prevents that costs the next build time and nothing else.
-    pub(crate) fn write(&self, path: &Path) {
-        let _ = fs::write(path, &wire::encode(self));
+    /// What the last build gave, if it is what went into it that goes into this one.
+    pub(crate) fn given(&self, inputs: u64) -> Option<Given> {
+        read::given(self.0.as_ref()?.given()?, inputs)
+    }
+
+    /// The archive that the last build gave.
+    pub(crate) fn archive(&self) -> Option<Written> {
+        let (_, archive) = read::archive(&mut self.0.as_ref()?.given()?)?;
+        Some(archive)
+    }
+
+    /// What the last build knew at its end.
+    pub(crate) fn known(&self) -> Known {
+        let known = |parts: &wire::Parts| read::known(parts.known()?, &parts.blobs());
+        self.0.as_ref().and_then(known).unwrap_or_default()
+    }
+}
+
+/// Writes a cache. What prevents that costs the next build time and nothing else.
+pub(crate) fn write(path: &Path, given: &Given, known: &Encoded) {
+    if let Some(bytes) = write::file(given, known) {
+        let _ = fs::write(path, &bytes);
     }
 }
 
@@ -92,7 +132,7 @@ impl Written {
     /// Hash of all that an archive is made from.
     pub(crate) fn hash_of_parts(
         entries: &[(KernelId, usize)],
-        blobs: &[Vec<u8>],
+        blobs: &[u64],
         objects: &[ObjectDigest],
         level: i32,
     ) -> u64 {
@@ -100,8 +140,7 @@ impl Written {
         for (id, blob) in entries {
             (id.as_str(), blob).hash(&mut hasher);
         }
-        blobs.iter().for_each(|blob| hasher.write_u64(hash_bytes(blob)));
-        (blobs.len(), objects, level).hash(&mut hasher);
+        (blobs, objects, level).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -126,30 +165,39 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Hash of the objects' files.
-pub(crate) fn code(objects: &[Object]) -> u64 {
+/// Hash of a file's bytes, of large ones on all cores.
+pub(crate) fn hash_file(bytes: &[u8]) -> u64 {
+    let parts: Vec<&[u8]> = bytes.chunks(HASHED_AT_ONCE).collect();
+    let hashes = on_all_cores(parts.len(), || (), |(), at| hash_bytes(parts[at]));
     let mut hasher = hasher();
-    objects.iter().for_each(|object| hasher.write_u64(object.file_hash()));
+    hashes.hash(&mut hasher);
     hasher.finish()
 }
 
-/// Hash of a hub file and of which of its kernels are wanted.
-pub(crate) fn hash_hub(bytes: &[u8], filter: &KernelFilter) -> u64 {
+/// What one core hashes of a file at a time, in bytes.
+const HASHED_AT_ONCE: usize = 1 << 20;
+
+/// Hash of a hub file, by that of its bytes, and of which of its kernels are wanted.
+pub(crate) fn hash_hub(bytes: u64, filter: &KernelFilter) -> u64 {
     let mut hasher = hasher();
-    (hash_bytes(bytes), format!("{filter:?}")).hash(&mut hasher);
+    (bytes, format!("{filter:?}")).hash(&mut hasher);
     hasher.finish()
 }
 
-/// What findings depend on besides the kernel.
-///
-/// The program is known by its version and its executable's length and time, so that what a changed one would find is never
+/// The program, by its version and its executable's length and time, so that what a changed one would find is never
 /// taken from an older one's cache.
-pub(crate) fn context(roots: &Roots, objects: impl Iterator<Item = (String, bool)>, hub: &Path) -> u64 {
+pub(crate) fn hash_program() -> u64 {
     let mut hasher = hasher();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     let program = std::env::current_exe().and_then(std::fs::metadata);
     program.map(|meta| (meta.len(), meta.modified().ok())).ok().hash(&mut hasher);
-    roots.fingerprint().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What findings depend on besides the kernel.
+pub(crate) fn context(roots: &Roots, objects: impl Iterator<Item = (String, bool)>, hub: &Path) -> u64 {
+    let mut hasher = hasher();
+    (hash_program(), roots.fingerprint()).hash(&mut hasher);
     objects.for_each(|object| object.hash(&mut hasher));
     hub.hash(&mut hasher);
     hasher.finish()

@@ -1,194 +1,179 @@
-//! Wire: the cache as bytes. All or nothing: a checksum is over everything, and what is out of range is no cache.
+//! Wire: the cache's file as bytes and its two parts, each under a checksum of its own, and how numbers and texts stand in them.
+//!
+//! The file: [`MAGIC`]; the file's length; for each part the hash and length of its bytes, all in eight bytes each; the parts; the
+//! minimized BTFs, one after the other, whose hashes and lengths stand in the second part.
 
-use std::collections::BTreeMap;
-use std::hash::Hash;
+use std::ops::Range;
+use std::str;
 use std::sync::Arc;
 
-use super::{Finding, Known, Listing, Written, hash_bytes};
-use crate::memo::Memo;
-use crate::report::Unresolved;
+use super::hash_bytes;
 
 /// First bytes of every cache, the last the layout's version.
-pub(super) const MAGIC: &[u8] = b"btfgen cache 2\n";
+pub(super) const MAGIC: &[u8; 16] = b"btfgen cache  3\n";
 
-/// Numbers have eight bytes, low byte first; texts and lists are preceded by their length.
-///
-/// Most findings share their bytes, nearly all what they leave unresolved, and that its reasons: each is there once.
-pub(super) fn encode(known: &Known) -> Vec<u8> {
-    let mut out = Writer(Vec::new());
-    out.word(known.context);
-    out.word(known.code);
-    let (mut shared, mut lists) = (Shared::default(), Shared::default());
-    // What is shared in memory too is told by where it lies.
-    let mut by_place: Memo<(*const u8, usize), u64> = Memo::default();
-    let mut number = |bytes| -> u64 {
-        *by_place.entry((<[u8]>::as_ptr(bytes), bytes.len())).or_insert_with(|| shared.number(bytes))
-    };
-    let mut lists_by_place: Memo<*const Unresolved, u64> = Memo::default();
-    let mut findings = Writer(Vec::new());
-    findings.list(known.findings.iter(), |out, (key, finding)| {
-        out.word(*key);
-        let (served, content) = match &finding.bytes {
-            Ok(bytes) => (1, &**bytes),
-            Err(reason) => (0, reason.as_bytes()),
+/// Length of what precedes the parts.
+const HEAD: usize = MAGIC.len() + 5 * 8;
+
+/// A cache's parts, unchecked.
+#[derive(Debug)]
+pub(super) struct Parts {
+    file: Arc<Vec<u8>>,
+    given: Place,
+    known: Place,
+}
+
+#[derive(Debug)]
+struct Place {
+    hash: u64,
+    at: Range<usize>,
+}
+
+/// A part that is to be written.
+pub(super) struct Part {
+    pub(super) bytes: Vec<u8>,
+    hash: u64,
+}
+
+impl Part {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { hash: hash_bytes(&bytes), bytes }
+    }
+}
+
+impl Parts {
+    /// Of a file; none if it is no cache of this layout.
+    pub(super) fn of(file: Arc<Vec<u8>>) -> Option<Self> {
+        let mut input = Reader(file.strip_prefix(MAGIC)?);
+        let whole = input.word()? == file.len() as u64;
+        let mut end = HEAD;
+        let mut part = || {
+            let (hash, len) = (input.word()?, usize::try_from(input.word()?).ok()?);
+            let at = end..end.checked_add(len)?;
+            end = at.end;
+            Some(Place { hash, at })
         };
-        out.word(served);
-        out.word(number(content));
-        let list = lists_by_place.entry(finding.unresolved.as_ptr());
-        out.word(*list.or_insert_with(|| {
-            let mut list = Writer(Vec::new());
-            for it in finding.unresolved.iter() {
-                list.word((it.object as u64) << 32 | it.relocation as u64);
-                let reason = number(it.reason.as_bytes());
-                list.word(reason << 2 | u64::from(it.lasting) << 1 | u64::from(it.reached));
-            }
-            lists.number(list.0)
-        }));
-    });
-    out.list(shared.all.iter(), |out, bytes| out.bytes(bytes));
-    out.list(lists.all.iter(), |out, bytes| out.bytes(bytes));
-    out.0.extend(findings.0);
-    out.list(known.listing.iter(), |out, listing| {
-        out.word(listing.hub);
-        out.list(listing.kernels.iter(), |out, (id, key)| {
-            out.bytes(id.as_str().as_bytes());
-            out.word(*key);
-        });
-        out.list(listing.idle.iter(), |out, glob| out.bytes(glob.as_bytes()));
-    });
-    out.list(known.archive.iter(), |out, written| {
-        out.word(written.from);
-        out.word(written.len as u64);
-        out.word(written.hash);
-    });
-    [MAGIC, &hash_bytes(&out.0).to_le_bytes(), &out.0].concat()
-}
-
-/// What [`encode`] wrote; none for any other bytes.
-pub(super) fn decode(bytes: &[u8]) -> Option<Known> {
-    let (hash, content) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-    if u64::from_le_bytes(*hash) != hash_bytes(content) {
-        return None;
+        let (given, known) = (part()?, part()?);
+        (whole && end <= file.len()).then_some(Self { file, given, known })
     }
-    let mut input = Reader(content);
-    let (context, code) = (input.word()?, input.word()?);
-    let shared: Vec<&[u8]> = input.list(Reader::bytes)?;
-    let text = |number: u64| std::str::from_utf8(shared.get(number as usize)?).ok();
-    let mut blobs: Memo<u64, Arc<[u8]>> = Memo::default();
-    let mut reasons: Memo<u64, Arc<str>> = Memo::default();
-    let lists: Vec<Arc<[Unresolved]>> = input.list(|input| {
-        let (words, rest) = input.bytes()?.as_chunks::<16>();
-        let mut list = Vec::with_capacity(words.len());
-        for words in words {
-            let mut input = Reader(words);
-            let (place, number) = (input.word()?, input.word()?);
-            let reason = match reasons.get(&(number >> 2)) {
-                Some(known) => Arc::clone(known),
-                None => {
-                    let reason: Arc<str> = text(number >> 2)?.into();
-                    reasons.insert(number >> 2, Arc::clone(&reason));
-                    reason
-                }
-            };
-            let (object, relocation) = ((place >> 32) as usize, place as u32 as usize);
-            let (lasting, reached) = (number & 2 != 0, number & 1 != 0);
-            list.push(Unresolved { object, relocation, lasting, reason, reached });
-        }
-        rest.is_empty().then(|| list.into())
-    })?;
-    let findings: Vec<(u64, Finding)> = input.list(|input| {
-        let (key, served, number) = (input.word()?, input.word()?, input.word()?);
-        let bytes = match served {
-            1 => {
-                let content = *shared.get(number as usize)?;
-                Ok(Arc::clone(blobs.entry(number).or_insert_with(|| content.into())))
-            }
-            _ => Err(text(number)?.to_owned()),
-        };
-        let unresolved = Arc::clone(lists.get(input.word()? as usize)?);
-        Some((key, Finding { bytes, unresolved }))
-    })?;
-    let listing: Vec<Listing> = input.list(|input| {
-        let hub = input.word()?;
-        let kernels = input.list(|input| Some((input.text()?.parse().ok()?, input.word()?)))?;
-        Some(Listing { hub, kernels, idle: input.list(Reader::text)? })
-    })?;
-    let archive: Vec<Written> = input.list(|input| {
-        Some(Written { from: input.word()?, len: input.word()? as usize, hash: input.word()? })
-    })?;
-    let findings: BTreeMap<u64, Finding> = findings.into_iter().collect();
-    let known = Known {
-        context,
-        code,
-        findings,
-        listing: listing.into_iter().next(),
-        archive: archive.into_iter().next(),
-    };
-    input.0.is_empty().then_some(known)
-}
 
-/// Bytes that are stored once, by the number of their first use.
-struct Shared<B> {
-    all: Vec<B>,
-    numbers: Memo<B, u64>,
-}
+    pub(super) fn given(&self) -> Option<Reader<'_>> {
+        self.part(&self.given)
+    }
 
-impl<B> Default for Shared<B> {
-    fn default() -> Self {
-        Self { all: Vec::new(), numbers: Memo::default() }
+    pub(super) fn known(&self) -> Option<Reader<'_>> {
+        self.part(&self.known)
+    }
+
+    fn part(&self, part: &Place) -> Option<Reader<'_>> {
+        let bytes = self.file.get(part.at.clone()).filter(|bytes| hash_bytes(bytes) == part.hash)?;
+        Some(Reader(bytes))
+    }
+
+    /// The file, and where the minimized BTFs begin in it.
+    pub(super) fn blobs(&self) -> (Arc<Vec<u8>>, usize) {
+        (Arc::clone(&self.file), self.known.at.end)
     }
 }
 
-impl<B: Clone + Eq + Hash> Shared<B> {
-    fn number(&mut self, bytes: B) -> u64 {
-        *self.numbers.entry(bytes).or_insert_with_key(|bytes| {
-            self.all.push(bytes.clone());
-            self.all.len() as u64 - 1
-        })
+/// A cache of these parts, to which the minimized BTFs are to be added, which have so many bytes together.
+pub(super) fn file(given: &Part, known: &Part, blobs: usize) -> Vec<u8> {
+    let len = HEAD + given.bytes.len() + known.bytes.len() + blobs;
+    let mut file = Vec::with_capacity(len);
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&(len as u64).to_le_bytes());
+    for part in [given, known] {
+        file.extend_from_slice(&part.hash.to_le_bytes());
+        file.extend_from_slice(&(part.bytes.len() as u64).to_le_bytes());
     }
+    file.extend_from_slice(&given.bytes);
+    file.extend_from_slice(&known.bytes);
+    file
 }
 
-struct Writer(Vec<u8>);
+/// Writes numbers, low byte first, of eight bytes (words) or four; texts and lists are preceded by their length.
+#[derive(Default)]
+pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
-    fn word(&mut self, word: u64) {
+    pub(super) fn word(&mut self, word: u64) {
         self.0.extend_from_slice(&word.to_le_bytes());
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.word(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
+    pub(super) fn number(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut item: impl FnMut(&mut Self, T)) {
-        self.word(items.len() as u64);
-        items.for_each(|it| item(self, it));
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(text.len() as u32);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&mut self, numbers: &[u32]) {
+        self.number(numbers.len() as u32);
+        let start = self.0.len();
+        self.0.resize(start + 4 * numbers.len(), 0);
+        let (places, _) = self.0[start..].as_chunks_mut();
+        for (place, number) in places.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
+    }
+
+    pub(super) fn list<T>(
+        &mut self,
+        items: impl ExactSizeIterator<Item = T>,
+        mut item: impl FnMut(&mut Self, T),
+    ) {
+        self.number(items.len() as u32);
+        for it in items {
+            item(self, it);
+        }
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+/// Reads what [`Writer`] wrote.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn word(&mut self) -> Option<u64> {
+    pub(super) fn word(&mut self) -> Option<u64> {
         let (word, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u64::from_le_bytes(*word))
     }
 
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = usize::try_from(self.word()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(len)?;
+    pub(super) fn number(&mut self) -> Option<u32> {
+        let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        Some(bytes)
+        Some(u32::from_le_bytes(*number))
     }
 
-    fn text(&mut self) -> Option<String> {
-        Some(std::str::from_utf8(self.bytes()?).ok()?.to_owned())
+    pub(super) fn text(&mut self) -> Option<&'a str> {
+        let len = self.number()? as usize;
+        let (text, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        str::from_utf8(text).ok()
     }
 
-    /// A list; each item takes a byte at least, which bounds their number.
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        let len = usize::try_from(self.word()?).ok().filter(|len| *len <= self.0.len())?;
-        (0..len).map(|_| item(self)).collect()
+    /// A list; each item takes four bytes at least, which bounds their number.
+    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let len = self.number()? as usize;
+        if len > self.0.len() / 4 {
+            return None;
+        }
+        let mut list = Vec::with_capacity(len);
+        for _ in 0..len {
+            list.push(item(self)?);
+        }
+        Some(list)
+    }
+
+    /// A list of numbers.
+    pub(super) fn numbers(&mut self) -> Option<impl ExactSizeIterator<Item = u32> + use<'a>> {
+        let len = self.number()? as usize;
+        let (numbers, rest) = self.0.split_at_checked(len.checked_mul(4)?)?;
+        self.0 = rest;
+        let (numbers, _) = numbers.as_chunks::<4>();
+        Some(numbers.iter().map(|number| u32::from_le_bytes(*number)))
     }
 }

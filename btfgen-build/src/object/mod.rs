@@ -7,6 +7,7 @@ mod program;
 mod reach;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use btfgen_runtime::ObjectDigest;
@@ -25,8 +26,6 @@ pub struct Object {
     name: String,
     endian: Endian,
     digest: ObjectDigest,
-    /// Hash of the file.
-    hash: u64,
     btf: Vec<u8>,
     programs: Vec<Program>,
     /// Instructions by section.
@@ -153,7 +152,6 @@ impl Object {
             name: name.to_owned(),
             endian: elf.endian,
             digest: ObjectDigest::of(bytes).map_err(ObjectError::Digest)?,
-            hash: crate::cache::hash_bytes(bytes),
             btf: raw.to_vec(),
             programs: elf.programs,
             code: elf.code,
@@ -175,11 +173,6 @@ impl Object {
     /// Digest of what the relocations ask for, as the runtime takes it of the object that it is to load.
     pub fn digest(&self) -> ObjectDigest {
         self.digest
-    }
-
-    /// A hash of the whole file.
-    pub(crate) fn file_hash(&self) -> u64 {
-        self.hash
     }
 
     /// The local types, a raw BTF.
@@ -223,6 +216,18 @@ impl Object {
         }
     }
 
+    /// The offset of a relocation's instruction, as [`Relocation::insn_offset`].
+    pub(crate) fn insn_offset(&self, place: usize) -> u32 {
+        self.relocations.stands[place].insn_offset
+    }
+
+    /// The sections of the relocations, each with those of it that stand in a row.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (&Arc<str>, Range<usize>)> {
+        let Relocations { sections, stands, .. } = &self.relocations;
+        let ends = sections.iter().skip(1).map(|next| next.first).chain([stands.len()]);
+        sections.iter().zip(ends).map(|(section, end)| (&section.name, section.first..end))
+    }
+
     /// What of the object needs the kernel's own BTF, whatever is embedded.
     pub fn kernel_btf_needs(&self) -> &[KernelBtfNeed] {
         &self.needs
@@ -230,9 +235,14 @@ impl Object {
 
     /// The instructions of a section, to be followed; subprograms in `.text` are taken to be called from anywhere.
     pub fn flow(&self, section: &str) -> Flow {
-        let programs = self.programs.iter().filter(|program| program.section == section);
-        let entries = programs.filter_map(|program| usize::try_from(program.offset / 8).ok());
-        Flow::new(self.code(section), self.endian, entries.collect())
+        Flow::new(self.code(section), self.endian, self.entries(section))
+    }
+
+    /// Where the programs and subprograms of a section begin, by instruction.
+    pub(crate) fn entries(&self, section: &str) -> Vec<usize> {
+        let first = self.programs.partition_point(|program| *program.section < *section);
+        let own = self.programs[first..].iter().take_while(|program| program.section == section);
+        own.filter_map(|program| usize::try_from(program.offset / 8).ok()).collect()
     }
 
     /// The instructions of a section.

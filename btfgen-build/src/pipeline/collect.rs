@@ -1,16 +1,29 @@
 //! Collecting: the kernels' results into what is embedded and what is said of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Packed;
+use btfgen_runtime::{KernelId, ObjectDigest};
+
 use super::worker::Minimized;
-use crate::memo::Memo;
+use crate::cache::{Blob, Distinct};
+use crate::memo::{Memo, Placed};
 use crate::object::Object;
-use crate::report::{KernelReport, ObjectReport, Problem, Unresolved};
+use crate::report::{KernelReport, ObjectReport, Piece, Pieces, Problem, Report, Unresolved};
 use crate::resolve::{RelocationKind, describe_spec};
 use crate::roots::{Place, Roots};
 use crate::{Error, ErrorKind, OnFailure};
+
+/// What kernels gave, gathered.
+pub(crate) struct Collected {
+    /// Each served kernel with the number of its minimized BTF.
+    pub(crate) entries: Vec<(KernelId, usize)>,
+    /// The distinct minimized BTFs, and their hashes.
+    pub(crate) blobs: Vec<Blob>,
+    pub(crate) hashes: Vec<u64>,
+    /// The objects' digests.
+    pub(crate) objects: Vec<ObjectDigest>,
+    pub(crate) report: Report,
+}
 
 /// Gathers the kernels' results: distinct blobs, entries, report.
 pub(super) fn collect(
@@ -18,43 +31,34 @@ pub(super) fn collect(
     roots: &Roots,
     results: Vec<Result<Minimized, Error>>,
     on_failure: OnFailure,
-) -> Result<Packed, Error> {
-    let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
-    packed.report.objects =
+) -> Result<Collected, Error> {
+    let (mut entries, mut report) = (Vec::with_capacity(results.len()), Report::default());
+    report.objects =
         objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
-    let mut known: BTreeMap<Arc<[u8]>, usize> = BTreeMap::new();
-    // Most kernels share not only the bytes but the allocation.
-    let mut numbers: Memo<*const u8, usize> = Memo::default();
-    let mut words = Words::default();
+    let (mut blobs, mut words) = (Distinct::default(), Words::default());
     for result in results {
         let minimized = result?;
-        packed.report.from_cache += usize::from(minimized.known);
+        report.from_cache += usize::from(minimized.known);
         let (problems, guarded) = words.of(objects, roots, &minimized);
         if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
             let error = Error::new(ErrorKind::Relocation, problem.to_string());
             return Err(error.context(format!("kernel {} cannot be served", minimized.id)));
         }
         let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
-        let blob = minimized.bytes.ok().filter(|_| !dropped).map(|bytes| {
-            *numbers.entry(bytes.as_ptr()).or_insert_with(|| {
-                *known.entry(bytes).or_insert_with_key(|bytes| {
-                    packed.blobs.push(bytes.to_vec());
-                    packed.blobs.len() - 1
-                })
-            })
-        });
-        packed.entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
-        packed.report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });
+        let blob = minimized.bytes.ok().filter(|_| !dropped).map(|blob| blobs.number(&blob));
+        entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
+        report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });
     }
-    packed.report.blobs = packed.blobs.len();
-    packed.report.blob_bytes = packed.blobs.iter().map(Vec::len).sum();
-    if packed.entries.is_empty() {
+    report.blobs = blobs.all.len();
+    report.blob_bytes = blobs.all.iter().map(Blob::len).sum();
+    if entries.is_empty() {
         let reasons: Vec<String> =
-            packed.report.problems().into_iter().take(3).map(|(problem, _)| problem.to_string()).collect();
+            report.problems().into_iter().take(3).map(|(problem, _)| problem.to_string()).collect();
         let error = Error::new(ErrorKind::Relocation, reasons.join("; "));
-        return Err(error.context(format!("none of {} kernels can be served", packed.report.kernels.len())));
+        return Err(error.context(format!("none of {} kernels can be served", report.kernels.len())));
     }
-    Ok(packed)
+    let objects = objects.iter().map(Object::digest).collect();
+    Ok(Collected { entries, blobs: blobs.all, hashes: blobs.hashes, objects, report })
 }
 
 fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
@@ -89,9 +93,10 @@ type Told = (Arc<[Arc<Problem>]>, usize);
 #[derive(Default)]
 struct Words {
     /// By object, relocation and reason.
-    problems: Memo<(usize, usize, Arc<str>), Arc<Problem>>,
-    /// By the address of what is unresolved, which stands beside to be kept alive.
-    kernels: Memo<*const Unresolved, (Arc<[Unresolved]>, Told)>,
+    problems: Memo<(u32, u32, Arc<str>), Arc<Problem>>,
+    /// By where a section's piece lies, and by where a kernel's pieces do; they stand beside to be kept alive.
+    pieces: Placed<(Arc<Piece>, Told)>,
+    kernels: Placed<(Pieces, Told)>,
 }
 
 impl Words {
@@ -99,26 +104,44 @@ impl Words {
         if let Err(reason) = &minimized.bytes {
             return ([Arc::new(Problem::Unreadable { reason: reason.clone() })].into(), 0);
         }
+        let Self { problems, pieces, kernels } = self;
         let unresolved = &minimized.unresolved;
         let tell = || {
-            let (reached, guarded): (Vec<_>, Vec<_>) = unresolved.iter().partition(|it| it.reached);
-            let problem = |unresolved: &&Unresolved| {
-                let key = (unresolved.object, unresolved.relocation, Arc::clone(&unresolved.reason));
-                let known = self.problems.entry(key);
-                Arc::clone(known.or_insert_with(|| Arc::new(problem(objects, roots, unresolved))))
-            };
-            (Arc::clone(unresolved), (reached.iter().map(problem).collect(), guarded.len()))
+            let (mut all, mut guarded) = (Vec::new(), 0);
+            for piece in unresolved.iter() {
+                let tell = || (Arc::clone(piece), told(objects, roots, piece, problems));
+                let (_, (own, own_guarded)) = pieces.get(Arc::as_ptr(piece), tell);
+                all.extend_from_slice(own);
+                guarded += *own_guarded;
+            }
+            (Arc::clone(unresolved), (all.into(), guarded))
         };
-        let (_, told) = self.kernels.entry(unresolved.as_ptr()).or_insert_with(tell);
+        let (_, told) = kernels.get(unresolved.as_ptr(), tell);
         told.clone()
     }
 }
 
-fn problem(objects: &[Object], roots: &Roots, unresolved: &Unresolved) -> Problem {
-    let object = &objects[unresolved.object];
-    let relocation = object.relocation(unresolved.relocation);
+fn told(
+    objects: &[Object],
+    roots: &Roots,
+    piece: &Piece,
+    problems: &mut Memo<(u32, u32, Arc<str>), Arc<Problem>>,
+) -> Told {
+    let mut reached = Vec::new();
+    for it in piece.unresolved.iter().filter(|it| it.reached) {
+        let known = problems.entry((piece.object, it.relocation, Arc::clone(&it.reason)));
+        let object = piece.object as usize;
+        reached.push(Arc::clone(known.or_insert_with(|| Arc::new(problem(objects, roots, object, it)))));
+    }
+    let guarded = piece.unresolved.len() - reached.len();
+    (reached.into(), guarded)
+}
+
+fn problem(objects: &[Object], roots: &Roots, object: usize, unresolved: &Unresolved) -> Problem {
+    let (places, object) = (&roots.places()[object], &objects[object]);
+    let relocation = object.relocation(unresolved.relocation as usize);
     let line = object.line_of(&relocation);
-    let spec = match roots.places()[unresolved.object][relocation.asks] {
+    let spec = match places[relocation.asks] {
         Place::Root { root, question, .. } => {
             let spec = &roots.roots()[root].questions[question].spec;
             format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))

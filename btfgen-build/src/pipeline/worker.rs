@@ -6,105 +6,79 @@ use btfgen_runtime::KernelId;
 
 use super::Job;
 use crate::btf::Btf;
-use crate::cache::{self, Known};
+use crate::cache::Blob;
 use crate::error::Context;
 use crate::hub::{BtfFile, TreeEntry};
 use crate::kernel::KernelTypes;
 use crate::memo::Memo;
 use crate::minimize::{MinimizeError, Minimizer};
 use crate::object::Object;
-use crate::report::{Outcomes, Unresolved};
+use crate::report::{Judge, Outcomes, Pieces, Resolution, Updates, Verdicts};
 use crate::types::Types;
 use crate::{Error, ErrorKind};
-
-/// What the last build found out.
-#[derive(Clone, Copy)]
-pub(super) struct Last<'a> {
-    pub(super) known: &'a Known,
-    /// Whether it was for these very objects.
-    pub(super) same_code: bool,
-}
 
 /// One thread's store of definitions and memos.
 pub(super) struct Worker<'j, 'a> {
     job: &'j Job<'a>,
     types: Types,
     minimizer: Minimizer<'j>,
+    /// Made when first needed, as what they are made from is.
+    judge: Option<Judge<'j>>,
     outcomes: Option<Outcomes<'j>>,
-    /// What known minimized BTFs leave unresolved, by their addresses and, with the reasons known, by those of these too.
-    again: Memo<*const u8, Arc<[Unresolved]>>,
-    recalled: Memo<(*const u8, *const Unresolved), Option<Arc<[Unresolved]>>>,
+    /// Likewise, of the sections that changed.
+    changes: Option<(Outcomes<'j>, Updates)>,
+    /// What comes of the last build's verdicts in sections that changed, by where they lie.
+    again: Memo<*const Arc<Resolution>, Pieces>,
 }
 
 /// What a worker makes of a kernel.
 #[derive(Clone)]
 pub(super) struct Minimized {
     pub(super) id: KernelId,
-    pub(super) bytes: Result<Arc<[u8]>, String>,
-    pub(super) unresolved: Arc<[Unresolved]>,
+    pub(super) bytes: Result<Blob, String>,
+    pub(super) verdicts: Verdicts,
+    pub(super) unresolved: Pieces,
     /// What the next build may know it by.
     pub(super) key: Option<u64>,
     /// Whether it was known.
     pub(super) known: bool,
 }
 
+impl Minimized {
+    /// A kernel that gives nothing.
+    fn failed(id: &KernelId, key: Option<u64>, reason: String) -> Self {
+        let (id, bytes) = (id.clone(), Err(reason));
+        Self { id, bytes, verdicts: Arc::default(), unresolved: Arc::default(), key, known: false }
+    }
+}
+
 impl<'j, 'a> Worker<'j, 'a> {
     /// `types` are the roots' own, perhaps with more.
     pub(super) fn new(job: &'j Job<'a>, types: Types) -> Self {
-        let (again, recalled) = (Memo::default(), Memo::default());
-        Self { job, types, minimizer: Minimizer::new(job.roots), outcomes: None, again, recalled }
-    }
-
-    /// What a kernel whose candidates are in this worker's store leaves unresolved.
-    fn unresolved(&mut self, kernel: &KernelTypes) -> Arc<[Unresolved]> {
-        let outcomes = self.outcomes.get_or_insert_with(|| Outcomes::new(self.job.layout()));
-        outcomes.unresolved(self.minimizer.answers(), &self.types, kernel)
+        let minimizer = Minimizer::new(job.roots);
+        Self { job, types, minimizer, judge: None, outcomes: None, changes: None, again: Memo::default() }
     }
 
     /// A kernel of which the last build's finding is known.
     pub(super) fn recall(&mut self, id: &KernelId, key: Option<u64>) -> Option<Minimized> {
-        let Last { known, same_code } = self.job.last?;
-        let finding = known.findings.get(&key?)?;
-        let unresolved = match &finding.bytes {
-            _ if same_code => Arc::clone(&finding.unresolved),
-            Err(_) => Arc::default(),
-            Ok(bytes) => {
-                let key = (bytes.as_ptr(), finding.unresolved.as_ptr());
-                match self.recalled.get(&key) {
-                    Some(known) => known.clone()?,
-                    None => {
-                        let again = self.unresolved_again(bytes);
-                        let recalled = again.and_then(|it| cache::with_reasons(&it, &finding.unresolved));
-                        self.recalled.insert(key, recalled.clone());
-                        recalled?
-                    }
-                }
-            }
-        };
-        Some(Minimized { id: id.clone(), bytes: finding.bytes.clone(), unresolved, key, known: true })
-    }
-
-    /// What a minimized BTF of the last build leaves unresolved, now.
-    fn unresolved_again(&mut self, bytes: &[u8]) -> Option<Arc<[Unresolved]>> {
-        if let Some(known) = self.again.get(&bytes.as_ptr()) {
-            return Some(Arc::clone(known));
+        let last = self.job.last?;
+        let finding = last.known.findings.get(&key?)?;
+        let mut unresolved = Arc::clone(&finding.unresolved);
+        if last.any_changed() {
+            let job = self.job;
+            let changes = || (Outcomes::new(job.changed_layout(last)), Updates::default());
+            let (outcomes, updates) = self.changes.get_or_insert_with(changes);
+            let now = self.again.entry(finding.verdicts.as_ptr());
+            let now = now.or_insert_with(|| outcomes.unresolved(&finding.verdicts));
+            unresolved = updates.updated(&unresolved, now, last.changed);
         }
-        let btf = Btf::parse(bytes).ok()?;
-        let kernel = KernelTypes::from_btf(&mut self.types, self.job.roots, &btf).ok()?;
-        let unresolved = self.unresolved(&kernel);
-        self.again.insert(bytes.as_ptr(), Arc::clone(&unresolved));
-        Some(unresolved)
+        let (id, bytes, verdicts) = (id.clone(), finding.bytes.clone(), Arc::clone(&finding.verdicts));
+        Some(Minimized { id, bytes, verdicts, unresolved, key, known: true })
     }
 
     /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
     pub(super) fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
-        let failed = |error: Error| Minimized {
-            id: entry.id.clone(),
-            bytes: Err(format!("{error:#}")),
-            unresolved: Arc::default(),
-            key: None,
-            known: false,
-        };
+        let failed = |error: Error| Minimized::failed(&entry.id, None, format!("{error:#}"));
         let file = match BtfFile::open(&entry.path) {
             Ok(file) => file,
             Err(error) => return Ok(failed(error.into())),
@@ -126,26 +100,24 @@ impl<'j, 'a> Worker<'j, 'a> {
         kernel: &KernelTypes,
         key: Option<u64>,
     ) -> Result<Minimized, Error> {
-        let (bytes, unresolved) = (Err(String::new()), Arc::default());
-        let mut result = Minimized { id: id.clone(), bytes, unresolved, key, known: false };
         if let Some(reason) = other_byte_order(self.job.objects, kernel) {
-            result.bytes = Err(reason);
-            return Ok(result);
+            return Ok(Minimized::failed(id, key, reason));
         }
-        result.unresolved = self.unresolved(kernel);
-        match self.minimizer.minimize(&self.types, kernel) {
-            Ok(bytes) => result.bytes = Ok(bytes),
+        let job = self.job;
+        let judge = self.judge.get_or_insert_with(|| Judge::new(job.groups()));
+        let verdicts = judge.verdicts(self.minimizer.answers(), &self.types, kernel);
+        let outcomes = self.outcomes.get_or_insert_with(|| Outcomes::new(job.layout()));
+        let unresolved = outcomes.unresolved(&verdicts);
+        let bytes = match self.minimizer.minimize(&self.types, kernel) {
+            Ok(bytes) => Ok(Blob::Made(bytes)),
             Err(error @ MinimizeError::Difference(_)) => {
                 return Err(
                     Error::new(ErrorKind::Internal, error).context(format!("while minimizing kernel {id}"))
                 );
             }
-            Err(error) => {
-                let error = Error::new(ErrorKind::Btf, error);
-                result.bytes = Err(format!("{error:#}"));
-            }
-        }
-        Ok(result)
+            Err(error) => Err(format!("{:#}", Error::new(ErrorKind::Btf, error))),
+        };
+        Ok(Minimized { id: id.clone(), bytes, verdicts, unresolved, key, known: false })
     }
 
     fn read(&mut self, file: BtfFile<'_>, entry: &TreeEntry) -> Result<KernelTypes, Error> {

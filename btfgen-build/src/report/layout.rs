@@ -1,136 +1,169 @@
-//! Layout: how the relocations of objects lie, by the local types that they name and by the sections that they patch.
+//! Layout: how relocations lie in the sections of objects, by what they ask and by the instructions that they patch.
 
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::verdicts::Groups;
+use crate::cache::{hash_bytes, hasher};
 use crate::memo::Memo;
-use crate::object::{Flow, Object, Patch, Relocation};
-use crate::roots::{Place, Roots};
+use crate::object::{Flow, Object};
 
-/// Relocations of one object that share a local root type, and with it libbpf's list of candidates.
-pub(super) struct Group {
-    pub(super) object: usize,
-    pub(super) root: usize,
-    /// What is asked, each once.
-    pub(super) asked: Vec<Asked>,
-    /// Each relocation's place in the object, and in `asked`; in the order of the object.
-    pub(super) relocations: Vec<(usize, usize)>,
+/// A section of an object that has relocations.
+pub(crate) struct Section {
+    /// The object, by its place.
+    pub(crate) object: usize,
+    name: Arc<str>,
+    /// Its relocations, by their places in the object: mostly they stand in a row.
+    relocations: Vec<Range<usize>>,
 }
 
 /// What relocations of a group have alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
-    /// The root's question.
-    pub(super) question: usize,
+    /// What they ask, by its place among the group's questions.
+    pub(super) question: u32,
     /// Whether the instruction is a load or store, whose size is adjusted and not only its offset.
     pub(super) accesses_memory: bool,
 }
 
-/// A section's relocation: its instruction, and where its outcome stands.
+/// Where a relocation lies.
 #[derive(Clone, Copy)]
-pub(super) struct Member {
-    pub(super) insn: usize,
-    pub(super) group: usize,
-    /// The place among the group's relocations.
-    pub(super) place: usize,
+pub(super) struct Site {
+    /// Its place in its group, and in its object.
+    pub(super) place: u32,
+    pub(super) relocation: u32,
+    /// The section, and the instruction there.
+    pub(super) section: u32,
+    pub(super) insn: u32,
 }
 
-/// One section of an object.
-struct Section {
-    object: usize,
-    name: Arc<str>,
-    members: Vec<Member>,
-    /// Decoded when a relocation of it first finds nothing; `taken` once a thread is at it.
+/// What a group's relocations ask, each once, and where those lie that ask it, in the order of the object.
+pub(super) type Spread = Vec<(Asked, Vec<Site>)>;
+
+/// How the relocations of some sections lie; the threads of a run share one.
+pub(crate) struct Layout<'o> {
+    objects: &'o [Object],
+    pub(super) sections: &'o [Section],
+    /// By group.
+    pub(super) groups: Vec<Spread>,
+    codes: Vec<Lazy>,
+}
+
+/// A section's instructions, decoded when a relocation there first finds nothing; `taken` once a thread is at it.
+#[derive(Default)]
+struct Lazy {
     code: OnceLock<Code>,
     taken: AtomicBool,
+    /// Each relocation there: its instruction, group, place in the group, and place of what it asks.
+    members: Vec<Member>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) insn: u32,
+    pub(super) group: u32,
+    pub(super) place: u32,
+    pub(super) asked: u32,
 }
 
 /// A section's instructions.
 pub(super) struct Code {
-    flow: Flow,
+    pub(super) flow: Flow,
     /// The relocations on whose values a branch can hang.
     pub(super) deciding: Vec<Member>,
-    /// What these ask, each once: group and place in its `asked`.
-    pub(super) decides: Vec<(usize, usize)>,
+    /// What these ask, each once: group and place there.
+    pub(super) decides: Vec<(u32, u32)>,
 }
 
-/// How the relocations of a set of objects lie; the threads of a run share one.
-pub struct Layout<'o> {
-    objects: &'o [Object],
-    pub(super) groups: Vec<Group>,
-    sections: Vec<Section>,
-    /// For each object the section of each relocation.
-    section_of: Vec<Vec<usize>>,
+/// The sections of a set of objects that have relocations, in the order of their first ones.
+pub(crate) fn sections(objects: &[Object]) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    for (object, it) in objects.iter().enumerate() {
+        let mut by_name: Memo<&str, usize> = Memo::default();
+        for (name, run) in it.runs() {
+            let section = *by_name.entry(name).or_insert_with(|| {
+                sections.push(Section { object, name: Arc::clone(name), relocations: Vec::new() });
+                sections.len() - 1
+            });
+            sections[section].relocations.push(run);
+        }
+    }
+    sections
+}
+
+impl Section {
+    /// A hash of all on which it hangs what becomes of its relocations, besides their verdicts: its code, and where they lie.
+    pub(crate) fn hash(&self, objects: &[Object]) -> u64 {
+        let object = &objects[self.object];
+        let mut hasher = hasher();
+        (self.object, &self.relocations, object.entries(&self.name)).hash(&mut hasher);
+        for run in &self.relocations {
+            let mut bytes = Vec::with_capacity(4 * run.len());
+            for place in run.clone() {
+                bytes.extend_from_slice(&object.insn_offset(place).to_le_bytes());
+            }
+            hasher.write_u64(hash_bytes(&bytes));
+        }
+        hasher.write_u64(hash_bytes(object.code(&self.name)));
+        hasher.finish()
+    }
 }
 
 impl<'o> Layout<'o> {
-    /// Groups the relocations of all objects.
-    pub fn new(objects: &'o [Object], roots: &Roots) -> Self {
-        let (mut groups, mut sections, mut section_of) = (Vec::<Group>::new(), Vec::new(), Vec::new());
-        for (number, (object, places)) in objects.iter().zip(roots.places()).enumerate() {
-            let mut by_type: Memo<u32, usize> = Memo::default();
-            let mut by_name: Memo<&str, usize> = Memo::default();
-            let mut by_asked: Memo<(usize, Asked), usize> = Memo::default();
-            let mut own = Vec::with_capacity(object.relocations().len());
-            // They stand section by section.
-            let mut last: Option<(&Arc<str>, usize, &[u8])> = None;
-            for (relocation, it) in object.relocations().enumerate() {
-                let (_, section, code) = match last {
-                    Some(last) if Arc::ptr_eq(last.0, it.section) => last,
-                    _ => {
-                        let section = *by_name.entry(it.section).or_insert_with(|| {
-                            sections.push(Section::new(number, Arc::clone(it.section)));
-                            sections.len() - 1
-                        });
-                        (it.section, section, object.code(it.section))
-                    }
-                };
-                last = Some((it.section, section, code));
-                own.push(section);
-                let Place::Root { root, question, local } = places[it.asks] else { continue };
-                let group = *by_type.entry(local).or_insert_with(|| {
-                    groups.push(Group { object: number, root, asked: Vec::new(), relocations: Vec::new() });
-                    groups.len() - 1
+    /// How the relocations of the `wanted` ones of all sections lie.
+    pub(crate) fn new(
+        objects: &'o [Object],
+        sections: &'o [Section],
+        groups: &Groups,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut spreads: Vec<Spread> = vec![Vec::new(); groups.len()];
+        let mut by_asked: Memo<(u32, Asked), u32> = Memo::default();
+        let mut codes: Vec<Lazy> = sections.iter().map(|_| Lazy::default()).collect();
+        for (number, section) in sections.iter().enumerate().filter(|(number, _)| wanted(*number)) {
+            let object = &objects[section.object];
+            let code = object.code(&section.name);
+            for relocation in section.relocations.iter().cloned().flatten() {
+                let Some(spot) = groups.spot(section.object, relocation) else { continue };
+                let offset = object.insn_offset(relocation);
+                let question = groups.asked(spot);
+                let key = Asked { question, accesses_memory: accesses_memory(code, offset) };
+                let spread = &mut spreads[spot.group as usize];
+                let asked = *by_asked.entry((spot.group, key)).or_insert_with(|| {
+                    spread.push((key, Vec::new()));
+                    spread.len() as u32 - 1
                 });
-                let Group { asked, relocations, .. } = &mut groups[group];
-                let key = Asked { question, accesses_memory: accesses_memory(code, it) };
-                let asked = *by_asked.entry((group, key)).or_insert_with(|| {
-                    asked.push(key);
-                    asked.len() - 1
-                });
-                sections[section].members.push(Member { insn: insn_of(it), group, place: relocations.len() });
-                relocations.push((relocation, asked));
+                let (insn, place, relocation) = (offset / 8, spot.place, relocation as u32);
+                spread[asked as usize].1.push(Site { place, relocation, section: number as u32, insn });
+                codes[number].members.push(Member { insn, group: spot.group, place, asked });
             }
-            section_of.push(own);
         }
-        Self { objects, groups, sections, section_of }
-    }
-
-    /// The section of an object's relocation, and the instruction there.
-    pub(super) fn insn(&self, object: usize, relocation: usize) -> (usize, usize) {
-        let insn = insn_of(self.objects[object].relocation(relocation));
-        (self.section_of[object][relocation], insn)
+        // They are already, unless a section's relocations do not stand in a row.
+        spreads.iter_mut().flatten().for_each(|(_, sites)| sites.sort_by_key(|site| site.place));
+        Self { objects, sections, groups: spreads, codes }
     }
 
     /// Decodes sections, but those that another thread is at: several that are about to need the same do it together.
-    pub(super) fn decode(&self, sections: impl Iterator<Item = usize>) {
+    pub(super) fn decode(&self, sections: impl Iterator<Item = u32>) {
         for section in sections {
-            if !self.sections[section].taken.swap(true, Ordering::Relaxed) {
+            if !self.codes[section as usize].taken.swap(true, Ordering::Relaxed) {
                 self.code(section);
             }
         }
     }
 
     /// A section's instructions.
-    pub(super) fn code(&self, section: usize) -> &Code {
-        let Section { object, name, members, code, .. } = &self.sections[section];
+    pub(super) fn code(&self, section: u32) -> &Code {
+        let Lazy { code, members, .. } = &self.codes[section as usize];
         code.get_or_init(|| {
+            let Section { object, name, .. } = &self.sections[section as usize];
             let flow = self.objects[*object].flow(name);
             let deciding: Vec<Member> =
-                members.iter().filter(|member| flow.decides(member.insn)).copied().collect();
-            let asked =
-                |member: &Member| (member.group, self.groups[member.group].relocations[member.place].1);
-            let mut decides: Vec<(usize, usize)> = deciding.iter().map(asked).collect();
+                members.iter().filter(|member| flow.decides(member.insn as usize)).copied().collect();
+            let mut decides: Vec<(u32, u32)> =
+                deciding.iter().map(|member| (member.group, member.asked)).collect();
             decides.sort_unstable();
             decides.dedup();
             Code { flow, deciding, decides }
@@ -138,26 +171,7 @@ impl<'o> Layout<'o> {
     }
 }
 
-impl Section {
-    fn new(object: usize, name: Arc<str>) -> Self {
-        let (code, taken) = (OnceLock::new(), AtomicBool::new(false));
-        Self { object, name, members: Vec::new(), code, taken }
-    }
-}
-
-impl Code {
-    /// Which instructions can be run.
-    pub(super) fn reached(&self, patches: impl Iterator<Item = (usize, Patch)>) -> Vec<bool> {
-        self.flow.reached(patches)
-    }
-}
-
-/// The instruction that a relocation is of, by its place in the section.
-fn insn_of(relocation: Relocation<'_>) -> usize {
-    relocation.insn_offset as usize / 8
-}
-
-/// Whether a relocation's instruction is a load or store.
-fn accesses_memory(code: &[u8], relocation: Relocation<'_>) -> bool {
-    code.get(relocation.insn_offset as usize).is_some_and(|code| matches!(code & 7, 1..=3))
+/// Whether the instruction at an offset is a load or store.
+fn accesses_memory(code: &[u8], offset: u32) -> bool {
+    code.get(offset as usize).is_some_and(|code| matches!(code & 7, 1..=3))
 }

@@ -2,6 +2,7 @@
 
 mod layout;
 mod outcomes;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +11,11 @@ use std::sync::Arc;
 use btfgen_runtime::KernelId;
 use serde::Serialize;
 
-use crate::memo::Memo;
+use crate::memo::Placed;
 
-pub use layout::Layout;
-pub use outcomes::{Outcomes, Unresolved};
+pub(crate) use layout::{Layout, Section, sections};
+pub(crate) use outcomes::{Outcomes, Piece, Pieces, Unresolved, Updates};
+pub(crate) use verdicts::{Groups, Judge, Resolution, Round, Verdict, Verdicts};
 
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -115,20 +117,14 @@ impl Report {
 
     /// Problems, each with the kernels it befalls: a page to read where thousands of kernels fail alike.
     pub fn problems(&self) -> Vec<(&Problem, Vec<&KernelId>)> {
-        let mut shared: Memo<*const Problem, (&Problem, Vec<&KernelId>)> = Memo::default();
-        for kernel in &self.kernels {
-            for problem in kernel.problems.iter() {
-                let entry = shared.entry(Arc::as_ptr(problem)).or_insert_with(|| (problem, Vec::new()));
-                entry.1.push(&kernel.id);
-            }
-        }
-        // The same may have been said twice.
-        let mut grouped: BTreeMap<&Problem, Vec<&KernelId>> = BTreeMap::new();
-        for (problem, kernels) in shared.into_values() {
-            grouped.entry(problem).or_default().extend(kernels);
-        }
-        grouped.values_mut().for_each(|kernels| kernels.sort());
-        grouped.into_iter().collect()
+        let befallen = Befallen::of(&self.kernels);
+        let kernels = |lists: Vec<u32>| {
+            let mut kernels: Vec<u32> =
+                lists.iter().flat_map(|&list| &befallen.lists[list as usize].1).copied().collect();
+            kernels.sort_unstable();
+            kernels.iter().map(|&kernel| &self.kernels[kernel as usize].id).collect()
+        };
+        befallen.problems().map(|(problem, lists)| (problem, kernels(lists))).collect()
     }
 
     /// Warnings for a person, one a paragraph.
@@ -157,25 +153,75 @@ impl Report {
                 ));
             }
         }
-        for (problem, kernels) in self.problems() {
-            warnings.push(format!("{problem}: on {}", Kernels(&kernels)));
+        let befallen = Befallen::of(&self.kernels);
+        for (problem, lists) in befallen.problems() {
+            let (first, more) = befallen.first(&lists);
+            let mut warning = format!("{problem}: on ");
+            for (at, &kernel) in first.iter().enumerate() {
+                warning.push_str(if at > 0 { ", " } else { "" });
+                warning.push_str(self.kernels[kernel as usize].id.as_str());
+            }
+            if more > 0 {
+                warning.push_str(&format!(" and {more} more"));
+            }
+            warnings.push(warning);
         }
         warnings
     }
 }
 
-/// Kernel ids for a person: the first few, and how many more.
-struct Kernels<'a>(&'a [&'a KernelId]);
+/// Which kernels have which problems. Hundreds of kernels share hundreds of problems, in far fewer lists.
+struct Befallen<'r> {
+    /// Lists of problems, each with the places of the kernels that have it, in the order of their first ones.
+    lists: Vec<(&'r [Arc<Problem>], Vec<u32>)>,
+}
 
-impl fmt::Display for Kernels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, id) in self.0.iter().take(3).enumerate() {
-            write!(f, "{}{id}", if at > 0 { ", " } else { "" })?;
+/// How many kernels a warning names.
+const NAMED: usize = 3;
+
+impl<'r> Befallen<'r> {
+    fn of(kernels: &'r [KernelReport]) -> Self {
+        let mut lists: Placed<(&[Arc<Problem>], Vec<u32>)> = Placed::default();
+        for (place, kernel) in kernels.iter().enumerate().filter(|(_, kernel)| !kernel.problems.is_empty()) {
+            let (_, befallen) = lists.get(kernel.problems.as_ptr(), || (&kernel.problems, Vec::new()));
+            befallen.push(place as u32);
         }
-        match self.0.len().saturating_sub(3) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
+        Self { lists: lists.all }
+    }
+
+    /// The problems, each with the lists that it is in.
+    fn problems(&self) -> impl Iterator<Item = (&'r Problem, Vec<u32>)> + use<'r> {
+        let mut shared: Placed<(&Problem, Vec<u32>)> = Placed::default();
+        for (list, (problems, _)) in self.lists.iter().enumerate() {
+            for problem in *problems {
+                let (_, lists) = shared.get(Arc::as_ptr(problem), || (problem, Vec::new()));
+                lists.push(list as u32);
+            }
         }
+        // The same may have been said twice.
+        let mut grouped: BTreeMap<&Problem, Vec<u32>> = BTreeMap::new();
+        for (problem, mut lists) in shared.all {
+            grouped.entry(problem).or_default().append(&mut lists);
+        }
+        grouped.into_iter()
+    }
+
+    /// The places of the first kernels in these lists, and how many more there are.
+    fn first(&self, lists: &[u32]) -> (Vec<u32>, usize) {
+        let mut first: Vec<u32> = Vec::with_capacity(2 * NAMED);
+        let mut count = 0;
+        for &list in lists {
+            let (_, kernels) = &self.lists[list as usize];
+            count += kernels.len();
+            // Mostly, as lists come in order, this one begins behind those that are named.
+            if first.len() < NAMED || kernels[0] < first[NAMED - 1] {
+                first.extend(kernels.iter().take(NAMED));
+                first.sort_unstable();
+                first.truncate(NAMED);
+            }
+        }
+        let more = count - first.len();
+        (first, more)
     }
 }
 
@@ -219,3 +265,6 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,352 +1,270 @@
-//! Outcomes: libbpf's verdict on each relocation of an object for one kernel, when the whole object is loaded.
+//! Outcomes: which relocations of objects get no value from a kernel, and whether their instructions can be run.
 
 use std::sync::Arc;
 
-use super::layout::{Asked, Group, Layout, Member};
-use crate::btf::DataModel;
-use crate::kernel::{CandidateRef, KernelTypes};
-use crate::memo::Memo;
-use crate::minimize::Answers;
+use super::layout::{Layout, Member};
+use super::verdicts::{Resolution, Verdict, Verdicts};
+use crate::memo::{Memo, Placed};
 use crate::object::Patch;
-use crate::resolve::{Candidate, Outcome, decide, explain_mismatch};
-use crate::types::{TypeRef, Types};
+
+/// The relocations of one section that do not get a value from a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Piece {
+    /// The section, among those of all objects that have relocations.
+    pub(crate) section: u32,
+    /// The object, by its place.
+    pub(crate) object: u32,
+    /// The relocations, in the order of the object.
+    pub(crate) unresolved: Vec<Unresolved>,
+}
 
 /// A relocation that does not get a value from a kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unresolved {
-    /// The object, by its place.
-    pub object: usize,
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Unresolved {
     /// The relocation, by its place in the object.
-    pub relocation: usize,
-    /// Whether it is so whatever the code: it finds nothing or fails, and is not a load that would misread a field.
-    pub lasting: bool,
-    /// Why, in words.
-    pub reason: Arc<str>,
+    pub(crate) relocation: u32,
     /// Whether its instruction can be run, as far as this kernel's existence checks do not rule it out.
-    pub reached: bool,
+    pub(crate) reached: bool,
+    /// Why, in words.
+    pub(crate) reason: Arc<str>,
 }
 
-/// What becomes of relocations that ask the same.
-struct Verdict {
-    /// What they make of their instructions.
-    patch: Option<Patch>,
-    /// Why they get no value.
-    failure: Option<Failure>,
-}
+/// All that a kernel leaves unresolved, section by section.
+pub(crate) type Pieces = Arc<[Arc<Piece>]>;
 
+/// Why a relocation gets no value.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Failure {
-    lasting: bool,
     /// Whether libbpf refuses the object, so that nothing is run.
     refused: bool,
     reason: Arc<str>,
 }
 
-/// A group's verdicts up to where libbpf prunes candidates, which it does when only some of them give a value.
-struct Round {
-    /// The first of the group's relocations that it is for.
-    start: usize,
-    /// By what is asked; none where that is not asked in this round.
-    verdicts: Vec<Option<Verdict>>,
-}
-
-/// A group's rounds for one list of candidates.
-struct Resolution {
-    number: usize,
-    rounds: Vec<Round>,
-    /// The number of the list of what fails.
-    failing: usize,
-}
-
-/// What fails in a round.
+/// What fails of a group: the relocations from one place to another that ask the same.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Failing {
-    group: usize,
-    /// The round's first relocation, and the next one's.
-    start: usize,
-    end: usize,
+    group: u32,
+    start: u32,
+    end: u32,
     asked: usize,
     failure: Failure,
 }
 
-/// The relocations of all groups that fail.
-struct Failed {
-    /// In the order of the objects.
-    relocations: Vec<FailedRelocation>,
-    poisoned: Vec<Arc<Poisoned>>,
-}
-
-/// A section's instructions that are poisoned.
+/// The relocations of one section that fail.
 #[derive(PartialEq, Eq, Hash)]
-struct Poisoned {
-    section: usize,
-    insns: Vec<usize>,
-}
-
-struct FailedRelocation {
-    object: usize,
-    relocation: usize,
-    failure: Failure,
-    /// If it is poisoned: where its section stands in `poisoned`, and its instruction.
-    poisoned: Option<(usize, usize)>,
+struct Failed {
+    section: u32,
+    /// Relocation, instruction, failure.
+    relocations: Vec<(u32, u32, Failure)>,
 }
 
 /// Works out outcomes kernel after kernel; what kernels have alike is worked on once.
 ///
-/// Few kernels have a list of candidates alike, but many the failures that come of it and the values that branches
-/// hang on; all that is said of relocations is said of these.
-pub struct Outcomes<'l> {
+/// Few kernels get the same verdicts on all relocations, but many have the same failures, and the same values where
+/// branches hang on them; all that is said of relocations is said of these.
+pub(crate) struct Outcomes<'l> {
     layout: &'l Layout<'l>,
-    resolutions: Memo<(usize, DataModel, Vec<CandidateRef>), Arc<Resolution>>,
-    /// How many there are.
-    resolved: usize,
-    /// Lists of what fails, each once, with their numbers.
-    failing: Vec<Arc<[Failing]>>,
-    failing_numbers: Memo<Arc<[Failing]>, usize>,
-    /// By the numbers of the lists that are not empty; with a number.
-    failed: Memo<Vec<usize>, (usize, Arc<Failed>)>,
-    /// Which instructions of a section can be run, by those that are poisoned and what decides of the others; with a
-    /// number.
-    reached: Memo<(Arc<Poisoned>, Vec<Decision>), Reached>,
-    /// By the numbers of what fails and of what is reached of each section with poisoned instructions.
-    unresolved: Memo<(usize, Vec<usize>), Arc<[Unresolved]>>,
+    /// For each group the list of what fails of it, by where its resolution lies, which is kept alive.
+    seen: Vec<Placed<(Arc<Resolution>, usize)>>,
+    lists: Vec<Arc<[Failing]>>,
+    numbers: Memo<Arc<[Failing]>, usize>,
+    /// What fails in each section, by the numbers of the lists that are not empty.
+    failed: Memo<Vec<usize>, Arc<[Arc<Failed>]>>,
+    /// Each section's part once, and the pieces that come of it by what decides of its other instructions.
+    sections: Memo<Arc<Failed>, ()>,
+    pieces: Memo<(*const Failed, Vec<Decision>), Arc<Piece>>,
+    /// By where the pieces lie.
+    all: Memo<Vec<*const Piece>, Pieces>,
 }
-
-/// Which instructions of a section can be run, with the number of that finding.
-type Reached = (usize, Arc<[bool]>);
 
 /// What relocations that ask the same make of instructions that branches hang on.
 #[derive(PartialEq, Eq, Hash)]
 enum Decision {
     Patch(Option<Patch>),
-    /// Not all the same: the resolution's number.
-    Pruned(usize),
+    /// Not all the same: where the resolution lies.
+    Pruned(*const Resolution),
 }
 
 impl<'l> Outcomes<'l> {
     /// Outcomes of relocations that lie so.
-    pub fn new(layout: &'l Layout<'l>) -> Self {
+    pub(crate) fn new(layout: &'l Layout<'l>) -> Self {
         Self {
             layout,
-            resolutions: Memo::default(),
-            resolved: 0,
-            failing: Vec::new(),
-            failing_numbers: Memo::default(),
+            seen: layout.groups.iter().map(|_| Default::default()).collect(),
+            lists: Vec::new(),
+            numbers: Memo::default(),
             failed: Memo::default(),
-            reached: Memo::default(),
-            unresolved: Memo::default(),
+            sections: Memo::default(),
+            pieces: Memo::default(),
+            all: Memo::default(),
         }
     }
 
-    /// The relocations that get no value from a kernel: poisoned ones and those that fail, in the order of the objects.
-    pub fn unresolved(
-        &mut self,
-        answers: &mut Answers<'_>,
-        types: &Types,
-        kernel: &KernelTypes,
-    ) -> Arc<[Unresolved]> {
-        let resolutions = self.resolutions(answers, types, kernel);
-        let lists: Vec<usize> = resolutions.iter().map(|it| it.failing).collect();
-        let lists: Vec<usize> = lists.into_iter().filter(|&list| !self.failing[list].is_empty()).collect();
+    /// What a kernel with such verdicts leaves unresolved in the layout's sections.
+    pub(crate) fn unresolved(&mut self, verdicts: &Verdicts) -> Pieces {
+        let mut lists = Vec::new();
+        for (group, resolution) in verdicts.iter().enumerate() {
+            let list = self.failing(group, resolution);
+            if !self.lists[list].is_empty() {
+                lists.push(list);
+            }
+        }
         if lists.is_empty() {
             return Arc::default();
         }
-        let (number, failed) = self.failed(lists);
-        let reached: Vec<Reached> =
-            failed.poisoned.iter().map(|poisoned| self.reached(poisoned, &resolutions)).collect();
-        let key = (number, reached.iter().map(|(number, _)| *number).collect());
-        let unresolved = self.unresolved.entry(key).or_insert_with(|| failed.unresolved(&reached));
-        Arc::clone(unresolved)
+        let failed = self.failed(lists);
+        let pieces: Vec<Arc<Piece>> = failed.iter().map(|failed| self.piece(failed, verdicts)).collect();
+        let key = pieces.iter().map(Arc::as_ptr).collect();
+        Arc::clone(self.all.entry(key).or_insert_with(|| pieces.into()))
     }
 
-    fn resolutions(
-        &mut self,
-        answers: &mut Answers<'_>,
-        types: &Types,
-        kernel: &KernelTypes,
-    ) -> Vec<Arc<Resolution>> {
-        let mut resolutions = Vec::with_capacity(self.layout.groups.len());
-        for (number, group) in self.layout.groups.iter().enumerate() {
-            let key = (number, kernel.model, kernel.candidates[group.root].clone());
-            let resolution = self.resolutions.entry(key).or_insert_with(|| {
-                let rounds = resolve(answers, types, kernel, group);
-                self.resolved += 1;
-                let failing: Arc<[Failing]> = failing(&rounds, number, group.relocations.len()).into();
-                let next = self.failing.len();
-                let failing = *self.failing_numbers.entry(failing).or_insert_with_key(|failing| {
-                    self.failing.push(Arc::clone(failing));
-                    next
-                });
-                Arc::new(Resolution { number: self.resolved, rounds, failing })
+    /// The number of the list of what fails of a group.
+    fn failing(&mut self, group: usize, resolution: &Arc<Resolution>) -> usize {
+        let Self { layout, seen, lists, numbers, .. } = self;
+        let seek = || {
+            let failing: Arc<[Failing]> = failing(layout, group as u32, resolution).into();
+            let list = numbers.entry(failing).or_insert_with_key(|failing| {
+                lists.push(Arc::clone(failing));
+                lists.len() - 1
             });
-            resolutions.push(Arc::clone(resolution));
-        }
-        resolutions
+            (Arc::clone(resolution), *list)
+        };
+        let (_, list) = seen[group].get(Arc::as_ptr(resolution), seek);
+        *list
     }
 
-    fn failed(&mut self, lists: Vec<usize>) -> (usize, Arc<Failed>) {
-        let next = self.failed.len();
-        let failing = &self.failing;
+    fn failed(&mut self, lists: Vec<usize>) -> Arc<[Arc<Failed>]> {
+        let (layout, all, sections) = (self.layout, &self.lists, &mut self.sections);
         let failed = self.failed.entry(lists).or_insert_with_key(|lists| {
-            let failing = lists.iter().flat_map(|&list| failing[list].iter());
-            let failed = Failed::new(self.layout, failing);
-            self.layout.decode(failed.poisoned.iter().map(|poisoned| poisoned.section));
-            (next, Arc::new(failed))
+            let failed = failed(layout, lists.iter().flat_map(|&list| all[list].iter()));
+            layout.decode(failed.iter().filter(|it| it.has_poison()).map(|it| it.section));
+            let shared = failed.into_iter().map(|failed| {
+                let entry = sections.entry(Arc::new(failed)).insert_entry(());
+                Arc::clone(entry.key())
+            });
+            shared.collect()
         });
-        failed.clone()
+        Arc::clone(failed)
     }
 
-    /// Which instructions of a section can be run, if these are poisoned and others get what the resolutions say.
-    fn reached(&mut self, poisoned: &Arc<Poisoned>, resolutions: &[Arc<Resolution>]) -> Reached {
-        let code = self.layout.code(poisoned.section);
-        let decision = |&(group, asked): &(usize, usize)| resolutions[group].decision(asked);
-        let decisions: Vec<Decision> = code.decides.iter().map(decision).collect();
-        let next = self.reached.len();
-        let reached = self.reached.entry((Arc::clone(poisoned), decisions)).or_insert_with(|| {
-            let patch = |&Member { insn, group, place }: &Member| {
-                let (_, asked) = self.layout.groups[group].relocations[place];
-                resolutions[group].patch(place, asked).map(|patch| (insn, patch))
+    /// What a section leaves unresolved, if this fails there and others get what the verdicts say.
+    fn piece(&mut self, failed: &Arc<Failed>, verdicts: &Verdicts) -> Arc<Piece> {
+        let layout = self.layout;
+        let code = failed.has_poison().then(|| layout.code(failed.section));
+        let decision = |&(group, asked): &(u32, u32)| {
+            let resolution = &verdicts[group as usize];
+            match resolution.rounds.as_slice() {
+                [_] => Decision::Patch(patch(layout, resolution, group, asked, 0)),
+                _ => Decision::Pruned(Arc::as_ptr(resolution)),
+            }
+        };
+        let decides = code.map_or(&[][..], |code| &code.decides);
+        let key = (Arc::as_ptr(failed), decides.iter().map(decision).collect());
+        let piece = self.pieces.entry(key).or_insert_with(|| {
+            let reached = code.map(|code| {
+                let given = |&Member { insn, group, place, asked }: &Member| {
+                    let patch = patch(layout, &verdicts[group as usize], group, asked, place)?;
+                    Some((insn as usize, patch))
+                };
+                let poisoned = failed.relocations.iter().filter(|(.., failure)| !failure.refused);
+                let poisoned = poisoned.map(|&(_, insn, _)| (insn as usize, Patch::Poison));
+                code.flow.reached(poisoned.chain(code.deciding.iter().filter_map(given)))
+            });
+            let unresolved = |(relocation, insn, failure): &(u32, u32, Failure)| Unresolved {
+                relocation: *relocation,
+                // What is refused is said whatever the code; so is what lies outside of it.
+                reached: failure.refused
+                    || reached.as_ref().and_then(|it| it.get(*insn as usize)).is_none_or(|it| *it),
+                reason: Arc::clone(&failure.reason),
             };
-            let poisoned = poisoned.insns.iter().map(|&insn| (insn, Patch::Poison));
-            (next, code.reached(poisoned.chain(code.deciding.iter().filter_map(patch))).into())
+            let object = layout.sections[failed.section as usize].object as u32;
+            let unresolved = failed.relocations.iter().map(unresolved).collect();
+            Arc::new(Piece { section: failed.section, object, unresolved })
         });
-        reached.clone()
-    }
-}
-
-impl Resolution {
-    /// What a relocation, which asks that, makes of its instruction.
-    fn patch(&self, place: usize, asked: usize) -> Option<Patch> {
-        let round = self.rounds.iter().rev().find(|round| round.start <= place)?;
-        round.verdicts[asked].as_ref()?.patch
-    }
-
-    /// What all relocations that ask that make of their instructions.
-    fn decision(&self, asked: usize) -> Decision {
-        match self.rounds.as_slice() {
-            [round] => Decision::Patch(round.verdicts[asked].as_ref().and_then(|verdict| verdict.patch)),
-            _ => Decision::Pruned(self.number),
-        }
+        Arc::clone(piece)
     }
 }
 
 impl Failed {
-    fn new<'f>(layout: &Layout<'_>, failing: impl Iterator<Item = &'f Failing>) -> Self {
-        let mut relocations = Vec::new();
-        for Failing { group, start, end, asked, failure } in failing {
-            let Group { object, relocations: all, .. } = &layout.groups[*group];
-            for (relocation, _) in all[*start..*end].iter().filter(|(_, of)| of == asked) {
-                let (object, relocation, failure) = (*object, *relocation, failure.clone());
-                relocations.push(FailedRelocation { object, relocation, failure, poisoned: None });
-            }
-        }
-        relocations.sort_unstable_by_key(|it| (it.object, it.relocation));
-        let mut places: Memo<usize, usize> = Memo::default();
-        let mut poisoned: Vec<Poisoned> = Vec::new();
-        for it in relocations.iter_mut().filter(|it| !it.failure.refused) {
-            let (section, insn) = layout.insn(it.object, it.relocation);
-            let place = *places.entry(section).or_insert_with(|| {
-                poisoned.push(Poisoned { section, insns: Vec::new() });
-                poisoned.len() - 1
-            });
-            poisoned[place].insns.push(insn);
-            it.poisoned = Some((place, insn));
-        }
-        Self { relocations, poisoned: poisoned.into_iter().map(Arc::new).collect() }
-    }
-
-    fn unresolved(&self, reached: &[Reached]) -> Arc<[Unresolved]> {
-        let unresolved = |it: &FailedRelocation| {
-            let insn = it.poisoned.and_then(|(place, insn)| reached[place].1.get(insn));
-            Unresolved {
-                object: it.object,
-                relocation: it.relocation,
-                lasting: it.failure.lasting,
-                reason: Arc::clone(&it.failure.reason),
-                reached: insn.copied().unwrap_or(true),
-            }
-        };
-        self.relocations.iter().map(unresolved).collect()
+    fn has_poison(&self) -> bool {
+        self.relocations.iter().any(|(.., failure)| !failure.refused)
     }
 }
 
-/// What fails in each round of a group of so many relocations.
-fn failing(rounds: &[Round], group: usize, relocations: usize) -> Vec<Failing> {
+/// What the relocation at a place of its group, which asks that, makes of its instruction.
+fn patch(layout: &Layout<'_>, resolution: &Resolution, group: u32, asked: u32, place: u32) -> Option<Patch> {
+    let (asked, _) = layout.groups[group as usize][asked as usize];
+    match resolution.verdict(place, asked.question)? {
+        Verdict::Misread(..) if asked.accesses_memory => Some(Patch::Poison),
+        Verdict::Value(value) | Verdict::Misread(value, _) => Some(Patch::Value(*value)),
+        Verdict::Poison(_) => Some(Patch::Poison),
+        Verdict::Refused(_) => None,
+    }
+}
+
+/// What fails in each round of a group.
+fn failing(layout: &Layout<'_>, group: u32, resolution: &Resolution) -> Vec<Failing> {
     let mut failing = Vec::new();
-    for (number, round) in rounds.iter().enumerate() {
-        let end = rounds.get(number + 1).map_or(relocations, |next| next.start);
-        for (asked, verdict) in round.verdicts.iter().enumerate() {
-            if let Some(Verdict { failure: Some(failure), .. }) = verdict {
-                let (start, failure) = (round.start, failure.clone());
-                failing.push(Failing { group, start, end, asked, failure });
-            }
+    for (number, round) in resolution.rounds.iter().enumerate() {
+        let end = resolution.rounds.get(number + 1).map_or(u32::MAX, |next| next.start);
+        for (place, (asked, _)) in layout.groups[group as usize].iter().enumerate() {
+            let failure = match &round.verdicts[asked.question as usize] {
+                Some(Verdict::Misread(_, size)) if asked.accesses_memory => {
+                    let reason = format!(
+                        "the field has {size} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it"
+                    );
+                    Failure { refused: false, reason: reason.into() }
+                }
+                Some(Verdict::Poison(reason)) => Failure { refused: false, reason: Arc::clone(reason) },
+                Some(Verdict::Refused(reason)) => Failure { refused: true, reason: Arc::clone(reason) },
+                Some(Verdict::Value(_) | Verdict::Misread(..)) | None => continue,
+            };
+            failing.push(Failing { group, start: round.start, end, asked: place, failure });
         }
     }
     failing
 }
 
-/// Takes libbpf's way through one list of candidates, relocation after relocation.
-fn resolve(answers: &mut Answers<'_>, types: &Types, kernel: &KernelTypes, group: &Group) -> Vec<Round> {
-    let candidates = &kernel.candidates[group.root];
-    let evaluations: Vec<_> =
-        candidates.iter().map(|it| answers.get(types, kernel.model, group.root, it.ty)).collect();
-    let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
-    let questions = &answers.roots().roots()[group.root].questions;
-    let mut survivors: Vec<usize> = (0..candidates.len()).collect();
-    let mut row: Vec<Candidate> = Vec::with_capacity(candidates.len());
-    let round = |start| Round { start, verdicts: group.asked.iter().map(|_| None).collect() };
-    let (mut rounds, mut current) = (Vec::new(), round(0));
-    for (place, &(_, asked)) in group.relocations.iter().enumerate() {
-        if current.verdicts[asked].is_some() {
-            continue;
+/// What fails in each section.
+fn failed<'f>(layout: &Layout<'_>, failing: impl Iterator<Item = &'f Failing>) -> Vec<Failed> {
+    let mut by_section: Memo<u32, Vec<(u32, u32, Failure)>> = Memo::default();
+    for Failing { group, start, end, asked, failure } in failing {
+        let (_, sites) = &layout.groups[*group as usize][*asked];
+        let first = sites.partition_point(|site| site.place < *start);
+        for site in sites[first..].iter().take_while(|site| site.place < *end) {
+            let section = by_section.entry(site.section).or_default();
+            section.push((site.relocation, site.insn, failure.clone()));
         }
-        let Asked { question, accesses_memory } = group.asked[asked];
-        row.clear();
-        row.extend(evaluations.iter().zip(candidates).map(|(evaluation, it)| Candidate {
-            answer: evaluation.answers[question],
-            repeated: it.repeated,
-        }));
-        let spec = &questions[question].spec;
-        let (outcome, left) = decide(spec.kind, &row, &survivors);
-        if left != survivors {
-            survivors = left;
-            rounds.push(std::mem::replace(&mut current, round(place)));
-        }
-        let absent = || explain_mismatch(types, spec, kernel.model, &definitions);
-        current.verdicts[asked] = Some(Verdict::of(outcome, accesses_memory, absent));
     }
-    rounds.push(current);
-    rounds
+    let mut failed: Vec<Failed> = Vec::with_capacity(by_section.len());
+    for (section, mut relocations) in by_section {
+        relocations.sort_unstable_by_key(|(relocation, ..)| *relocation);
+        failed.push(Failed { section, relocations });
+    }
+    failed.sort_unstable_by_key(|failed| failed.section);
+    failed
 }
 
-impl Verdict {
-    /// `mismatch` says why no candidate matches.
-    fn of(outcome: Outcome, accesses_memory: bool, mismatch: impl FnOnce() -> String) -> Self {
-        let failure =
-            |lasting, refused, reason: String| Some(Failure { lasting, refused, reason: reason.into() });
-        match outcome {
-            Outcome::Value(resolved) if resolved.misread && accesses_memory => {
-                let reason = format!(
-                    "the field has {} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it",
-                    resolved.size
-                );
-                Self { patch: Some(Patch::Poison), failure: failure(false, false, reason) }
-            }
-            Outcome::Value(resolved) => Self { patch: Some(Patch::Value(resolved.value)), failure: None },
-            Outcome::Absent => Self { patch: Some(Patch::Value(0)), failure: None },
-            Outcome::Poison => Self { patch: Some(Patch::Poison), failure: failure(true, false, mismatch()) },
-            Outcome::Ambiguous(a, b) => {
-                let reason = if a.bit_offset != b.bit_offset {
-                    let (a, b) = (a.bit_offset, b.bit_offset);
-                    format!("ambiguous: types of that name have it at bit {a} and at bit {b}")
-                } else if a.value != b.value {
-                    format!("ambiguous: types of that name give {} and {}", a.value, b.value)
-                } else {
-                    "ambiguous: several types of that name have different ids".to_owned()
-                };
-                Self { patch: None, failure: failure(true, true, reason) }
-            }
-            Outcome::Failure(cause) => Self { patch: None, failure: failure(true, true, cause.to_string()) },
-        }
+/// What was unresolved in the last build, brought up to date; what comes out alike is shared.
+#[derive(Default)]
+pub(crate) struct Updates {
+    /// By where the last build's pieces lie, and those of the changed sections.
+    known: Memo<(*const Arc<Piece>, *const Arc<Piece>), Pieces>,
+    all: Memo<Vec<*const Piece>, Pieces>,
+}
+
+impl Updates {
+    /// The `last` pieces, but where the sections' code `changed` those of `now`.
+    pub(crate) fn updated(&mut self, last: &Pieces, now: &Pieces, changed: &[bool]) -> Pieces {
+        let Self { known, all } = self;
+        let update = || {
+            let kept = last.iter().filter(|piece| !changed[piece.section as usize]);
+            let mut pieces: Vec<&Arc<Piece>> = kept.chain(now.iter()).collect();
+            pieces.sort_by_key(|piece| piece.section);
+            let places = pieces.iter().map(|piece| Arc::as_ptr(piece)).collect();
+            let shared = all.entry(places).or_insert_with(|| pieces.into_iter().map(Arc::clone).collect());
+            Arc::clone(shared)
+        };
+        Arc::clone(known.entry((last.as_ptr(), now.as_ptr())).or_insert_with(update))
     }
 }
