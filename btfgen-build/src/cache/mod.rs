@@ -27,6 +27,7 @@ use crate::hub::KernelFilter;
 use crate::report::{Pieces, Verdicts};
 use crate::roots::Roots;
 use crate::threads::on_all_cores;
+use wire::Part;
 
 pub(crate) use blob::{Blob, Distinct};
 pub(crate) use write::{Encoded, encode};
@@ -105,18 +106,24 @@ impl Cache {
 
     /// What the last build gave, if it is what went into it that goes into this one.
     pub(crate) fn given(&self, inputs: u64) -> Option<Given> {
-        read::given(self.0.as_ref()?.given()?, inputs)
+        let parts = self.0.as_ref()?;
+        let (Some(before), archive) = read::made(parts.part(Part::Made)?)? else { return None };
+        if before != inputs {
+            return None;
+        }
+        let (blobs, report) = read::told(parts.part(Part::Report)?)?;
+        Some(Given { inputs: Some(inputs), archive, blobs, report })
     }
 
     /// The archive that the last build gave.
     pub(crate) fn archive(&self) -> Option<Written> {
-        let (_, archive) = read::archive(&mut self.0.as_ref()?.given()?)?;
+        let (_, archive) = read::made(self.0.as_ref()?.part(Part::Made)?)?;
         Some(archive)
     }
 
     /// What the last build knew at its end.
     pub(crate) fn known(&self) -> Known {
-        let known = |parts: &wire::Parts| read::known(parts.known()?, &parts.blobs());
+        let known = |parts: &wire::Parts| read::known(parts.part(Part::Known)?, &parts.blobs());
         self.0.as_ref().and_then(known).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Reading: the two parts of a cache back into values; none where anything is out of range.
+//! Reading: the parts of a cache back into values; none where anything is out of range.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,25 +7,23 @@ use btfgen_runtime::KernelId;
 
 use super::blob::Kept;
 use super::wire::Reader;
-use super::{Blob, Finding, Given, Known, Listing, Written};
+use super::{Blob, Finding, Known, Listing, Written};
 use crate::report::{
     KernelReport, ObjectReport, Piece, Pieces, Problem, Report, Resolution, Round, Unresolved, Verdict,
     Verdicts,
 };
 
-/// What went in, and the archive.
-pub(super) fn archive(input: &mut Reader<'_>) -> Option<(Option<u64>, Written)> {
+/// What went in, and the archive that came out.
+pub(super) fn made(mut input: Reader<'_>) -> Option<(Option<u64>, Written)> {
     let inputs = input.list(Reader::word)?.first().copied();
-    Some((inputs, Written { from: input.word()?, len: input.word()? as usize, hash: input.word()? }))
+    let archive = Written { from: input.word()?, len: input.word()? as usize, hash: input.word()? };
+    input.0.is_empty().then_some((inputs, archive))
 }
 
-pub(super) fn given(mut input: Reader<'_>, wanted: u64) -> Option<Given> {
-    let (inputs, archive) = archive(&mut input)?;
-    if inputs != Some(wanted) {
-        return None;
-    }
-    let given = Given { inputs, archive, blobs: input.list(Reader::word)?, report: report(&mut input)? };
-    input.0.is_empty().then_some(given)
+/// The minimized BTFs' hashes, and the report.
+pub(super) fn told(mut input: Reader<'_>) -> Option<(Vec<u64>, Report)> {
+    let told = (input.list(Reader::word)?, report(&mut input)?);
+    input.0.is_empty().then_some(told)
 }
 
 fn report(input: &mut Reader<'_>) -> Option<Report> {

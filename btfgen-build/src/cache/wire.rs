@@ -1,8 +1,9 @@
-//! Wire: the cache's file as bytes and its two parts, each under a checksum of its own, and how numbers and texts stand in them.
+//! Wire: the cache's file as bytes and its parts, each under a checksum of its own, and how numbers and texts stand in them.
 //!
 //! The file: [`MAGIC`]; the file's length; for each part the hash and length of its bytes, all in eight bytes each; the parts; the
-//! minimized BTFs, one after the other, whose hashes and lengths stand in the second part.
+//! minimized BTFs, one after the other, whose hashes and lengths stand in the last part.
 
+use std::array;
 use std::ops::Range;
 use std::str;
 use std::sync::Arc;
@@ -12,32 +13,37 @@ use super::hash_bytes;
 /// First bytes of every cache, the last the layout's version.
 pub(super) const MAGIC: &[u8; 16] = b"btfgen cache  3\n";
 
+/// The parts, in their order.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    /// What went in, and the archive that came out.
+    Made,
+    /// The minimized BTFs' hashes, and the report.
+    Report,
+    /// What the build knew at its end.
+    Known,
+}
+
+/// How many parts there are.
+const PARTS: usize = 3;
+
 /// Length of what precedes the parts.
-const HEAD: usize = MAGIC.len() + 5 * 8;
+const HEAD: usize = MAGIC.len() + 8 + 16 * PARTS;
 
 /// A cache's parts, unchecked.
 #[derive(Debug)]
 pub(super) struct Parts {
     file: Arc<Vec<u8>>,
-    given: Place,
-    known: Place,
+    /// The hash of each, and where it stands.
+    places: [(u64, Range<usize>); PARTS],
 }
 
-#[derive(Debug)]
-struct Place {
-    hash: u64,
-    at: Range<usize>,
-}
+/// A part that is to be written, with its hash.
+pub(super) struct Sealed(u64, pub(super) Vec<u8>);
 
-/// A part that is to be written.
-pub(super) struct Part {
-    pub(super) bytes: Vec<u8>,
-    hash: u64,
-}
-
-impl Part {
+impl Sealed {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { hash: hash_bytes(&bytes), bytes }
+        Self(hash_bytes(&bytes), bytes)
     }
 }
 
@@ -47,47 +53,40 @@ impl Parts {
         let mut input = Reader(file.strip_prefix(MAGIC)?);
         let whole = input.word()? == file.len() as u64;
         let mut end = HEAD;
-        let mut part = || {
-            let (hash, len) = (input.word()?, usize::try_from(input.word()?).ok()?);
-            let at = end..end.checked_add(len)?;
-            end = at.end;
-            Some(Place { hash, at })
-        };
-        let (given, known) = (part()?, part()?);
-        (whole && end <= file.len()).then_some(Self { file, given, known })
+        let places = array::from_fn(|_| {
+            let (hash, len) = (input.word().unwrap_or_default(), input.word().unwrap_or_default());
+            let start = end;
+            end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
+            (hash, start..end)
+        });
+        (whole && end <= file.len()).then_some(Self { file, places })
     }
 
-    pub(super) fn given(&self) -> Option<Reader<'_>> {
-        self.part(&self.given)
-    }
-
-    pub(super) fn known(&self) -> Option<Reader<'_>> {
-        self.part(&self.known)
-    }
-
-    fn part(&self, part: &Place) -> Option<Reader<'_>> {
-        let bytes = self.file.get(part.at.clone()).filter(|bytes| hash_bytes(bytes) == part.hash)?;
+    /// A part, if it is as it was written.
+    pub(super) fn part(&self, part: Part) -> Option<Reader<'_>> {
+        let (hash, at) = &self.places[part as usize];
+        let bytes = self.file.get(at.clone()).filter(|bytes| hash_bytes(bytes) == *hash)?;
         Some(Reader(bytes))
     }
 
     /// The file, and where the minimized BTFs begin in it.
     pub(super) fn blobs(&self) -> (Arc<Vec<u8>>, usize) {
-        (Arc::clone(&self.file), self.known.at.end)
+        let [.., (_, last)] = &self.places;
+        (Arc::clone(&self.file), last.end)
     }
 }
 
 /// A cache of these parts, to which the minimized BTFs are to be added, which have so many bytes together.
-pub(super) fn file(given: &Part, known: &Part, blobs: usize) -> Vec<u8> {
-    let len = HEAD + given.bytes.len() + known.bytes.len() + blobs;
+pub(super) fn file(parts: [&Sealed; PARTS], blobs: usize) -> Vec<u8> {
+    let len = HEAD + parts.iter().map(|Sealed(_, bytes)| bytes.len()).sum::<usize>() + blobs;
     let mut file = Vec::with_capacity(len);
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&(len as u64).to_le_bytes());
-    for part in [given, known] {
-        file.extend_from_slice(&part.hash.to_le_bytes());
-        file.extend_from_slice(&(part.bytes.len() as u64).to_le_bytes());
+    for Sealed(hash, bytes) in parts {
+        file.extend_from_slice(&hash.to_le_bytes());
+        file.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     }
-    file.extend_from_slice(&given.bytes);
-    file.extend_from_slice(&known.bytes);
+    parts.iter().for_each(|Sealed(_, bytes)| file.extend_from_slice(bytes));
     file
 }
 

@@ -1,39 +1,37 @@
-//! Writing: a build's gifts and knowledge as the two parts of a cache. What is shared, or alike, stands once.
+//! Writing: a build's gifts and knowledge as the parts of a cache. What is shared, or alike, stands once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::wire::{self, Part, Writer};
+use super::wire::{self, Sealed, Writer};
 use super::{Blob, Distinct, Finding, Given, Known};
 use crate::memo::{Memo, Placed};
 use crate::report::{KernelReport, ObjectReport, Piece, Problem, Report, Resolution, Verdict};
 
 /// What is known, as a part of a cache, and the minimized BTFs that are to follow it.
 pub(crate) struct Encoded {
-    pub(super) part: Part,
+    pub(super) part: Sealed,
     blobs: Vec<Blob>,
 }
 
 /// A cache's bytes; none if a minimized BTF that it is to hold is not there.
 pub(super) fn file(given: &Given, known: &Encoded) -> Option<Vec<u8>> {
-    let given = Part::new(self::given(given));
-    let mut file = wire::file(&given, &known.part, known.blobs.iter().map(Blob::len).sum());
+    let Given { inputs, archive, blobs, report } = given;
+    let mut made = Writer::default();
+    made.list(inputs.iter(), |out, inputs| out.word(*inputs));
+    made.word(archive.from);
+    made.word(archive.len as u64);
+    made.word(archive.hash);
+    let mut told = Writer::default();
+    told.list(blobs.iter(), |out, hash| out.word(*hash));
+    self::report(&mut told, report);
+    let parts = [&Sealed::new(made.0), &Sealed::new(told.0), &known.part];
+    let mut file = wire::file(parts, known.blobs.iter().map(Blob::len).sum());
     for blob in &known.blobs {
         // What was kept is taken as it is: it is checked when it is needed.
         file.extend_from_slice(blob.unchecked()?);
     }
     Some(file)
-}
-
-fn given(given: &Given) -> Vec<u8> {
-    let mut out = Writer::default();
-    out.list(given.inputs.iter(), |out, inputs| out.word(*inputs));
-    out.word(given.archive.from);
-    out.word(given.archive.len as u64);
-    out.word(given.archive.hash);
-    out.list(given.blobs.iter(), |out, hash| out.word(*hash));
-    report(&mut out, &given.report);
-    out.0
 }
 
 fn report(out: &mut Writer, report: &Report) {
@@ -114,7 +112,7 @@ pub(crate) fn encode(known: &Known) -> Encoded {
     out.list(texts.all.iter(), |out, text| out.text(text));
     out.0.append(&mut shared.0);
     out.0.append(&mut rest.0);
-    Encoded { part: Part::new(out.0), blobs: blobs.all }
+    Encoded { part: Sealed::new(out.0), blobs: blobs.all }
 }
 
 /// What findings share, each stored once; two threads may have made the same, and then it is stored twice, which costs less
