@@ -1,7 +1,8 @@
 //! Incremental: what a build script's `generate()` takes when little or nothing changed since the last build.
 //!
 //! `cargo run -p btfgen-build --example incremental -- <HUB FILE> <OBJECT>...`; to compile as a build script's dependencies are, that
-//! is without any optimization, add `--config 'profile.dev.package."*".opt-level=0'` after `run`, or `--release` for the other end.
+//! is without any optimization, add `--config 'profile.dev.package."*".opt-level=0'` after `run`; with `opt-level=1` there, and
+//! `--config profile.dev.opt-level=1` beside it, it is as with that level for build scripts; `--release` is the other end.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
