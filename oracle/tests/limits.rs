@@ -124,3 +124,39 @@ fn modifiers() {
         assert!(resolves(&btf, root, &access, TYPE_MATCHES, depth), "{depth}");
     }
 }
+
+/// A candidate whose bitfield no load covers, among others that disagree: libbpf's error is the one that it meets first,
+/// and the minimized BTF has them in an order that leaves it so.
+#[test]
+fn bitfields_that_no_load_covers() {
+    const FIELD_BYTE_OFFSET: u32 = 0;
+    let mut local = Btf::default();
+    let int = local.int("int", 4, true);
+    let root = local.composite(false, "s", 4, &[("field", int, 0)]);
+    let access = "0:0".to_owned();
+    let relocation = Relocation { root, access, kind: FIELD_BYTE_OFFSET, form: Form::Immediate(0) };
+    let object = forge::object(&local, &[vec![relocation]], false);
+    let file = ObjectFile::parse(&object).expect("a forged object");
+    let mut ends = Vec::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut target = Btf::default();
+        let (int, short) = (target.int("int", 4, true), target.int("short", 2, true));
+        for candidate in order {
+            match candidate {
+                0 => target.composite(false, "s", 4, &[("field", int, 0)]),
+                1 => target.composite(false, "s___moved", 8, &[("field", int, 32)]),
+                // 9 bits from bit 376 on lie in no 2, 4 or 8 bytes that begin where such do.
+                _ => target.bitfields(false, "s___cut", 49, &[("field", short, 376, 9)]),
+            };
+        }
+        let target = target.to_bytes(false);
+        let mut judge = Judge::new(&file, &target).expect("libbpf reads the types");
+        let minimized = minimize(&object, &target).unwrap_or_else(|error| panic!("{order:?}: {error}"));
+        let (lines, _) = differences(&file, &target, &minimized);
+        assert!(lines.is_empty(), "{order:?}: {}", lines.join("\n"));
+        ends.push(format!("{:?}", judge.isolated().relocations[0].outcome));
+    }
+    // EINVAL where the first two disagree, else E2BIG.
+    let expect = [22, 7, 22, 7, 7, 7].map(|errno| format!("Unresolvable({errno})"));
+    assert_eq!(ends, expect);
+}

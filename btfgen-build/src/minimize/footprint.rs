@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Answers;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
-use crate::resolve::{Answer, Reads};
+use crate::resolve::{Candidate, Reads, order_decides};
 use crate::roots::Roots;
 use crate::types::{Name, Type, TypeRef, Types};
 
@@ -55,10 +55,7 @@ pub(super) fn kept(
     kept
 }
 
-/// Whether libbpf's result hangs on which candidate it meets first.
-///
-/// Candidates must agree on value and offset, or the load fails whatever their order; but the size that loads and
-/// stores are adjusted to is the first one's (`targ_res` in `bpf_core_calc_relo_insn`).
+/// Whether libbpf's result for any question hangs on which candidate it meets first.
 fn order_matters(
     answers: &mut Answers<'_>,
     types: &Types,
@@ -68,15 +65,13 @@ fn order_matters(
 ) -> bool {
     let evaluations: Vec<_> =
         list.iter().map(|candidate| answers.get(types, kernel.model, root, candidate.ty)).collect();
-    let questions = evaluations.first().map_or(0, |evaluation| evaluation.answers.len());
-    (0..questions).any(|question| {
-        let mut adjustments =
-            evaluations.iter().filter_map(|evaluation| match evaluation.answers[question] {
-                Answer::Match(resolved) => Some((resolved.size, resolved.misread)),
-                Answer::NoMatch | Answer::Failure(_) => None,
-            });
-        let first = adjustments.next();
-        adjustments.any(|adjustment| Some(adjustment) != first)
+    let questions = &answers.roots().roots()[root].questions;
+    questions.iter().enumerate().any(|(number, question)| {
+        let candidates = evaluations
+            .iter()
+            .zip(list)
+            .map(|(evaluation, it)| Candidate { answer: evaluation.answers[number], repeated: it.repeated });
+        order_decides(question.spec.kind, candidates)
     })
 }
 

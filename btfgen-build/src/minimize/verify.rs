@@ -7,8 +7,8 @@ use super::{Answers, Evaluation, MinimizeError};
 use crate::btf::Btf;
 use crate::kernel::KernelTypes;
 use crate::memo::Memo;
-use crate::resolve::{Answer, describe_spec};
-use crate::roots::Roots;
+use crate::resolve::{Answer, Candidate, describe_spec, order_decides};
+use crate::roots::{Root, Roots};
 use crate::types::Types;
 
 /// A relocation that resolves otherwise against the minimized BTF than against the kernel's.
@@ -59,7 +59,9 @@ impl<'r> Verifier<'r> {
             let before = matrix(full, types, kernel, root, asks_for_id);
             let after = matrix(&mut self.answers, &self.types, &again, root, asks_for_id);
             // A pointer's size cannot be told where none was read; where one was, the answers tell.
-            if !same(&before, &after) || again.model.endian != kernel.model.endian && !before.is_empty() {
+            if !same(&roots.roots()[root], &before, &after)
+                || again.model.endian != kernel.model.endian && !before.is_empty()
+            {
                 return Ok(Err(difference(roots, root, &before, &after)));
             }
         }
@@ -96,8 +98,8 @@ fn matrix(
     distinct
 }
 
-/// Equal up to order, and in order too for each question where loads are adjusted to the first candidate's size.
-fn same(before: &Matrix, after: &Matrix) -> bool {
+/// Equal up to order, and in order too where it decides a question.
+fn same(root: &Root, before: &Matrix, after: &Matrix) -> bool {
     fn answers((evaluation, repeated): &(Arc<Evaluation>, bool)) -> (&[Answer], bool) {
         (&evaluation.answers, *repeated)
     }
@@ -109,14 +111,12 @@ fn same(before: &Matrix, after: &Matrix) -> bool {
         rows.sort_by(|a, b| answers(a).cmp(&answers(b)));
         rows
     };
-    let questions = before.first().map_or(0, |(evaluation, _)| evaluation.answers.len());
-    let order_counts = (0..questions).any(|question| {
-        let mut sizes = before.iter().filter_map(|(evaluation, _)| match evaluation.answers[question] {
-            Answer::Match(resolved) => Some((resolved.size, resolved.misread)),
-            Answer::NoMatch | Answer::Failure(_) => None,
+    let order_counts = root.questions.iter().enumerate().any(|(number, question)| {
+        let column = before.iter().map(|(evaluation, repeated)| Candidate {
+            answer: evaluation.answers[number],
+            repeated: *repeated,
         });
-        let one = sizes.next();
-        sizes.any(|size| Some(size) != one)
+        order_decides(question.spec.kind, column)
     });
     !order_counts && sorted(before).iter().map(answers).eq(sorted(after).iter().map(answers))
 }

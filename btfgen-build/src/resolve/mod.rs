@@ -16,7 +16,7 @@ mod member;
 mod reads;
 mod value;
 
-pub use decide::{Candidate, Outcome, Pruned, decide};
+pub use decide::{Candidate, Outcome, Pruned, decide, order_decides};
 pub use evaluate::{Answer, Resolved, check_local, evaluate};
 pub use explain::explain_mismatch;
 pub use format::{describe_root, describe_spec};
