@@ -65,6 +65,8 @@ pub struct Relocation {
 /// A compiled object, read.
 #[derive(Clone, Debug)]
 pub struct ObjectFile {
+    /// The whole file.
+    pub bytes: Vec<u8>,
     /// Whether the object is big-endian.
     pub big_endian: bool,
     /// Functions by section and offset.
@@ -108,7 +110,7 @@ impl ObjectFile {
         }
         functions.sort_by(|a, b| (&a.section, a.start).cmp(&(&b.section, b.start)));
         let relocations = if ext.is_empty() { Vec::new() } else { read_ext(&ext, &btf, big_endian)? };
-        Ok(Self { big_endian, functions, relocations, btf })
+        Ok(Self { bytes: bytes.to_vec(), big_endian, functions, relocations, btf })
     }
 
     /// Names of the programs, without the subprograms that they call.

@@ -1,12 +1,14 @@
 //! What the equivalence tests share: minimizing, and differences in libbpf's decisions.
 
+use std::collections::BTreeSet;
+
 use btfgen_build::btf::Btf;
 use btfgen_build::kernel::KernelTypes;
 use btfgen_build::minimize::Minimizer;
 use btfgen_build::object::Object;
-use btfgen_build::roots::Roots;
+use btfgen_build::roots::{Place, Roots};
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{Judge, Selection, TYPE_ID_TARGET, Verdict};
+use oracle::libbpf::{Judge, Outcome, Selection, TYPE_ID_TARGET, Verdict};
 
 /// A target minimized for one object, through the library's whole path with its own verification.
 pub(crate) fn minimize(object: &[u8], target: &[u8]) -> Result<Vec<u8>, String> {
@@ -45,7 +47,20 @@ pub(crate) fn for_each_selection(object: &ObjectFile, mut with: impl FnMut(&Sele
 }
 
 /// Differences between what libbpf decides with two target BTFs, over all selections, and how much was compared.
+///
+/// A relocation that cannot be worked out in the object itself is refused whatever the kernel, and nothing is kept for it;
+/// so it is not compared for which reason libbpf meets first, its own or a candidate's.
 pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) -> (Vec<String>, usize) {
+    let refused = refused_by_themselves(object);
+    let without_reasons = |mut verdict: Verdict| {
+        for judged in &mut verdict.relocations {
+            let place = (judged.section.clone(), judged.number);
+            if matches!(judged.outcome, Outcome::Unresolvable(_)) && refused.contains(&place) {
+                judged.outcome = Outcome::Unresolvable(0);
+            }
+        }
+        verdict
+    };
     let mut before = Judge::new(object, full).expect("libbpf reads the full BTF");
     let mut after = match Judge::new(object, minimized) {
         Ok(judge) => judge,
@@ -54,6 +69,7 @@ pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) ->
     let (mut lines, mut compared) = (Vec::new(), 0);
     for_each_selection(object, |selection| {
         let (full, minimized) = (before.relocations(selection), after.relocations(selection));
+        let (full, minimized) = (without_reasons(full), without_reasons(minimized));
         compared += full.relocations.len();
         lines.extend(full.differences(&minimized));
         let id_free =
@@ -62,10 +78,18 @@ pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) ->
             lines.push("instructions differ".to_owned());
         }
     });
-    let (full, minimized) = (before.isolated(), after.isolated());
+    let (full, minimized) = (without_reasons(before.isolated()), without_reasons(after.isolated()));
     compared += full.relocations.len();
     lines.extend(full.differences(&minimized).into_iter().map(|line| format!("isolated: {line}")));
     lines.sort();
     lines.dedup();
     (lines, compared)
+}
+
+/// Section and number of the relocations that cannot be worked out in the object itself.
+fn refused_by_themselves(object: &ObjectFile) -> BTreeSet<(String, usize)> {
+    let Ok(object) = Object::parse("fixture", &object.bytes) else { return BTreeSet::new() };
+    let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return BTreeSet::new() };
+    let refused = object.relocations().filter(|it| matches!(roots.places()[0][it.asks], Place::Failure(_)));
+    refused.map(|it| (it.section.to_string(), it.number)).collect()
 }
