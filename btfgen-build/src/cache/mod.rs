@@ -1,11 +1,11 @@
 //! Cache: what the last build found out, kept in `OUT_DIR` so that the next one works on what changed only.
 //!
-//! It has two parts. What the build **gave**: its report, under a hash of all that went in; when nothing changed that is
+//! It holds two things. What the build **gave**: its report, under a hash of all that went in; when nothing changed that is
 //! all there is to do. And what it **knows**: for each kernel its minimized BTF, libbpf's verdicts on all relocations, and what
 //! comes of these, section by section of the objects. Verdicts depend on what the relocations ask and on the kernel;
 //! what comes of them depends on a section's code too, and is worked out anew where that changed.
 //!
-//! The file is a hint. A part is taken only whole and unchanged (`wire`), from this very program, and for the same questions;
+//! The file is a hint. A part of it is taken only whole and unchanged (`wire`), from this very program, and for the same questions;
 //! else the build goes on as if there were none.
 
 mod blob;

@@ -113,11 +113,11 @@ pub(crate) fn pack_knowing(
     let job = Job { last, ..Job::new(objects, &roots, &sections, path, filter) };
     let read = match hub {
         Hub::Tree => job.hub_tree()?,
-        Hub::File(bytes, _) => {
-            let hash = hub.hash(filter);
-            match hash.and_then(|hash| job.remembered(hash)) {
+        Hub::File(bytes, hash) => {
+            let hash = cache::hash_hub(*hash, filter);
+            match job.remembered(hash) {
                 Some(results) => results,
-                None => job.hub_file(&decode(path, bytes.clone())?, hash)?,
+                None => job.hub_file(&decode(path, bytes.clone())?, Some(hash))?,
             }
         }
     };

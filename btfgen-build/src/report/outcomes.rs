@@ -8,7 +8,7 @@ use crate::memo::{Memo, Placed};
 use crate::object::Patch;
 
 /// The relocations of one section that do not get a value from a kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// The section, among those of all objects that have relocations.
     pub(crate) section: u32,
@@ -19,7 +19,7 @@ pub(crate) struct Piece {
 }
 
 /// A relocation that does not get a value from a kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unresolved {
     /// The relocation, by its place in the object.
     pub(crate) relocation: u32,
@@ -254,11 +254,11 @@ pub(crate) struct Updates {
 }
 
 impl Updates {
-    /// The `last` pieces, but where the sections' code `changed` those of `now`.
+    /// The `last` pieces, but where the sections' code `changed` those of `now`; there may have been more sections.
     pub(crate) fn updated(&mut self, last: &Pieces, now: &Pieces, changed: &[bool]) -> Pieces {
         let Self { known, all } = self;
         let update = || {
-            let kept = last.iter().filter(|piece| !changed[piece.section as usize]);
+            let kept = last.iter().filter(|piece| changed.get(piece.section as usize) == Some(&false));
             let mut pieces: Vec<&Arc<Piece>> = kept.chain(now.iter()).collect();
             pieces.sort_by_key(|piece| piece.section);
             let places = pieces.iter().map(|piece| Arc::as_ptr(piece)).collect();
