@@ -1,9 +1,8 @@
 //! Cargo: the build-script protocol, and every read of the environment, which it must be told of.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-use crate::memo::Memo;
 
 /// A build script's conversation with cargo: instructions, collected as values and printed at the end.
 #[derive(Debug)]
@@ -11,7 +10,7 @@ pub(crate) struct Script {
     env: Env,
     lines: Vec<String>,
     /// The same, to be found.
-    known: Memo<String, ()>,
+    known: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -24,14 +23,14 @@ enum Env {
 impl Script {
     /// A script that reads the process's environment.
     pub(crate) fn new() -> Self {
-        Self { env: Env::Process, lines: Vec::new(), known: Memo::default() }
+        Self { env: Env::Process, lines: Vec::new(), known: BTreeSet::new() }
     }
 
     /// A script in an environment of exactly these variables.
     #[cfg(test)]
     pub(crate) fn with_env(pairs: &[(&str, &str)]) -> Self {
         let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
-        Self { env: Env::Given(env), lines: Vec::new(), known: Memo::default() }
+        Self { env: Env::Given(env), lines: Vec::new(), known: BTreeSet::new() }
     }
 
     /// Reads a variable and has the script run again when it changes.
@@ -73,15 +72,8 @@ impl Script {
 
     /// Shows a warning, one for each line of the text.
     pub(crate) fn warning(&mut self, text: &str) {
-        // Not `split`, which takes its time letter by letter in a build script, compiled without optimization.
-        let mut rest = text;
-        while !rest.is_empty() {
-            let end = memchr::memchr2(b'\n', b'\r', rest.as_bytes()).unwrap_or(rest.len());
-            let line = &rest[..end];
-            if !line.trim().is_empty() {
-                self.push(format!("cargo::warning={line}"));
-            }
-            rest = rest.get(end + 1..).unwrap_or_default();
+        for line in text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
+            self.push(format!("cargo::warning={line}"));
         }
     }
 
@@ -97,7 +89,7 @@ impl Script {
     }
 
     fn push(&mut self, line: String) {
-        if self.known.insert(line.clone(), ()).is_none() {
+        if self.known.insert(line.clone()) {
             self.lines.push(line);
         }
     }
@@ -134,7 +126,7 @@ fn hub_arch(rustc: &str, little_endian: bool) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::tests::TempDir;
+    use crate::testing::TempDir;
 
     #[test]
     fn declares_what_it_reads() {

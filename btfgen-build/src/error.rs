@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use btfgen_core::pipeline;
+
 /// Why a build step failed: a kind, and the chain of causes.
 ///
 /// `{}` prints the outermost link alone, `{:#}` the whole chain on one line.
@@ -154,16 +156,33 @@ macro_rules! error_from {
     )*};
 }
 
+pub(crate) use error_from;
+
 error_from! {
-    Hub: crate::hub::HubError,
-    Config: crate::config::ConfigError,
-    Config: crate::hub::FilterError,
-    Compile: crate::compile::CompileError,
-    Io: crate::fs::FsError,
-    Btf: crate::btf::BtfError,
-    Object: crate::object::ObjectError,
-    Archive: crate::archive::ArchiveError,
-    Archive: crate::archive::TreeError,
+    Config: btfgen_core::hub::FilterError,
+    Io: btfgen_core::files::FileError,
+    Archive: btfgen_core::archive::ArchiveError,
+    Archive: btfgen_core::files::TreeError,
+}
+
+impl From<pipeline::Error> for Error {
+    fn from(error: pipeline::Error) -> Self {
+        let kind = match &error {
+            pipeline::Error::File(_) => ErrorKind::Io,
+            pipeline::Error::Object { .. }
+            | pipeline::Error::Relocations(_)
+            | pipeline::Error::ByteOrder(_) => ErrorKind::Object,
+            pipeline::Error::Hub(_) => ErrorKind::Hub,
+            pipeline::Error::Filter(_) => ErrorKind::Config,
+            pipeline::Error::Kernel { .. } | pipeline::Error::Btf(_) | pipeline::Error::Minimize(_) => {
+                ErrorKind::Btf
+            }
+            pipeline::Error::Relocation { .. } | pipeline::Error::NoneServed { .. } => ErrorKind::Relocation,
+            pipeline::Error::Archive(_) | pipeline::Error::Tree(_) => ErrorKind::Archive,
+            _ => ErrorKind::Internal,
+        };
+        Self::new(kind, error)
+    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "hostile/elf.rs"]
+#[path = "../../btfgen-core/tests/common/elf.rs"]
 mod elf;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use btfgen_build::btf::{Endian, Kind, Writer};
+use btfgen_core::btf::{Endian, Kind, Writer};
 use btfgen_build::{Config, Error, ErrorKind, Report};
 use elf::{EM_BPF, Parts};
 
@@ -157,7 +157,7 @@ fn good_input_is_served() {
     let package = Package::new();
     let report = package.generate().unwrap();
     assert_eq!((report.kernels.len(), report.blobs), (1, 1));
-    let archive = fs::read(package.path("out").join(btfgen_build::ARCHIVE_NAME)).unwrap();
+    let archive = fs::read(package.path("out").join("btfgen.archive")).unwrap();
     assert_eq!(btfgen_runtime::Archive::open(&archive).unwrap().len(), 1);
 }
 
@@ -208,7 +208,7 @@ fn an_object_without_relocations_is_served() {
     let package = Package::with_object(&object.to_bytes());
     let report = package.generate().unwrap();
     assert_eq!((report.objects[0].relocations, report.kernels.len()), (0, 1));
-    assert!(package.path("out").join(btfgen_build::ARCHIVE_NAME).is_file());
+    assert!(package.path("out").join("btfgen.archive").is_file());
 }
 
 /// What is wrong with the types that one relocation names fails that relocation, as libbpf does, and is reported.
@@ -271,7 +271,7 @@ fn one_bad_kernel_is_left_out() {
     assert_eq!((report.kernels.len(), report.blobs), (2, 1));
     let warnings = report.warnings().join("\n");
     assert!(warnings.contains("6.2.0") && warnings.contains("truncated BTF"), "{warnings}");
-    let archive = fs::read(package.path("out").join(btfgen_build::ARCHIVE_NAME)).unwrap();
+    let archive = fs::read(package.path("out").join("btfgen.archive")).unwrap();
     assert_eq!(btfgen_runtime::Archive::open(&archive).unwrap().len(), 1);
 }
 

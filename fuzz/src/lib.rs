@@ -1,4 +1,4 @@
-//! Fuzz targets by name: the bodies that the tests of btfgen-build run on stable.
+//! Fuzz targets by name: the bodies that the tests of btfgen run on stable.
 //!
 //! ```text
 //! cargo install cargo-fuzz
@@ -7,9 +7,9 @@
 //!
 //! An input that is trouble goes to `testdata/fuzz/<target>/` with the mending of it, and is a test from then on.
 
-#[path = "../../btfgen-build/tests/hostile/bodies.rs"]
+#[path = "../../btfgen/tests/hostile/bodies.rs"]
 mod bodies;
-#[path = "../../btfgen-build/tests/hostile/elf.rs"]
+#[path = "../../btfgen-core/tests/common/elf.rs"]
 mod elf;
 
 /// Runs the fuzz target of that name.

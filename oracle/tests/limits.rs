@@ -4,8 +4,8 @@ mod common;
 #[path = "common/ours.rs"]
 mod ours;
 
-use btfgen_build::object::Object;
-use btfgen_build::roots::{Place, Roots};
+use btfgen_core::object::Object;
+use btfgen_core::resolve::{Place, Roots};
 use common::{differences, for_each_selection, minimize};
 use oracle::elf::ObjectFile;
 use oracle::forge::{self, Form, Relocation};

@@ -127,8 +127,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     setup::run(&[])?;
     let mut build = cargo();
-    build.args(["build", "--release", "--package", "xtask", "--package", "btfgen-build"]);
-    build.args(["--features", "btfgen-build/cli,btfgen-build/vendor", "--bin", "xtask", "--bin", "btfgen"]);
+    build.args(["build", "--release", "--package", "xtask", "--package", "btfgen"]);
+    build.args(["--bin", "xtask", "--bin", "btfgen"]);
     let built = shell::build(&mut build)?;
     shell::run(Command::new(built.named("xtask")?).arg("bench").arg(BUILT).args(args))?;
     if options.wants(Part::Verify) {

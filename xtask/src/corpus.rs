@@ -12,11 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btfgen_build::KernelId;
-use btfgen_build::hub::KernelFilter;
-use btfgen_build::vendor::VendorError;
-use btfgen_build::vendor::codec::Codec;
-use btfgen_build::vendor::package::{self, PackagedKernel};
+use btfgen::import::VendorError;
+use btfgen::import::codec::Codec;
+use btfgen::import::package::{self, PackagedKernel};
+use btfgen_core::KernelId;
+use btfgen_core::hub::KernelFilter;
 use mirror::{ARCHES, Mirrors};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;

@@ -17,7 +17,6 @@ use std::process::Command;
 
 use ::oracle::elf::ObjectFile;
 use ::oracle::raw::Btf;
-use btfgen_build::hub;
 
 use crate::shell::{self, Outcome};
 
@@ -92,8 +91,8 @@ pub(crate) fn tools(folder: &Path) -> Outcome {
 
 /// Generates a program's source from the kernel and compiles it.
 fn generated(tools: &Tools, shape: &generate::Shape, name: &str) -> Outcome<Vec<u8>> {
-    let btf = hub::read_btf(&shell::root().join(KERNEL))?;
-    let text = generate::source(&btfgen_build::btf::Btf::parse(&btf)?, shape)?;
+    let btf = btfgen_core::files::read_btf(&shell::root().join(KERNEL))?;
+    let text = generate::source(&btfgen_core::btf::Btf::parse(&btf)?, shape)?;
     let folder = shell::root().join("target/fixtures/generated");
     fs::create_dir_all(&folder)?;
     let (source, object) = (folder.join(format!("{name}.bpf.c")), folder.join(format!("{name}.o")));

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 use btfgen_runtime::Archive;
 
 use crate::shell::{self, Outcome, cargo};

@@ -14,7 +14,7 @@ const SETS: [&[&str]; 3] =
 pub(crate) fn run(_args: &[String]) -> Outcome {
     setup::run(&[])?;
     let root = shell::root();
-    let tool = ["build", "--release", "--package", "btfgen-build", "--features", "cli", "--bin", "btfgen"];
+    let tool = ["build", "--release", "--package", "btfgen", "--bin", "btfgen"];
     let tool = shell::build(cargo().args(tool))?;
     let scratch = root.join("target/nearest");
     files::empty_folder(&scratch)?;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::ErrorKind;
-use crate::fs::tests::TempDir;
+use crate::testing::TempDir;
 
 const SOURCE: &str = "#include \"kernel.h\"\n\
     __attribute__((section(\"raw_tp\"))) int prog(struct task *task) { return task->pid; }\n\
@@ -73,7 +73,7 @@ fn compiles_and_tells_cargo() {
     let written = std::fs::metadata(&objects[0]).unwrap().modified().unwrap();
     compile.run(&mut env(&dir, &[])).unwrap();
     assert_eq!(std::fs::metadata(&objects[0]).unwrap().modified().unwrap(), written);
-    assert_eq!(crate::fs::read_dir(&dir.path().join("out")).unwrap(), ["one.bpf.o", "one.bpf.o.d"]);
+    assert_eq!(btfgen_core::files::read_dir(&dir.path().join("out")).unwrap(), ["one.bpf.o", "one.bpf.o.d"]);
 }
 
 #[test]

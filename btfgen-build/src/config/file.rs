@@ -27,7 +27,7 @@ struct Entries {
 
 /// Reads a configuration's file.
 pub(super) fn read(path: PathBuf) -> Result<Config, ConfigError> {
-    let text = crate::fs::read_to_string(&path).map_err(ConfigError::Read)?;
+    let text = btfgen_core::files::read_to_string(&path).map_err(ConfigError::Read)?;
     parse(&text, path)
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ErrorKind;
-use crate::fs::tests::TempDir;
+use crate::testing::TempDir;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     file::parse(text, "dir/btfgen.toml".into())

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use btfgen_build::hub;
+use btfgen_core::files;
 
 /// A kernel's id and its raw BTF.
 pub(crate) struct Kernel {
     pub(crate) id: String,
-    pub(crate) btf: hub::Bytes,
+    pub(crate) btf: files::Bytes,
 }
 
 /// Kernels of the hub beside the repository where there is one, else those of the test suites.
@@ -15,13 +15,13 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let hubs = [root.join("../shared/hub"), root.join("testdata/kernels")];
     let hub = hubs.iter().find(|hub| hub.is_dir()).expect("the test suites' kernels are committed");
-    let listing = hub::list(hub).expect("the hub can be listed");
+    let listing = files::list(hub).expect("the hub can be listed");
     let kernels: Vec<Kernel> = listing
         .kernels
         .into_iter()
         .map(|entry| Kernel {
             id: entry.id.to_string(),
-            btf: hub::read_btf(&entry.path).expect("the kernel's BTF can be read"),
+            btf: files::read_btf(&entry.path).expect("the kernel's BTF can be read"),
         })
         .collect();
     assert!(kernels.len() >= 3, "only {} kernels", kernels.len());

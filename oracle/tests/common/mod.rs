@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use btfgen_build::btf::Btf;
-use btfgen_build::kernel::KernelTypes;
-use btfgen_build::minimize::Minimizer;
-use btfgen_build::object::Object;
-use btfgen_build::roots::{Place, Roots};
+use btfgen_core::btf::Btf;
+use btfgen_core::kernel::KernelTypes;
+use btfgen_core::minimize::Minimizer;
+use btfgen_core::object::Object;
+use btfgen_core::resolve::{Place, Roots};
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Judge, Outcome, Selection, TYPE_ID_TARGET, Verdict};
 

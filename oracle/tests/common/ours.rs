@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use btfgen_build::btf::Btf;
-use btfgen_build::kernel::KernelTypes;
-use btfgen_build::minimize::Answers;
-use btfgen_build::object::Object;
-use btfgen_build::resolve::{self, Candidate, decide};
-use btfgen_build::roots::{Place, Roots};
+use btfgen_core::btf::Btf;
+use btfgen_core::kernel::KernelTypes;
+use btfgen_core::object::Object;
+use btfgen_core::resolve::Answers;
+use btfgen_core::resolve::{self, Candidate, decide};
+use btfgen_core::resolve::{Place, Roots};
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Outcome, Selection, TYPE_ID_TARGET, Verdict};
 
@@ -15,7 +15,7 @@ use oracle::libbpf::{Outcome, Selection, TYPE_ID_TARGET, Verdict};
 pub(crate) struct Ours {
     object: Object,
     roots: Roots,
-    types: btfgen_build::types::Types,
+    types: btfgen_core::types::Types,
     kernel: KernelTypes,
 }
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use btfgen_build::KernelId;
-use btfgen_build::btf::Endian;
-use btfgen_build::hub::file::{HubBuilder, HubFile};
+use btfgen_core::KernelId;
+use btfgen_core::btf::Endian;
+use btfgen_core::hub::file::{HubBuilder, HubFile};
 
 use super::inputs::{self, Set};
 use super::plot::{Line, Plot};

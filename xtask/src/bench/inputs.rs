@@ -7,11 +7,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use btfgen_build::KernelId;
-use btfgen_build::hub;
-use btfgen_build::hub::file::{HubBuilder, HubFile};
-use btfgen_build::pipeline::read_objects;
-use btfgen_build::roots::Roots;
+use btfgen_core::KernelId;
+use btfgen_core::hub::file::{HubBuilder, HubFile};
+use btfgen_core::pipeline::read_objects;
+use btfgen_core::resolve::Roots;
 
 use super::process::cores;
 use crate::shell::{self, Outcome};
@@ -32,9 +31,9 @@ impl Inputs {
         let mut builder = HubBuilder::new();
         let mut sources = Vec::new();
         if let Some(tree) = tree {
-            let listing = hub::list(tree)?;
+            let listing = btfgen_core::files::list(tree)?;
             for entry in listing.kernels.into_iter().filter(|entry| ours(&&entry.id)).take(count) {
-                builder.add_btf(&entry.id, "", &hub::read_btf(&entry.path)?, &[])?;
+                builder.add_btf(&entry.id, "", &btfgen_core::files::read_btf(&entry.path)?, &[])?;
                 sources.push((entry.id, entry.path));
             }
         } else {
@@ -128,7 +127,7 @@ fn write(folder: &Path, hub: &[u8], sources: &[(KernelId, PathBuf)]) -> Outcome 
         }
         match path.extension() {
             Some(extension) if extension == "hub" => fs::write(&raw, hub.extract(id)?)?,
-            _ => fs::write(&raw, &hub::read_btf(path)?[..])?,
+            _ => fs::write(&raw, &btfgen_core::files::read_btf(path)?[..])?,
         }
         let mut tar = Command::new("tar");
         tar.arg("-cJf").arg(&packed).arg("-C").arg(raw.parent().unwrap_or(folder));

@@ -98,7 +98,7 @@ fn jobs(btfgen: &Path, scratch: &Path) -> Outcome<Vec<(&'static str, Vec<String>
     let mut pack = super::pack(btfgen, &hub, &archive, &medium);
     pack.extend(["--arch", "x86_64"].map(str::to_owned));
     let raw = scratch.join("kernel.btf");
-    fs::write(&raw, &btfgen_build::hub::read_btf(&kernel())?[..])?;
+    fs::write(&raw, &btfgen_core::files::read_btf(&kernel())?[..])?;
     let text = |path: &Path| path.display().to_string();
     let minimize = |set: &Set, output: &str| {
         let mut words = vec![text(btfgen), "minimize".to_owned(), text(&raw)];

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 
 use super::inputs::{Inputs, Set};
 use super::process::{self, COLD_ALL, Conditions, Cost, Job, WARM_ALL, WARM_ONE};

@@ -8,8 +8,8 @@
 
 use std::thread;
 
-use btfgen_build::KernelId;
-use btfgen_build::hub::file::{HubBuilder, HubFile};
+use btfgen_core::KernelId;
+use btfgen_core::hub::file::{HubBuilder, HubFile};
 
 use super::process::cores;
 use crate::shell::Outcome;

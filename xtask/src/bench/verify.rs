@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use btfgen_build::archive;
-use btfgen_build::hub::file::HubFile;
-use btfgen_build::minimize::{Minimizer, Verifier};
-use btfgen_build::pipeline::read_objects;
-use btfgen_build::roots::Roots;
+use btfgen_core::archive;
+use btfgen_core::hub::file::HubFile;
+use btfgen_core::minimize::{Minimizer, Verifier};
+use btfgen_core::pipeline::read_objects;
+use btfgen_core::resolve::Roots;
 
 use crate::shell::Outcome;
 

@@ -8,11 +8,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use btfgen_build::KernelId;
-use btfgen_build::hub::file::HubBuilder;
-use btfgen_build::hub::{KernelFilter, read_btf};
-use btfgen_build::vendor::collect::{Collector, Fate};
-use btfgen_build::vendor::source::{Offer, Wanted};
+use btfgen::import::collect::{Collector, Fate};
+use btfgen::import::source::{Offer, Wanted};
+use btfgen_core::KernelId;
+use btfgen_core::hub::file::HubBuilder;
+use btfgen_core::{files::read_btf, hub::KernelFilter};
 
 use super::{JOBS, Outcome, file};
 

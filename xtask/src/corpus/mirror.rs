@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use btfgen_build::vendor::paragraph;
+use btfgen::import::paragraph;
 
 /// Debian's versions that are collected, by codename.
 const VERSIONS: [(&str, &str); 3] = [("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use btfgen_build::hub::file::HubFile;
+use btfgen_core::hub::file::HubFile;
 
 use super::*;
 

@@ -9,8 +9,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use btfgen_build::KernelId;
-use btfgen_build::hub::file::{HubBuilder, HubFile};
+use btfgen_core::KernelId;
+use btfgen_core::hub::file::{HubBuilder, HubFile};
 
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};

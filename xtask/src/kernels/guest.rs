@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 
 use super::cpio::Cpio;
 use crate::demo::container;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 use serde_json::Value;
 
 /// The loaders that execwatch has.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 
 use crate::corpus::{self, Plan};
 use crate::shell::Outcome;

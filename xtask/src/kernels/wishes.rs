@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use btfgen_build::KernelId;
+use btfgen_core::KernelId;
 
 /// A kernel that should be among those booted: the newest of its kind.
 struct Wish {

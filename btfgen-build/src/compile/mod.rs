@@ -1,0 +1,388 @@
+//! Compile: C sources to objects, with clang for the BPF target; a helper that a build script may call.
+
+mod depfile;
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::Error;
+use crate::cargo::Script;
+use crate::config::{ConfigError, paths};
+use crate::error::Context;
+
+/// Compiles `src/bpf/*.bpf.c` to `$OUT_DIR/*.bpf.o` and gives the objects' paths, sorted.
+///
+/// This is `Compile::new().compile()`; see [`Compile`] for what can be set.
+///
+/// # Errors
+/// When there is no source, no clang, or clang refuses a source; the error then holds what clang printed.
+///
+/// ```no_run
+/// btfgen_build::compile().unwrap_or_else(|error| error.exit());
+/// ```
+pub fn compile() -> Result<Vec<PathBuf>, Error> {
+    Compile::new().compile()
+}
+
+/// How to compile eBPF sources.
+///
+/// Each source is compiled with `-g -O2` for `bpfel` or `bpfeb`, whichever is the byte order of cargo's
+/// target, and with `__TARGET_ARCH_x86` or its like defined. The headers of libbpf are not brought along:
+/// name their folder with [`include`](Self::include).
+///
+/// Clang is the one named by [`clang`](Self::clang), else by the environment variable `BPF_CLANG` or
+/// `CC_bpf`, else `clang` or the newest `clang-N`. `BPF_CFLAGS` adds flags; `CFLAGS` is not read, as it
+/// speaks of the host's compiler.
+///
+/// ```no_run
+/// # fn main() -> Result<(), btfgen_build::Error> {
+/// let objects = btfgen_build::Compile::new().include("include").flag("-Wall").compile()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Compile {
+    sources: Vec<String>,
+    includes: Vec<PathBuf>,
+    flags: Vec<OsString>,
+    clang: Option<PathBuf>,
+    out_dir: Option<PathBuf>,
+    strip: bool,
+    metadata: bool,
+}
+
+/// Why sources are not compiled.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileError {
+    /// No clang was found.
+    #[error("no clang found (tried {}); {HOW_TO_GET_CLANG}", tried.join(", "))]
+    NoClang {
+        /// The names tried.
+        tried: Vec<String>,
+    },
+    /// The compiler named is not clang.
+    #[error("{} is not clang; {HOW_TO_GET_CLANG}", path.display())]
+    NotClang {
+        /// The compiler.
+        path: PathBuf,
+    },
+    /// This clang was built without the BPF target, as Apple's is.
+    #[error("{} has no BPF target; {HOW_TO_GET_CLANG}", path.display())]
+    NoTarget {
+        /// The compiler.
+        path: PathBuf,
+    },
+    /// A program could not be run.
+    #[error("cannot run {}", path.display())]
+    Run {
+        /// The program.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Clang refused a source.
+    #[error("clang failed on {}: {status}\n{stderr}", file.display())]
+    Failed {
+        /// The source.
+        file: PathBuf,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// What it printed.
+        stderr: String,
+    },
+    /// Two sources would become the same object.
+    #[error("{} and {} would both become {name}", first.display(), second.display())]
+    SameName {
+        /// The object's name.
+        name: String,
+        /// One source.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+const HOW_TO_GET_CLANG: &str = "get it with `apt-get install clang llvm` (Debian, Ubuntu), `dnf install clang \
+     llvm` (Fedora), `apk add clang llvm` (Alpine) or `brew install llvm` (macOS), or name one in BPF_CLANG";
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            includes: Vec::new(),
+            flags: Vec::new(),
+            clang: None,
+            out_dir: None,
+            strip: true,
+            metadata: true,
+        }
+    }
+}
+
+crate::error::error_from!(Compile: CompileError);
+
+impl Compile {
+    /// Compiles `src/bpf/*.bpf.c`, unless told of other sources.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds sources by a glob over files. Relative ones start from the package's folder, and `$NAME` stands
+    /// for an environment variable.
+    #[must_use]
+    pub fn source(mut self, glob: impl Into<String>) -> Self {
+        self.sources.push(glob.into());
+        self
+    }
+
+    /// Adds a folder to look for headers in, such as that of `bpf/bpf_helpers.h`.
+    #[must_use]
+    pub fn include(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.includes.push(folder.into());
+        self
+    }
+
+    /// Adds a flag for clang, behind this crate's own.
+    #[must_use]
+    pub fn flag(mut self, flag: impl Into<OsString>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// Sets the clang to run.
+    #[must_use]
+    pub fn clang(mut self, path: impl Into<PathBuf>) -> Self {
+        self.clang = Some(path.into());
+        self
+    }
+
+    /// Sets the folder to write to; `OUT_DIR` unless set.
+    #[must_use]
+    pub fn out_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.out_dir = Some(path.into());
+        self
+    }
+
+    /// Says whether DWARF is removed, when there is an `llvm-strip`; it is unless told otherwise. BTF stays.
+    #[must_use]
+    pub fn strip(mut self, strip: bool) -> Self {
+        self.strip = strip;
+        self
+    }
+
+    /// Says whether instructions for cargo are printed; they are unless told otherwise.
+    #[must_use]
+    pub fn cargo_metadata(mut self, print: bool) -> Self {
+        self.metadata = print;
+        self
+    }
+
+    /// Compiles, and gives the objects' paths in the order of their sources, sorted within a glob.
+    ///
+    /// An object that would not change is not written.
+    ///
+    /// # Errors
+    /// When there is no source, no clang, or clang refuses a source; the error then holds what it printed.
+    pub fn compile(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut script = Script::new();
+        let objects = self.run(&mut script)?;
+        if self.metadata {
+            script.print();
+        }
+        Ok(objects)
+    }
+
+    fn run(&self, script: &mut Script) -> Result<Vec<PathBuf>, Error> {
+        let base = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+        let out_dir = self.out_dir.clone().or_else(|| script.out_dir()).ok_or(ConfigError::NoOutDir)?;
+        let default = ["src/bpf/*.bpf.c".to_owned()];
+        let globs = if self.sources.is_empty() { &default[..] } else { &self.sources };
+        let mut sources = Vec::new();
+        for glob in globs {
+            sources.extend(paths::glob_files(glob, &base, script)?);
+        }
+        let names = object_names(&sources)?;
+        let tools = self.tools(script)?;
+        let flags = self.flags(&base, script);
+        btfgen_core::files::create_dir_all(&out_dir)?;
+        let mut objects = Vec::new();
+        for (source, name) in sources.iter().zip(names) {
+            let object = out_dir.join(name);
+            self.one(&tools, &flags, &base, source, &object, script)
+                .context(|| format!("while compiling {}", source.display()))?;
+            objects.push(object);
+        }
+        Ok(objects)
+    }
+
+    /// Every flag but the names of input and output.
+    fn flags(&self, base: &Path, script: &mut Script) -> Vec<OsString> {
+        let arch = script.var("CARGO_CFG_TARGET_ARCH").and_then(|arch| arch.into_string().ok());
+        let arch = arch.as_deref().unwrap_or(std::env::consts::ARCH);
+        let endian = script.var("CARGO_CFG_TARGET_ENDIAN");
+        let big = endian.map_or(cfg!(target_endian = "big"), |endian| endian == "big");
+        let mut flags: Vec<OsString> = ["-g", "-O2"].map(OsString::from).into();
+        flags.push(if big { "--target=bpfeb" } else { "--target=bpfel" }.into());
+        flags.push(format!("-D__TARGET_ARCH_{}", target_arch_macro(arch)).into());
+        // Line info names the sources; the same wherever the package lies.
+        if !base.as_os_str().is_empty() {
+            let mut map = OsString::from("-fdebug-prefix-map=");
+            map.push(base);
+            map.push("=.");
+            flags.push(map);
+        }
+        for include in &self.includes {
+            flags.extend([OsStr::new("-I").into(), base.join(include).into()]);
+        }
+        // `<linux/types.h>` needs `<asm/types.h>`, which Debian keeps where only the host's target looks.
+        let multiarch = Path::new("/usr/include").join(format!("{arch}-linux-gnu"));
+        if multiarch.is_dir() {
+            flags.extend(["-idirafter".into(), multiarch.into()]);
+        }
+        flags.extend(self.flags.iter().cloned());
+        let more = script.var("BPF_CFLAGS").unwrap_or_default();
+        flags.extend(more.to_string_lossy().split_ascii_whitespace().map(OsString::from));
+        flags
+    }
+
+    /// Compiles one source.
+    fn one(
+        &self,
+        tools: &Tools,
+        flags: &[OsString],
+        base: &Path,
+        source: &Path,
+        object: &Path,
+        script: &mut Script,
+    ) -> Result<(), Error> {
+        let (built, depfile) = (object.with_extension("o.new"), object.with_extension("o.d"));
+        // Not `to_command`, whose flags end with those of `CFLAGS`.
+        let mut command = Command::new(tools.clang.path());
+        command.env("LC_ALL", "C");
+        // Clang reads the sources again for line info, by the mapped names.
+        if !base.as_os_str().is_empty() {
+            command.current_dir(base);
+        }
+        command.args(flags).arg("-MD").arg("-MF").arg(&depfile).arg("-c").arg(source).arg("-o").arg(&built);
+        let Output { status, stderr, .. } = run(&mut command)?;
+        let stderr = String::from_utf8_lossy(&stderr).trim_end().to_owned();
+        if !status.success() {
+            if stderr.contains("No available targets are compatible") {
+                return Err(CompileError::NoTarget { path: tools.clang.path().to_owned() }.into());
+            }
+            return Err(CompileError::Failed { file: source.to_owned(), status, stderr }.into());
+        }
+        script.warning(&stderr);
+        if self.strip {
+            strip(&tools.strips, &built, script)?;
+        }
+        btfgen_core::files::write_if_changed(object, &btfgen_core::files::read(&built)?)?;
+        btfgen_core::files::remove_file(&built)?;
+        for input in depfile::inputs(&btfgen_core::files::read(&depfile)?) {
+            script.rerun_if_changed(&base.join(input));
+        }
+        Ok(())
+    }
+
+    fn tools(&self, script: &mut Script) -> Result<Tools, CompileError> {
+        let named = match &self.clang {
+            Some(path) => Some(path.clone()),
+            None => ["BPF_CLANG", "CC_bpf"]
+                .into_iter()
+                .find_map(|name| script.var(name).filter(|value| !value.is_empty()).map(PathBuf::from)),
+        };
+        let names = match named {
+            Some(path) => vec![path],
+            None => {
+                let numbered = (11..=25).rev().map(|number| PathBuf::from(format!("clang-{number}")));
+                [PathBuf::from("clang")].into_iter().chain(numbered).collect()
+            }
+        };
+        for name in &names {
+            match run(Command::new(name).arg("--version")) {
+                Ok(_) => return Tools::of(name),
+                Err(CompileError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let shown = names.iter().take(2).map(|name| name.display().to_string());
+        Err(CompileError::NoClang { tried: shown.collect() })
+    }
+}
+
+/// The programs to run.
+struct Tools {
+    clang: cc::Tool,
+    /// Names to try for llvm-strip, best first.
+    strips: Vec<PathBuf>,
+}
+
+impl Tools {
+    /// Asks crate cc what kind of compiler this is and how it is run.
+    fn of(clang: &Path) -> Result<Self, CompileError> {
+        const TRIPLE: &str = "bpfel-unknown-none";
+        let mut build = cc::Build::new();
+        build.compiler(clang).target(TRIPLE).host(TRIPLE).opt_level(2);
+        build.cargo_metadata(false).no_default_flags(true);
+        let tool = build.try_get_compiler().ok().filter(cc::Tool::is_like_clang);
+        let tool = tool.ok_or_else(|| CompileError::NotClang { path: clang.to_owned() })?;
+        let name = clang.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let version = name.strip_prefix("clang").unwrap_or_default();
+        let strips = [format!("llvm-strip{version}"), "llvm-strip".to_owned()];
+        let beside = strips.iter().map(|name| clang.with_file_name(name));
+        Ok(Self { strips: beside.chain(strips.iter().map(PathBuf::from)).collect(), clang: tool })
+    }
+}
+
+fn run(command: &mut Command) -> Result<Output, CompileError> {
+    command.output().map_err(|source| CompileError::Run { path: command.get_program().into(), source })
+}
+
+/// Removes DWARF with the first of these programs that is there. Without any, the object is only larger.
+fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(), CompileError> {
+    for program in programs {
+        match run(Command::new(program).arg("-g").arg(object)) {
+            Ok(output) => {
+                script.warning(&String::from_utf8_lossy(&output.stderr));
+                return Ok(());
+            }
+            Err(CompileError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// `a.bpf.c` becomes `a.bpf.o`; each name once.
+fn object_names(sources: &[PathBuf]) -> Result<Vec<String>, CompileError> {
+    let mut names: Vec<String> = Vec::new();
+    for source in sources {
+        let stem = source.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{}.bpf.o", stem.strip_suffix(".bpf").unwrap_or(&stem));
+        if let Some(first) = names.iter().position(|other| *other == name) {
+            let (first, second) = (sources[first].clone(), source.clone());
+            return Err(CompileError::SameName { name, first, second });
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// What `bpf_tracing.h` of libbpf calls rustc's architecture.
+fn target_arch_macro(rustc: &str) -> &str {
+    match rustc {
+        "x86" | "x86_64" => "x86",
+        "aarch64" => "arm64",
+        "powerpc" | "powerpc64" => "powerpc",
+        "s390x" => "s390",
+        "riscv32" | "riscv64" => "riscv",
+        "loongarch64" => "loongarch",
+        "mips" | "mips64" => "mips",
+        "sparc" | "sparc64" => "sparc",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

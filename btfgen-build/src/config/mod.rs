@@ -1,0 +1,316 @@
+//! Configuration: what to read, keep and write, from `btfgen.toml` or from code.
+
+mod file;
+pub(crate) mod paths;
+
+use std::path::{Path, PathBuf};
+
+use crate::cargo::{self, Script};
+use crate::{Error, OnFailure};
+use btfgen_core::files::FileError;
+use btfgen_core::hub::KernelFilter;
+
+/// Names the hub to a build, in place of the one in `btfgen.toml`: to build for other kernels than those
+/// vendored without touching the sources.
+const HUB_VARIABLE: &str = "BTFGEN_HUB";
+
+/// What to generate: the objects, the hub, and what to do with them.
+///
+/// ```no_run
+/// # fn main() -> Result<(), btfgen_build::Error> {
+/// let config = btfgen_build::Config::new()
+///     .object("$OUT_DIR/*.bpf.o")
+///     .hub("kernels.hub")
+///     .include("debian/*/x86_64/*")
+///     .exclude("**/*-cloud-*");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Folder that relative paths start from; cargo's package folder when there is none.
+    base: Option<PathBuf>,
+    /// The configuration's own file.
+    file: Option<PathBuf>,
+    objects: Vec<PathText>,
+    hub: Option<PathText>,
+    include: Vec<String>,
+    exclude: Vec<String>,
+    arch: Vec<String>,
+    on_failure: OnFailure,
+    level: Option<i32>,
+    emit: Emit,
+    out_dir: Option<PathBuf>,
+    silent: bool,
+}
+
+/// A path as it was given.
+#[derive(Debug, Clone)]
+enum PathText {
+    /// Taken as it is.
+    Path(PathBuf),
+    /// With `$NAME` for environment variables, and `*`, `?`, `[...]` where a glob is meant.
+    Text(String),
+}
+
+/// What is written to the output folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Emit {
+    /// `btfgen.archive`, for `btfgen_runtime::embed!()`.
+    #[default]
+    Archive,
+    /// `btfgen-tree/<distro>/<version>/<arch>/<release>.btf`, for `include_dir!`.
+    Tree,
+    /// Both.
+    Both,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The configuration's file cannot be read.
+    #[error("no configuration: write a btfgen.toml with objects and hub, or build a Config in code")]
+    Read(#[source] FileError),
+    /// The configuration's file is not as it should be.
+    #[error("{}:{line}:{column}: {message}", file.display())]
+    Toml {
+        /// The file.
+        file: PathBuf,
+        /// Line of the mistake, from 1.
+        line: usize,
+        /// Column of the mistake in characters, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// Nothing says which objects.
+    #[error("no object named: call Config::object, or set objects in btfgen.toml")]
+    NoObjects,
+    /// Nothing says which hub.
+    #[error("no hub named: call Config::hub, or set hub in btfgen.toml")]
+    NoHub,
+    /// The hub named is not there.
+    #[error("no hub at {}", path.display())]
+    NoSuchHub {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path names an environment variable that is not set, or not UTF-8.
+    #[error("{text:?} names the environment variable {name:?}, which is not set to a text")]
+    Variable {
+        /// The path as given.
+        text: String,
+        /// The variable.
+        name: String,
+    },
+    /// A path holds a dollar sign that names no variable.
+    #[error("{text:?} holds a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")]
+    Dollar {
+        /// The path as given.
+        text: String,
+    },
+    /// A text that is no glob.
+    #[error("{text:?} is not a glob over files")]
+    Glob {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// A folder that a glob looks into cannot be read.
+    #[error("cannot look for {text:?}")]
+    Unreadable {
+        /// The glob.
+        text: String,
+        /// What the system said.
+        source: glob::GlobError,
+    },
+    /// A glob that matches no file.
+    #[error("{text:?} matches no file in {}", folder.display())]
+    NoMatch {
+        /// The glob as given.
+        text: String,
+        /// The folder it looks into.
+        folder: PathBuf,
+    },
+    /// A compression level that zstd does not have.
+    #[error("compression level {level} is not between 1 and 22")]
+    Level {
+        /// The level.
+        level: i32,
+    },
+    /// Not in a build script, and no output folder given.
+    #[error("no output folder: OUT_DIR is not set, and Config::out_dir was not called")]
+    NoOutDir,
+}
+
+crate::error::error_from!(Config: ConfigError);
+
+impl Config {
+    /// A configuration that names nothing yet. Relative paths start from the package's folder.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a `btfgen.toml`. Its relative paths start from its own folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, or holds an unknown or a wrong entry: with line and column.
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        Ok(file::read(path.into())?)
+    }
+
+    /// Adds objects by a glob over files. `$NAME` stands for an environment variable.
+    #[must_use]
+    pub fn object(mut self, glob: impl Into<String>) -> Self {
+        self.objects.push(PathText::Text(glob.into()));
+        self
+    }
+
+    /// Adds one object by its path, taken as it is.
+    #[must_use]
+    pub fn object_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.objects.push(PathText::Path(path.into()));
+        self
+    }
+
+    /// Sets the hub: a hub tree's folder or a hub file.
+    #[must_use]
+    pub fn hub(mut self, path: impl Into<PathBuf>) -> Self {
+        self.hub = Some(PathText::Path(path.into()));
+        self
+    }
+
+    /// Adds kernels by a glob over kernel ids; without any, every kernel of the architecture is taken.
+    #[must_use]
+    pub fn include(mut self, glob: impl Into<String>) -> Self {
+        self.include.push(glob.into());
+        self
+    }
+
+    /// Leaves kernels out by a glob over kernel ids.
+    #[must_use]
+    pub fn exclude(mut self, glob: impl Into<String>) -> Self {
+        self.exclude.push(glob.into());
+        self
+    }
+
+    /// Adds an architecture by the hub's name (`x86_64`, `arm64`), or every one by `all`.
+    ///
+    /// Without any it is the one that cargo builds for.
+    #[must_use]
+    pub fn arch(mut self, arch: impl Into<String>) -> Self {
+        self.arch.push(arch.into());
+        self
+    }
+
+    /// Says what to do with a kernel that cannot serve a relocation; [`OnFailure::Warn`] unless set.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// Sets zstd's compression level, 1 to 22; 19 unless set.
+    #[must_use]
+    pub fn compression_level(mut self, level: i32) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Says what is written; [`Emit::Archive`] unless set.
+    #[must_use]
+    pub fn emit(mut self, emit: Emit) -> Self {
+        self.emit = emit;
+        self
+    }
+
+    /// Sets the folder to write to; `OUT_DIR` unless set.
+    #[must_use]
+    pub fn out_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.out_dir = Some(path.into());
+        self
+    }
+
+    /// Says whether instructions for cargo are printed; they are unless told otherwise.
+    #[must_use]
+    pub fn cargo_metadata(mut self, print: bool) -> Self {
+        self.silent = !print;
+        self
+    }
+
+    /// Whether instructions for cargo are to be printed.
+    pub(crate) fn prints_metadata(&self) -> bool {
+        !self.silent
+    }
+
+    /// The configuration of a build script: `btfgen.toml` in the package's folder, with the hub that the
+    /// environment may name in place of the file's.
+    pub(crate) fn of_package(script: &mut Script) -> Result<Self, ConfigError> {
+        let folder = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+        let mut config = file::read(folder.join("btfgen.toml"))?;
+        if let Some(hub) = script.var(HUB_VARIABLE).filter(|hub| !hub.is_empty()) {
+            config.hub = Some(PathText::Path(hub.into()));
+        }
+        Ok(config)
+    }
+
+    /// Finds the files that are meant, and tells cargo to watch them.
+    pub(crate) fn resolve(&self, script: &mut Script) -> Result<Job, Error> {
+        if let Some(file) = &self.file {
+            script.rerun_if_changed(file);
+        }
+        let level = self.level.unwrap_or(19);
+        if !(1..=22).contains(&level) {
+            return Err(ConfigError::Level { level }.into());
+        }
+        let base = match &self.base {
+            Some(base) => base.clone(),
+            None => script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default(),
+        };
+        let archs = match self.arch.as_slice() {
+            [] => cargo::target_arch(script).into_iter().collect(),
+            archs => archs.to_vec(),
+        };
+        let filter = KernelFilter::new(&self.include, &self.exclude, &archs)?;
+        let hub = self.hub.as_ref().ok_or(ConfigError::NoHub)?;
+        let hub = paths::one(hub, &base, script)?;
+        if !hub.exists() {
+            return Err(ConfigError::NoSuchHub { path: hub }.into());
+        }
+        // Of a folder cargo watches everything in it, however deep.
+        script.rerun_if_changed(&hub);
+        let objects = paths::objects(&self.objects, &base, script)?;
+        let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
+        Ok(Job { objects, hub, filter, on_failure: self.on_failure, level, emit: self.emit, out_dir })
+    }
+}
+
+/// A configuration with everything found: existing paths, parsed globs.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The objects, in the order of their globs, sorted within each, none twice.
+    pub(crate) objects: Vec<PathBuf>,
+    /// The hub tree's folder, or the hub file.
+    pub(crate) hub: PathBuf,
+    /// Which kernels.
+    pub(crate) filter: KernelFilter,
+    /// What to do with kernels that a relocation fails on.
+    pub(crate) on_failure: OnFailure,
+    /// zstd's level.
+    pub(crate) level: i32,
+    /// What to write.
+    pub(crate) emit: Emit,
+    out_dir: Option<PathBuf>,
+}
+
+impl Job {
+    /// The folder to write to.
+    pub(crate) fn out_dir(&self) -> Result<&Path, ConfigError> {
+        self.out_dir.as_deref().ok_or(ConfigError::NoOutDir)
+    }
+}
+
+#[cfg(test)]
+mod tests;

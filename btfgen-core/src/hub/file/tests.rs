@@ -1,0 +1,362 @@
+//! Tests of the hub file on small kernels: laws of merging, damage, and both byte orders.
+
+use super::column::{Column, Columns, Table};
+use super::*;
+use crate::btf::{Btf, Endian, Kind, Writer};
+use crate::object::Object;
+use crate::resolve::{RootKind, Roots};
+use crate::types::{Copier, Interner, Type, TypeRef, Types};
+
+/// A sequence of numbers that is the same at every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % limit
+    }
+}
+
+type Members<'m> = &'m [(&'m [u8], u32, u32, u8)];
+
+/// A kernel's BTF that shares most with those of other versions.
+fn btf(endian: Endian, version: u32) -> Vec<u8> {
+    let mut out = Writer::new(endian);
+    let long = out.int(b"long unsigned int", 8, 0, 0, 64).unwrap();
+    let int = out.int(b"int", 4, 1, 0, 32).unwrap();
+    out.float(b"double", 8).unwrap();
+    let array = out.array(int, 4 + version).unwrap();
+    let composite = |out: &mut Writer, kind, name: &[u8], size, members: Members<'_>| {
+        out.composite(kind, name, size, members.iter().copied()).unwrap()
+    };
+    let forward = out.forward(b"opaque", version % 2 == 1).unwrap();
+    let pointer = out.reference(Kind::Ptr, b"", forward).unwrap();
+    let inner = composite(&mut out, Kind::Union, b"", 8, &[(b"a", int, 0, 0), (b"b", long, 0, 0)]);
+    let task_id = out.next_id() + 1;
+    let task_pointer = out.reference(Kind::Ptr, b"", task_id).unwrap();
+    composite(
+        &mut out,
+        Kind::Struct,
+        b"task_struct",
+        64 + 8 * version,
+        &[
+            (b"state", long, 0, 0),
+            (b"", inner, 64, 0),
+            (b"flag", int, 128, 1 + version as u8),
+            (b"parent", task_pointer, 192, 0),
+            (b"opaque", pointer, 256, 0),
+            (b"numbers", array, 320, 0),
+        ],
+    );
+    // Two definitions of one name, whose order of ids is not that of content in every other version.
+    let mut twins = [(8, b"x"), (4, b"y")];
+    twins.rotate_left(version as usize % 2);
+    for (size, member) in twins {
+        composite(&mut out, Kind::Struct, b"twin", size, &[(member, int, 0, 0)]);
+    }
+    composite(&mut out, Kind::Struct, b"twin___flavor", 12, &[(b"z", int, 64, 0)]);
+    if version.is_multiple_of(3) {
+        // The same definition under two ids: that its member is const is not looked at.
+        let constant = out.reference(Kind::Const, b"", int).unwrap();
+        for ty in [int, constant] {
+            composite(&mut out, Kind::Struct, b"twice", 4, &[(b"n", ty, 0, 0)]);
+        }
+    }
+    let proto = out.func_proto(int, [task_pointer, long].into_iter()).unwrap();
+    let callback = out.reference(Kind::Ptr, b"", proto).unwrap();
+    out.reference(Kind::Typedef, b"callback_t", callback).unwrap();
+    let values: Vec<(&[u8], u64)> = vec![(b"ONE", 1), (b"TWO", 2 + u64::from(version)), (b"MINUS", u64::MAX)];
+    out.enumeration(b"numbers", 4, true, false, values.iter().copied()).unwrap();
+    out.enumeration(b"wide", 8, false, true, values.iter().copied()).unwrap();
+    out.finish().unwrap()
+}
+
+fn id(number: usize) -> KernelId {
+    let arch = if number % 4 == 3 { "s390x" } else { "x86_64" };
+    format!("debian/12/{arch}/6.1.0-{number}-generic").parse().unwrap()
+}
+
+fn kernel(number: usize) -> Vec<u8> {
+    btf(if number % 4 == 3 { Endian::Big } else { Endian::Little }, number as u32 / 2)
+}
+
+fn build(numbers: &[usize]) -> Vec<u8> {
+    let mut builder = HubBuilder::new();
+    for &number in numbers {
+        builder.add_btf(&id(number), "a test", &kernel(number), &[]).unwrap();
+    }
+    builder.finish(3).unwrap()
+}
+
+fn merge(files: &[&[u8]]) -> Vec<u8> {
+    let mut builder = HubBuilder::new();
+    for file in files {
+        builder.add_hub(&HubFile::open(file.to_vec()).unwrap()).unwrap();
+    }
+    builder.finish(3).unwrap()
+}
+
+/// All named definitions of a BTF in the order of their ids, interned.
+fn listing(types: &mut Types, bytes: &[u8]) -> Vec<(RootKind, TypeRef)> {
+    let btf = Btf::parse(bytes).unwrap();
+    let mut interner = Interner::new(&btf);
+    let named = btf.types().filter(|raw| raw.name_off != 0);
+    let mut list: Vec<_> = named
+        .filter_map(|raw| Some((RootKind::of(raw.kind)?, interner.root(types, raw.id).unwrap())))
+        .collect();
+    // What counts is the order among definitions that share a root.
+    list.sort_by_key(|&(kind, ty)| (kind, types.names().essential(types.name_of(ty))));
+    list
+}
+
+#[test]
+fn extracts_what_was_added() {
+    let numbers: Vec<usize> = (0..12).collect();
+    let hub = HubFile::open(build(&numbers)).unwrap();
+    for number in numbers {
+        let mut types = Types::new();
+        let raw = kernel(number);
+        let extracted = hub.extract(&id(number)).unwrap();
+        assert_eq!(listing(&mut types, &extracted), listing(&mut types, &raw), "kernel {number}");
+        let (before, after) = (Btf::parse(&raw).unwrap(), Btf::parse(&extracted).unwrap());
+        assert_eq!(after.data_model(), before.data_model());
+        let record = &hub.kernels()[hub.find(&id(number)).unwrap()];
+        assert_eq!((record.model, record.size), (before.data_model(), raw.len() as u64));
+        assert_eq!(record.provenance, "a test");
+    }
+    assert!(matches!(hub.extract(&id(99)), Err(HubFileError::NoKernel { .. })));
+}
+
+#[test]
+fn records_modules() {
+    let base = kernel(0);
+    let parsed = Btf::parse(&base).unwrap();
+    // A split BTF's ids and strings go on where the base's end; these are written as if the base were there.
+    let mut module = Writer::new(Endian::Little);
+    module.int(b"module_int", 2, 0, 0, 16).unwrap();
+    let mut module = module.finish().unwrap();
+    let strings = u32::from_le_bytes(base[20..24].try_into().unwrap());
+    let name = u32::from_le_bytes(module[24..28].try_into().unwrap());
+    module[24..28].copy_from_slice(&(name + strings).to_le_bytes());
+    assert_eq!(Btf::parse_split(&module, &parsed).unwrap().types().count(), 1);
+
+    let mut builder = HubBuilder::new();
+    builder.add_btf(&id(0), "", &base, &[&module]).unwrap();
+    let hub = HubFile::open(builder.finish(3).unwrap()).unwrap();
+    assert_eq!(hub.kernels()[0].size, (base.len() + module.len()) as u64);
+    let mut types = Types::new();
+    let listing = listing(&mut types, &hub.extract(&id(0)).unwrap());
+    assert!(listing.iter().any(|&(_, ty)| types.names().get(types.name_of(ty)) == b"module_int"));
+}
+
+#[test]
+fn bytes_depend_on_the_kernels_alone() {
+    let mut numbers: Vec<usize> = (0..10).collect();
+    let expect = build(&numbers);
+    let mut random = Numbers(1);
+    for _ in 0..20 {
+        for place in (1..numbers.len()).rev() {
+            numbers.swap(place, random.below(place + 1));
+        }
+        assert_eq!(build(&numbers), expect, "{numbers:?}");
+    }
+}
+
+#[test]
+fn merging_is_a_union_of_sets() {
+    let mut random = Numbers(2);
+    let mut some = || -> Vec<usize> { (0..10).filter(|_| random.below(2) == 0).collect() };
+    for _ in 0..30 {
+        let (a, b, c) = (some(), some(), some());
+        let (x, y, z) = (build(&a), build(&b), build(&c));
+        assert_eq!(merge(&[&x, &y]), merge(&[&y, &x]), "commutative: {a:?} {b:?}");
+        assert_eq!(merge(&[&merge(&[&x, &y]), &z]), merge(&[&x, &merge(&[&y, &z])]), "{a:?} {b:?} {c:?}");
+        assert_eq!(merge(&[&x, &x]), x, "idempotent: {a:?}");
+        let mut union = [a, b].concat();
+        union.sort_unstable();
+        union.dedup();
+        assert_eq!(merge(&[&x, &y]), build(&union));
+
+        let mut left = HubBuilder::new();
+        left.add_hub(&HubFile::open(x).unwrap()).unwrap();
+        let mut right = HubBuilder::new();
+        right.add_hub(&HubFile::open(y).unwrap()).unwrap();
+        left.merge(right).unwrap();
+        assert_eq!(left.finish(3).unwrap(), build(&union));
+    }
+}
+
+#[test]
+fn what_a_removed_kernel_held_is_gone() {
+    let mut builder = HubBuilder::new();
+    for number in 0..6 {
+        builder.add_btf(&id(number), "a test", &kernel(number), &[]).unwrap();
+    }
+    assert!(builder.remove(&id(5)));
+    assert!(!builder.remove(&id(5)));
+    assert_eq!(builder.finish(3).unwrap(), build(&[0, 1, 2, 3, 4]));
+    for number in 0..5 {
+        assert!(builder.remove(&id(number)));
+    }
+    let empty = builder.finish(3).unwrap();
+    assert_eq!(empty, HubBuilder::new().finish(3).unwrap());
+    let hub = HubFile::open(empty).unwrap();
+    hub.check().unwrap();
+    assert!(hub.kernels().is_empty());
+}
+
+#[test]
+fn one_id_cannot_be_two_kernels() {
+    let mut builder = HubBuilder::new();
+    builder.add_btf(&id(0), "second place", &kernel(0), &[]).unwrap();
+    builder.add_btf(&id(0), "first place", &kernel(0), &[]).unwrap();
+    let error = builder.add_btf(&id(0), "another", &kernel(5), &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "kernel debian/12/x86_64/6.1.0-0-generic is not the same from \"first place\" and from \"another\""
+    );
+    let hub = HubFile::open(builder.finish(3).unwrap()).unwrap();
+    assert_eq!(hub.kernels().len(), 1);
+    // Of two places, the one that comes first, whichever was added first.
+    assert_eq!(hub.kernels()[0].provenance, "first place");
+}
+
+#[test]
+fn a_bad_btf_adds_nothing() {
+    let mut builder = HubBuilder::new();
+    let error = builder.add_btf(&id(0), "", b"no BTF at all", &[]).unwrap_err();
+    assert!(matches!(error, HubFileError::Btf { .. }));
+    let mut looped = Writer::new(Endian::Little);
+    looped.composite(Kind::Struct, b"s", 4, [(&b"s"[..], 1, 0, 0)].into_iter()).unwrap();
+    builder.add_btf(&id(0), "", &looped.finish().unwrap(), &[]).unwrap_err();
+    assert!(builder.is_empty());
+}
+
+#[test]
+fn damage_is_an_error() {
+    let file = build(&[0, 1, 2, 3]);
+    let opens = |bytes: Vec<u8>| HubFile::open(bytes).and_then(|hub| hub.check());
+    opens(file.clone()).unwrap();
+    for len in 0..file.len() {
+        assert!(opens(file[..len].to_vec()).is_err(), "cut to {len} bytes");
+    }
+    for at in 0..file.len() {
+        let mut bytes = file.clone();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(opens(bytes).is_err(), "byte {at} changed");
+    }
+    assert!(opens([file.as_slice(), b"x"].concat()).is_err());
+    let message = |bytes: &[u8]| HubFile::open(bytes.to_vec()).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(message(b"BTFHUB"), "not a hub file");
+    let mut newer = file.clone();
+    newer[8] = 9;
+    assert_eq!(message(&newer), "hub file of version 9, this program reads version 1");
+}
+
+/// Changes behind the checksums, as a hostile writer makes them: nothing panics or takes long.
+#[test]
+fn hostile_columns_are_refused_or_read() {
+    let file = build(&(0..8).collect::<Vec<_>>());
+    let table = Table::open(&file).unwrap();
+    let mut unpacked = table.unpack(&file, |_| true);
+    let columns: Vec<Vec<u8>> =
+        Column::ALL.iter().map(|&column| unpacked.reader(column).unwrap().bytes).collect();
+    let object = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/objects/el/fields.o");
+    let object = Object::parse("fields.o", &std::fs::read(object).unwrap()).unwrap();
+    let roots = Roots::new(&[object]).unwrap();
+    let mut random = Numbers(3);
+    let mut read = 0;
+    for _ in 0..1500 {
+        let mut out = Columns::new();
+        let hit = random.below(Column::ALL.len());
+        for (&column, bytes) in Column::ALL.iter().zip(&columns) {
+            out.raw(column).extend_from_slice(bytes);
+        }
+        let raw = out.raw(Column::ALL[hit]);
+        for _ in 0..=random.below(2) {
+            match (random.below(4), raw.len()) {
+                (_, 0) | (0, _) => raw.push(random.below(256) as u8),
+                (1, len) => raw.truncate(random.below(len)),
+                (_, len) => raw[random.below(len)] = random.below(256) as u8,
+            }
+        }
+        let Ok(hub) = HubFile::open(out.finish(1).unwrap()) else { continue };
+        let mut builder = HubBuilder::new();
+        if builder.add_hub(&hub).is_ok() {
+            read += 1;
+            builder.finish(1).unwrap();
+        }
+        for record in hub.kernels() {
+            let _ = hub.extract(&record.id);
+        }
+        let all: Vec<usize> = (0..hub.kernels().len()).collect();
+        let _ = hub.view(&mut roots.types().clone(), &roots, &all);
+    }
+    assert!(read > 20, "only {read} changed files were read");
+}
+
+/// Few bytes that stand for many: the limits of the layout hold.
+#[test]
+fn what_expands_without_end_is_refused() {
+    let file = build(&[0, 1]);
+    let table = Table::open(&file).unwrap();
+    let check = |change: &dyn Fn(&mut Columns), expect: &str| {
+        let mut out = Columns::new();
+        let mut unpacked = table.unpack(&file, |_| true);
+        for &column in Column::ALL {
+            *out.raw(column) = unpacked.reader(column).unwrap().bytes;
+        }
+        change(&mut out);
+        let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.check());
+        assert_eq!(opened.unwrap_err().to_string(), expect);
+    };
+    let huge = "too many or too large";
+    check(
+        &|out| {
+            out.raw(Column::Counts).clear();
+            out.uint(Column::Counts, 1 << 40);
+        },
+        &format!("{huge} definitions for a hub file"),
+    );
+    check(
+        &|out| {
+            // Each name takes over the whole of the one before.
+            *out.raw(Column::NameTail) = [vec![b'a'; 1 << 16], vec![0; 1 << 14]].concat();
+            out.raw(Column::NameShared).clear();
+            out.uint(Column::NameShared, 0);
+            (1..1 << 14).for_each(|_| out.uint(Column::NameShared, 1 << 16));
+        },
+        &format!("{huge} names for a hub file"),
+    );
+    check(
+        &|out| {
+            out.raw(Column::Orders).clear();
+            for _ in 0..1 << 11 {
+                out.uint(Column::Orders, 4000);
+                (0..4000).for_each(|_| out.int(Column::Orders, 0));
+                out.uint(Column::Orders, 0);
+            }
+        },
+        &format!("{huge} orders for a hub file"),
+    );
+    check(
+        &|out| {
+            out.uint(Column::Repeated, 0);
+            out.uint(Column::Repeated, 0);
+        },
+        "malformed hub file: types of repeated are out of range",
+    );
+}
+
+#[test]
+fn copies_between_stores() {
+    let (mut from, mut into) = (Types::new(), Types::new());
+    let raw = kernel(1);
+    let list = listing(&mut from, &raw);
+    into.add(Type::Float { name: crate::types::Name::EMPTY, size: 3 });
+    let mut copier = Copier::new(&from);
+    let copied: Vec<_> = list.iter().map(|&(kind, ty)| (kind, copier.copy(&mut into, ty).unwrap())).collect();
+    let before = into.len();
+    assert_eq!(copied, listing(&mut into, &raw));
+    assert_eq!(into.len(), before, "interning the same again adds nothing");
+}

@@ -1,0 +1,130 @@
+//! Tests of sources of every kind, each on real files in a temporary folder.
+
+use super::*;
+use crate::import::codec::Codec;
+use crate::import::testing::{btf, bzimage, compress, deb, elf, filler, rpm};
+use btfgen_core::btf::Endian;
+use btfgen_core::hub::file::HubBuilder;
+
+const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n";
+
+fn write(folder: &TempFolder, path: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn id(text: &str) -> KernelId {
+    text.parse().unwrap()
+}
+
+fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, VendorError> {
+    let offers = Source::at(path)?.offers(given)?;
+    assert_eq!(offers.len(), 1);
+    Ok(offers[0].read(&Wanted { kernel: &|_| true, modules: true })?.expect("all are wanted"))
+}
+
+#[test]
+fn reads_one_kernel_from_each_kind_of_file() {
+    let folder = TempFolder::new().unwrap();
+    let btf = btf(Endian::Little, 400);
+    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
+    let given = id("custom/1/x86_64/6.1.0");
+    let files: [(&str, Vec<u8>); 6] = [
+        ("plain.btf", btf.clone()),
+        ("packed.btf.xz", compress(Codec::Xz, &btf)),
+        ("vmlinux", vmlinux.clone()),
+        ("vmlinuz", bzimage(&compress(Codec::Lzma, &vmlinux), vmlinux.len())),
+        ("Image.gz", compress(Codec::Gzip, &vmlinux)),
+        ("zImage", elf(Endian::Little, &[(".kernel", &compress(Codec::Gzip, &vmlinux))])),
+    ];
+    for (name, bytes) in files {
+        let path = write(&folder, name, &bytes);
+        let kernel = read_one(&path, Some(&given)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(kernel.btf == btf, "{name}");
+        assert_eq!((kernel.id.as_str(), kernel.provenance.as_str()), (given.as_str(), name));
+        let error = read_one(&path, None).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("--as"), "{error}");
+    }
+}
+
+#[test]
+fn reads_packages_with_their_modules() {
+    let folder = TempFolder::new().unwrap();
+    let (kernel, module) = (btf(Endian::Little, 400), btf(Endian::Little, 2));
+    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &kernel)]);
+    let image = bzimage(&compress(Codec::Xz, &vmlinux), vmlinux.len());
+    let ko = elf(Endian::Little, &[(".BTF", &module)]);
+    let files: [(&str, &[u8]); 2] =
+        [("./boot/vmlinuz-6.1.0-50-amd64", &image), ("./lib/modules/6.1.0-50-amd64/kernel/a-b.ko", &ko)];
+    let path = write(&folder, "any-name", &deb(Codec::Xz, CONTROL, &files));
+    let expect = Kernel {
+        id: id("debian/12/x86_64/6.1.0-50-amd64"),
+        provenance: "linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb".into(),
+        btf: kernel.clone(),
+        modules: vec![Module { name: "a_b".into(), btf: module }],
+    };
+    assert_eq!(read_one(&path, None).unwrap(), expect);
+    let given = id("custom/1/x86_64/6.1.0");
+    assert_eq!(read_one(&path, Some(&given)).unwrap().id, given);
+
+    // A debug package: an uncompressed vmlinux.
+    let tags =
+        [(1000, "kernel-debuginfo"), (1001, "5.14.0"), (1002, "1.el9"), (1011, "CentOS"), (1022, "aarch64")];
+    let files: [(&str, &[u8]); 1] = [("./usr/lib/debug/lib/modules/5.14.0-1.el9.aarch64/vmlinux", &vmlinux)];
+    let kernel_rpm = read_one(&write(&folder, "rpm", &rpm(Codec::Zstd, &tags, &files)), None).unwrap();
+    assert!(kernel_rpm.btf == kernel);
+    assert_eq!(kernel_rpm.id, id("centos/9/arm64/5.14.0-1.el9.aarch64"));
+    assert_eq!(kernel_rpm.provenance, "kernel-debuginfo-5.14.0-1.el9.aarch64.rpm");
+}
+
+#[test]
+fn leaves_unwanted_kernels_unread() {
+    let folder = TempFolder::new().unwrap();
+    // What cannot be read is not even tried.
+    let tree = write(&folder, "tree/debian/12/s390x/6.1.0.btf", b"no BTF");
+    let tree = tree.ancestors().nth(4).unwrap();
+    let package = deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-6.1.0-50-amd64", b"no image")]);
+    let package = write(&folder, "package", &package);
+    let image = write(&folder, "image", b"no image");
+    let given = id("custom/1/x86_64/6.1.0");
+    for (path, given) in [(tree, None), (&package, None), (&package, Some(&given)), (&image, Some(&given))] {
+        let offers = Source::at(path).unwrap().offers(given).unwrap();
+        assert!(offers[0].read(&Wanted { kernel: &|_| true, modules: false }).is_err());
+        assert_eq!(offers[0].read(&Wanted { kernel: &|_| false, modules: false }).unwrap(), None);
+    }
+}
+
+#[test]
+fn says_what_is_wrong_with_a_source() {
+    let folder = TempFolder::new().unwrap();
+    write(&folder, "tree/debian/12/x86_64/6.1.btf", &btf(Endian::Little, 1));
+    let check = |path: &str, given: Option<&KernelId>, expect: &str| {
+        let error = read_one(&folder.path().join(path), given).unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    let given = id("custom/1/x86_64/6.1.0");
+    check("none", None, "cannot read");
+    check("tree", Some(&given), "holds many kernels");
+    write(&folder, "hub", &HubBuilder::new().finish(1).unwrap());
+    check("hub", Some(&given), "holds many kernels");
+    check("tree/debian/12/x86_64", None, "no kernel in hub tree");
+    write(&folder, "text", b"only text");
+    check("text", Some(&given), "no BTF in the kernel image");
+    write(&folder, "cut.deb", &deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-1", b"x")])[..150]);
+    check("cut.deb", None, "cannot read");
+}
+
+#[test]
+fn reads_the_running_kernel() {
+    let sys = TempFolder::new().unwrap();
+    let btf = btf(Endian::Little, 3);
+    write(&sys, "vmlinux", &btf);
+    write(&sys, "xfs", b"split");
+    let given = id("custom/1/x86_64/6.1.0");
+    let kernel = this_host(given.clone(), sys.path(), true).unwrap();
+    let modules = vec![Module { name: "xfs".into(), btf: b"split".to_vec() }];
+    assert_eq!(kernel, Kernel { id: given.clone(), provenance: "host".into(), btf, modules });
+    assert!(this_host(given, &sys.path().join("none"), false).is_err());
+}

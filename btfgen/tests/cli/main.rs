@@ -1,0 +1,11 @@
+//! The command `btfgen`, run as users run it: what it prints, what it writes, how it exits.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod archive;
+mod harness;
+mod hub;
+mod minimize;
+mod pack;
+mod select;
+mod vendor;

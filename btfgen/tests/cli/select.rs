@@ -1,0 +1,82 @@
+//! `btfgen select`.
+
+use serde_json::Value;
+
+use crate::harness::{Folder, btf};
+
+const PROC_VERSION: &str = "Linux version 5.4.0-84-generic (buildd@lcy01-amd64-007) (gcc version 7.5.0 (Ubuntu \
+    7.5.0-3ubuntu1~18.04)) #94~18.04.1-Ubuntu SMP Thu Aug 26 23:17:46 UTC 2021\n";
+
+/// A folder with `a.archive`, in which one release stands twice, and the files of two hosts.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let ids = [
+        "debian/12/x86_64/6.1.0-50-amd64",
+        "ubuntu/18.04/x86_64/5.4.0-84-generic",
+        "ubuntu/20.04/arm64/5.4.0-84-generic",
+        "ubuntu/20.04/x86_64/5.4.0-84-generic",
+    ];
+    let entries: Vec<_> = ids.iter().enumerate().map(|(blob, id)| (id.parse().unwrap(), blob)).collect();
+    let blobs: Vec<Vec<u8>> = ids.iter().map(|id| btf(id)).collect();
+    folder.file("a.archive", btfgen_core::archive::write(&entries, &blobs, &[], 3).unwrap());
+    folder.file("version", PROC_VERSION);
+    folder.file("bionic", "NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"18.04\"\n");
+    folder.file("focal", "NAME=Ubuntu\nID='ubuntu'\nVERSION_ID=20.04\n");
+    folder.file("alpine", "ID=alpine\nVERSION_ID=3.20\n");
+    folder
+}
+
+#[test]
+fn selects() {
+    let folder = folder();
+    let check = |options: &str, expect: &str| {
+        assert_eq!(folder.done(&format!("select a.archive {options}")), format!("{expect}\n"), "{options}");
+    };
+    let bionic = "ubuntu/18.04/x86_64/5.4.0-84-generic";
+    let focal = "ubuntu/20.04/x86_64/5.4.0-84-generic";
+    check("--proc-version version --machine x86_64", bionic);
+    check("--proc-version version --machine x86_64 --os-release bionic", bionic);
+    // From inside containers: the kernel's own words count.
+    check("--proc-version version --machine x86_64 --os-release focal", bionic);
+    check("--proc-version version --machine x86_64 --os-release alpine", bionic);
+    check("--release 5.4.0-84-generic --machine x86_64 --os-release bionic", bionic);
+    check("--release 5.4.0-84-generic --machine x86_64 --os-release focal", focal);
+    check(
+        "--release 5.4.0-84-generic --machine aarch64 --os-release focal",
+        "ubuntu/20.04/arm64/5.4.0-84-generic",
+    );
+}
+
+#[test]
+fn tells_why() {
+    let folder = folder();
+    let line = "select a.archive --json --proc-version version --machine x86_64";
+    let json: Value = serde_json::from_str(&folder.done(line)).unwrap();
+    assert_eq!(json["kernel"], "ubuntu/18.04/x86_64/5.4.0-84-generic");
+    assert_eq!((&json["source"], &json["how"]), (&"archive".into(), &"exact".into()));
+    assert!(json["reasons"].as_array().unwrap().len() > 1);
+}
+
+#[test]
+fn refuses() {
+    let folder = folder();
+    let check = |options: &str, expect: &str| folder.fails(&format!("select a.archive {options}"), 1, expect);
+    check(
+        "--release 5.4.0-84-generic --machine x86_64",
+        "cannot be told: ubuntu/18.04/x86_64/5.4.0-84-generic, ",
+    );
+    check("--release 5.4.0-85-generic --machine x86_64 --os-release focal", "no entry of this release");
+    check("--release 6.1.0-50-amd64 --machine s390x", "no entry of this release");
+    check("--proc-version alpine", "no release: ");
+    check("--proc-version none", "cannot read none: ");
+    check("--os-release none", "cannot read none: ");
+
+    let run = folder.run("select a.archive --json --release 5.4.0-84-generic --machine x86_64");
+    assert_eq!(run.code, 1);
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(json["kernel"].is_null());
+    assert!(json["refusal"].as_str().unwrap().contains("cannot be told"));
+
+    folder.fails("select alpine", 1, "error: archive alpine: ");
+    folder.fails("select a.archive --releas x --mashine", 2, "unexpected argument");
+}
