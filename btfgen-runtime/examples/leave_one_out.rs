@@ -1,13 +1,13 @@
-//! Leave one out: how often the nearest match of an archive's kernels would be right if each were missing in turn.
+//! Measures inference: how often it is right if each kernel of an archive is left out in turn.
 //!
-//! `cargo run -p btfgen-runtime --example leave_one_out -- <ARCHIVE>...` prints, an archive a line, how many kernels would
-//! get the very BTF that they have, how many another one, and how many none; it fails if any would get another one.
+//! `cargo run -p btfgen-runtime --example leave_one_out -- <ARCHIVE>...` prints for each archive how many kernels get their
+//! own BTF, another one, or none; it fails if any gets another one.
 
 use std::process::ExitCode;
 
 use btfgen_runtime::{Archive, Catalog, Host, KernelId, OsRelease, select};
 
-/// An archive as if it did not hold one of its kernels.
+/// An archive without one of its kernels.
 struct Without<'a> {
     archive: &'a Archive<'a>,
     missing: &'a KernelId,

@@ -335,7 +335,9 @@ fn check_id(template: &[u8], numbers: &[u32]) -> Option<()> {
     let mut id = Vec::with_capacity(USUAL_LEN);
     push_id(&mut id, template, numbers);
     let id = std::str::from_utf8(&id).ok()?;
-    kernel_id::slashes(id)?;
+    if !kernel_id::is_kernel_id(id) {
+        return None;
+    }
     let (mut split, mut numbers) = (Vec::with_capacity(USUAL_LEN), Vec::with_capacity(USUAL_LEN / 4));
     wire::split(id, &mut split, &mut numbers);
     (split == template).then_some(())

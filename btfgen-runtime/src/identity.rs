@@ -1,227 +1,243 @@
-//! Identity: which of the hub's folders a host's kernel belongs to, by its own words first, os-release after them.
+//! Identity: which kernel a host runs, by the kernel's own strings first and os-release second.
 
-use crate::banner::Banner;
-use crate::hash::{Fnv, hexadecimal};
-use crate::text::{among, by_name, cut, has_in_any_case, join, trim, until, word};
-use crate::vendor::{self, Certainty, Reading, Words};
-use crate::{Host, KernelId, OsRelease};
+use std::slice;
 
-/// The distributions that [`vendor`] knows; any other folder of a hub is matched by os-release alone.
-const KNOWN: &str = "ubuntu debian rhel centos ol amzn sles opensuse-leap fedora";
-/// Folder of kernels that no distribution made; their version is a hash of `uname -v`.
+use crate::distro::{Certainty, KernelStrings, Origin};
+use crate::hash::Fnv;
+use crate::host::Host;
+use crate::kernel_id::KernelId;
+use crate::os_release::OsRelease;
+use crate::proc_version::ProcVersion;
+
+/// The distributions that [`crate::distro`] knows; entries of others are matched by os-release alone.
+const KNOWN_DISTROS: [&str; 9] =
+    ["ubuntu", "debian", "rhel", "centos", "ol", "amzn", "sles", "opensuse-leap", "fedora"];
+/// Distro of kernels that no known distribution built; their version is a hash of `uname -v`.
 const CUSTOM: &str = "custom";
 
-/// Who a host's kernel is.
+/// The identity of a host's kernel.
 #[derive(Debug)]
 pub(crate) struct Identity<'h> {
     host: &'h Host,
-    reading: Reading<'h>,
-    /// What was found, a line each.
+    origin: Origin<'h>,
+    /// What led to it, a line each.
     pub(crate) reasons: Vec<String>,
 }
 
 /// Whether an entry with the host's release is the host's kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verdict {
-    /// It is another kernel.
-    No,
-    /// Nothing speaks against it, nothing proves it.
-    Open,
-    /// It is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
     Yes,
+    /// Nothing contradicts it and nothing proves it.
+    Possible,
+    No,
 }
 
 impl<'h> Identity<'h> {
     /// Identifies a host's kernel.
-    #[inline(never)]
     pub(crate) fn of(host: &'h Host) -> Self {
-        let mut identity = Self { host, reading: vendor::read(&words(host)), reasons: Vec::new() };
-        identity.reasons.push(describe(&identity.reading));
-        identity.consult(&host.os_release, true);
-        identity.consult(&host.local_os_release, false);
+        let origin = Origin::of(&kernel_strings(host));
+        let mut identity = Self { host, origin, reasons: vec![describe(&origin)] };
+        if let Some(os_release) = &host.os_release {
+            identity.consult(os_release, true);
+        }
+        if let Some(os_release) = &host.local_os_release {
+            identity.consult(os_release, false);
+        }
         identity
     }
 
-    /// Lets an os-release settle what the kernel's words leave open.
-    #[inline(never)]
-    fn consult(&mut self, os: &'h Option<OsRelease>, trusted: bool) {
-        let enough = match self.reading.certainty {
-            Certainty::Open | Certainty::VersionOpen => trusted,
+    /// Lets an os-release settle what the kernel's strings leave open.
+    ///
+    /// One that may be a container's settles only what the strings nearly prove.
+    fn consult(&mut self, os_release: &'h OsRelease, is_hosts: bool) {
+        let may_settle = match self.origin.certainty {
+            Certainty::Possible | Certainty::VersionUnknown => is_hosts,
             Certainty::Likely => true,
-            Certainty::Sure | Certainty::None => return,
+            Certainty::Certain | Certainty::Unknown => return,
         };
-        let Some((distro, version)) = os.as_ref().and_then(folder_of) else { return };
-        let whose = if trusted { "the host's os-release" } else { "this root's os-release" };
+        let Some((distro, version)) = hub_folder(os_release) else { return };
         let plain = plain_version(distro, version);
-        let settles = match word(self.reading.distros, distro) {
-            Some(known) if enough && self.reading.version.is_none_or(|read| read == plain) => {
-                self.reading.distros = known;
-                self.reading.version = Some(plain);
-                self.reading.certainty = Certainty::Sure;
-                ""
-            }
-            _ => ", which does not settle it",
-        };
-        self.reasons.push(join(&[whose, " says ", distro, " ", version, settles]));
+        let fits = may_settle && self.origin.version.is_none_or(|known| known == plain);
+        let possible = self.origin.distros.iter().find(|possible| fits && **possible == distro);
+        let whose = if is_hosts { "the host's os-release" } else { "the local os-release" };
+        if let Some(possible) = possible {
+            self.origin.distros = slice::from_ref(possible);
+            self.origin.version = Some(plain);
+            self.origin.certainty = Certainty::Certain;
+            self.reasons.push(format!("{whose} names {distro} {version}"));
+        } else {
+            self.reasons.push(format!("{whose} names {distro} {version}, which is not conclusive"));
+        }
     }
 
-    /// Whether an entry of the host's release and architecture, in the folder `distro`/`version`, is the host's.
-    pub(crate) fn judge(&self, distro: &str, version: &str) -> Verdict {
+    /// Whether an entry with the host's release and architecture is the host's kernel.
+    pub(crate) fn matches(&self, entry: &KernelId) -> Match {
+        let (distro, version) = (entry.distro(), entry.version());
         if distro == CUSTOM {
-            let same = !self.host.version.is_empty() && version == build_hash(&self.host.version);
-            return if same { Verdict::Yes } else { Verdict::No };
+            let is_same_build = !self.host.version.is_empty() && version == hash_of_build(&self.host.version);
+            return if is_same_build { Match::Yes } else { Match::No };
         }
-        if !among(KNOWN, distro) {
-            return self.judge_by_os_release(distro, version);
+        if !KNOWN_DISTROS.contains(&distro) {
+            return if self.os_release_proves(entry) { Match::Yes } else { Match::No };
         }
-        let Reading { distros, version: read, certainty, .. } = self.reading;
-        if !among(distros, distro) || read.is_some_and(|read| read != plain_version(distro, version)) {
-            return Verdict::No;
+        let is_other_version =
+            self.origin.version.is_some_and(|known| known != plain_version(distro, version));
+        if !self.origin.distros.contains(&distro) || is_other_version {
+            return Match::No;
         }
-        match certainty {
-            Certainty::Sure => Verdict::Yes,
-            Certainty::None => Verdict::No,
-            _ => Verdict::Open,
+        match self.origin.certainty {
+            Certainty::Certain => Match::Yes,
+            Certainty::VersionUnknown | Certainty::Likely | Certainty::Possible => Match::Possible,
+            Certainty::Unknown => Match::No,
         }
     }
 
-    /// A folder of a distribution unknown here is the host's when os-release names it, which a container's does only
-    /// when the kernel's own words name the distribution too.
-    #[inline(never)]
-    fn judge_by_os_release(&self, distro: &str, version: &str) -> Verdict {
+    /// Whether an entry of a distribution that is not known here is the host's kernel.
+    ///
+    /// The host's os-release proves it. The local one, which may be a container's, proves it only if the kernel's own
+    /// strings name the distribution as well.
+    fn os_release_proves(&self, entry: &KernelId) -> bool {
         let host = self.host;
-        let proven = match (&host.os_release, &host.local_os_release) {
-            (Some(os), _) => names(os, distro, version),
-            (None, Some(os)) if names(os, distro, version) => {
-                let words = [&host.release, &host.version, host.proc_version.as_deref().unwrap_or_default()];
-                has_in_any_case(&join(&words), distro)
+        match (&host.os_release, &host.local_os_release) {
+            (Some(os_release), _) => names_folder(os_release, entry),
+            (None, Some(os_release)) => {
+                let proc_version = host.proc_version.as_deref().unwrap_or_default();
+                let strings = [&host.release, &host.version, proc_version].concat().to_ascii_lowercase();
+                names_folder(os_release, entry) && strings.contains(&entry.distro().to_ascii_lowercase())
             }
-            _ => false,
-        };
-        if proven { Verdict::Yes } else { Verdict::No }
+            (None, None) => false,
+        }
     }
 
-    /// Whether os-release names this very folder: the tie-breaker between folders that both fit.
-    pub(crate) fn preferred(&self, distro: &str, version: &str) -> bool {
-        let os = self.host.os_release.as_ref().or(self.host.local_os_release.as_ref());
-        os.is_some_and(|os| names(os, distro, version))
+    /// Whether os-release names an entry's own folder, which decides between several that match.
+    pub(crate) fn is_preferred(&self, entry: &KernelId) -> bool {
+        let os_release = self.host.os_release.as_ref().or(self.host.local_os_release.as_ref());
+        os_release.is_some_and(|os_release| names_folder(os_release, entry))
     }
-}
-
-/// Whether an os-release names a folder, by its whole version or its major one.
-#[inline(never)]
-fn names(os: &OsRelease, distro: &str, version: &str) -> bool {
-    let full = os.get("VERSION_ID").unwrap_or_default();
-    os.get("ID").is_some_and(|id| id.eq_ignore_ascii_case(distro))
-        && (version == full || version == until(full, b'.'))
 }
 
 impl Host {
-    /// The architecture's name in the hub, such as `arm64` where the machine is `aarch64`.
-    pub fn arch(&self) -> &str {
-        hub_arch(&self.machine)
-    }
-
-    /// The id under which the hub files this kernel; a kernel that no known distribution made is
-    /// `custom/<hash of uname -v>/<arch>/<release>`. `None` when the host's words leave it open.
+    /// The id of this kernel in a hub, or `None` if the kernel's strings and os-release leave it open.
+    ///
+    /// A kernel that no known distribution built is `custom/<hash of uname -v>/<arch>/<release>`.
     pub fn kernel_id(&self) -> Option<KernelId> {
-        let Reading { distros, version, certainty, .. } = Identity::of(self).reading;
-        let hash;
-        let (distro, version) = match (certainty, until(distros, b' ')) {
-            (Certainty::Sure, "amzn") if version == Some("1") => ("amzn", "2018"),
-            (Certainty::Sure, distro) => (distro, version?),
-            (Certainty::None, _) if !self.version.is_empty() => {
-                hash = build_hash(&self.version);
-                (CUSTOM, hash.as_str())
-            }
+        let Origin { distros, version, certainty, .. } = Identity::of(self).origin;
+        let (distro, version) = match certainty {
+            Certainty::Certain => match (*distros.first()?, version?) {
+                ("amzn", "1") => ("amzn", "2018".to_owned()),
+                (distro, version) => (distro, version.to_owned()),
+            },
+            Certainty::Unknown if !self.version.is_empty() => (CUSTOM, hash_of_build(&self.version)),
             _ => return None,
         };
-        KernelId::new(distro, version, self.arch(), &self.release).ok()
+        KernelId::new(distro, &version, self.arch(), &self.release).ok()
     }
 }
 
-fn words(host: &Host) -> Words<'_> {
-    let banner = host.proc_version.as_deref().and_then(Banner::parse);
-    let in_banner = banner.map(|b| b.version).unwrap_or_default();
-    // The banner in the kernel's log ends with the signature, /proc/version does not.
-    let (in_banner, signature) = match cut(in_banner, " (Ubuntu ") {
-        Some((version, _)) => (version, in_banner.get(version.len() + 2..in_banner.len() - 1)),
-        None => (in_banner, None),
+/// The strings in which a host's kernel describes itself.
+fn kernel_strings(host: &Host) -> KernelStrings<'_> {
+    let proc_version = host.proc_version.as_deref().and_then(ProcVersion::parse);
+    let logged = proc_version.map(|proc| proc.uname_version).unwrap_or_default();
+    // The same line in the kernel's log ends with the signature: `#94-Ubuntu SMP ... (Ubuntu 5.4.0-84.94-generic 5.4.133)`.
+    let (logged_version, logged_signature) = match logged.find(" (Ubuntu ") {
+        Some(offset) => (&logged[..offset], Some(logged[offset + 2..].trim_end_matches(')'))),
+        None => (logged, None),
     };
-    Words {
+    let signature = host.version_signature.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    KernelStrings {
         release: &host.release,
-        version: if host.version.is_empty() { in_banner } else { trim(&host.version) },
-        banner,
-        signature: host.version_signature.as_deref().map(trim).filter(|s| !s.is_empty()).or(signature),
+        uname_version: if host.version.is_empty() { logged_version } else { host.version.trim() },
+        proc_version,
+        signature: signature.or(logged_signature),
     }
 }
 
-fn describe(reading: &Reading<'_>) -> String {
-    let one = until(reading.distros, b' ');
-    let (one, two) = match one {
-        "" => ("of no known distribution", ""),
-        _ if one == reading.distros => (one, ""),
-        _ => (one, " or another of its form"),
+/// A line about an origin, such as `kernel may be from rhel, centos or ol 7: release looks like Red Hat's`.
+fn describe(origin: &Origin<'_>) -> String {
+    let evidence = origin.evidence;
+    let distros = match origin.distros {
+        [] => return format!("unknown distribution: {evidence}"),
+        [distro] => (*distro).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
     };
-    let sure = matches!(reading.certainty, Certainty::Sure | Certainty::None);
-    let verb = if sure { "the kernel is " } else { "the kernel may be " };
-    let (space, version) = reading.version.map_or(("", ""), |version| (" ", version));
-    join(&[verb, one, two, space, version, ": ", reading.mark])
+    let verb = if origin.certainty == Certainty::Certain { "is" } else { "may be" };
+    let version = origin.version.map(|version| format!(" {version}")).unwrap_or_default();
+    format!("kernel {verb} from {distros}{version}: {evidence}")
 }
 
-/// The hub's folder for an os-release; derivatives only where they use the vendor's kernels (Ubuntu's).
-fn folder_of(os: &OsRelease) -> Option<(&str, &str)> {
-    let id = os.get("ID")?;
-    let version = os.get("VERSION_ID").or_else(|| codename(os.get("VERSION_CODENAME")?)).unwrap_or_default();
-    let (distro, version) = match word(KNOWN, id) {
-        Some(known) => (known, version),
-        None => match id {
-            "rhcos" => {
-                let platform = || os.get("PLATFORM_ID").and_then(|p| p.strip_prefix("platform:el"));
-                ("rhel", os.get("RHEL_VERSION").or_else(platform)?)
-            }
-            "sled" | "sles_sap" => ("sles", version),
-            _ if among(os.get("ID_LIKE")?, "ubuntu") => ("ubuntu", codename(os.get("UBUNTU_CODENAME")?)?),
-            _ => return None,
-        },
+/// Distro and version in the hub for an os-release.
+///
+/// Of derivatives, only Ubuntu's are mapped: they use its kernels, others build their own.
+fn hub_folder(os_release: &OsRelease) -> Option<(&str, &str)> {
+    let id = os_release.get("ID")?;
+    let version = os_release
+        .get("VERSION_ID")
+        .or_else(|| version_of_codename(os_release.get("VERSION_CODENAME")?))
+        .unwrap_or_default();
+    let (distro, version) = match id {
+        _ if KNOWN_DISTROS.contains(&id) => (id, version),
+        "rhcos" => {
+            let platform = || os_release.get("PLATFORM_ID")?.strip_prefix("platform:el");
+            ("rhel", os_release.get("RHEL_VERSION").or_else(platform)?)
+        }
+        "sled" | "sles_sap" => ("sles", version),
+        _ if os_release.get("ID_LIKE")?.split(' ').any(|like| like == "ubuntu") => {
+            ("ubuntu", version_of_codename(os_release.get("UBUNTU_CODENAME")?)?)
+        }
+        _ => return None,
     };
-    (!version.is_empty()).then_some((distro, version))
+    if version.is_empty() { None } else { Some((distro, version)) }
 }
 
-/// The version that a release name stands for.
-fn codename(name: &str) -> Option<&'static str> {
-    by_name(
-        "trusty=14.04 xenial=16.04 bionic=18.04 focal=20.04 jammy=22.04 noble=24.04 \
-         jessie=8 stretch=9 buster=10 bullseye=11 bookworm=12 trixie=13",
-        name,
-    )
+/// Whether an os-release names an entry's distro and version, the version whole or its first number.
+fn names_folder(os_release: &OsRelease, entry: &KernelId) -> bool {
+    let id = os_release.get("ID").unwrap_or_default();
+    let version = os_release.get("VERSION_ID").unwrap_or_default();
+    id.eq_ignore_ascii_case(entry.distro())
+        && (entry.version() == version || entry.version() == first_number(version))
 }
 
-/// One form for a folder's version: `bullseye` is `11`, `7.9` of CentOS is `7`, Amazon's `2018` is `1`.
-pub(crate) fn plain_version<'v>(distro: &str, version: &'v str) -> &'v str {
-    let version = codename(version).unwrap_or(version);
-    let major = until(version, b'.');
-    match distro {
-        "amzn" if among("2016 2017 2018", major) => "1",
-        _ if among("ubuntu sles opensuse-leap", distro) => version,
-        _ => major,
+/// The version of Ubuntu or Debian with a codename.
+fn version_of_codename(codename: &str) -> Option<&'static str> {
+    Some(match codename {
+        "trusty" => "14.04",
+        "xenial" => "16.04",
+        "bionic" => "18.04",
+        "focal" => "20.04",
+        "jammy" => "22.04",
+        "noble" => "24.04",
+        "jessie" => "8",
+        "stretch" => "9",
+        "buster" => "10",
+        "bullseye" => "11",
+        "bookworm" => "12",
+        "trixie" => "13",
+        _ => return None,
+    })
+}
+
+/// The form in which versions are compared: `bullseye` is `11`, CentOS's `7.9` is `7`, Amazon's `2018` is `1`.
+fn plain_version<'v>(distro: &str, version: &'v str) -> &'v str {
+    let version = version_of_codename(version).unwrap_or(version);
+    let first = first_number(version);
+    match (distro, first) {
+        ("amzn", "2016" | "2017" | "2018") => "1",
+        ("ubuntu" | "sles" | "opensuse-leap", _) => version,
+        _ => first,
     }
 }
 
-/// The hub's name of an architecture by any of its names.
-pub(crate) fn hub_arch(name: &str) -> &str {
-    by_name(
-        "amd64=x86_64 x64=x86_64 aarch64=arm64 ppc64el=ppc64le powerpc64le=ppc64le i386=x86 i586=x86 i686=x86 \
-         armv6l=arm armv7l=arm armv8l=arm armhf=arm",
-        name,
-    )
-    .unwrap_or(name)
+/// A version up to its first dot.
+fn first_number(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
 }
 
 /// A hash of `uname -v`, which names one build of a kernel.
-#[inline(never)]
-fn build_hash(version: &str) -> String {
+fn hash_of_build(uname_version: &str) -> String {
     let mut hash = Fnv::new();
-    trim(version).bytes().for_each(|byte| hash.byte(byte));
-    hexadecimal(hash.finish())
+    for byte in uname_version.trim().bytes() {
+        hash.byte(byte);
+    }
+    format!("{:016x}", hash.finish())
 }

@@ -1,14 +1,12 @@
-//! Kernel id: `<distro>/<version>/<arch>/<release>`, a kernel's path in the BTFHub archive.
+//! Kernel id: `<distro>/<version>/<arch>/<release>`, which is also a kernel's path in the BTFHub archive.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::text::join;
-
-/// One kernel's place in the BTFHub archive: distro, version, arch and release.
+/// The id of a kernel: distro, version, arch and release.
 ///
-/// The four parts are non-empty, hold no `/` and no control character, and none is `.` or `..`, so that
-/// an id can be joined to a folder without leaving it.
+/// Each part is non-empty, contains no `/` and no control character, and is not `.` or `..`. So an id can be joined to a
+/// folder without leaving it.
 ///
 /// ```
 /// let id: btfgen_runtime::KernelId = "ubuntu/20.04/x86_64/5.4.0-84-generic".parse()?;
@@ -16,14 +14,12 @@ use crate::text::join;
 /// assert_eq!(id.to_string(), "ubuntu/20.04/x86_64/5.4.0-84-generic");
 /// # Ok::<(), btfgen_runtime::KernelIdError>(())
 /// ```
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelId {
     text: Box<str>,
-    /// Byte offsets of the three slashes.
-    slashes: [u16; 3],
 }
 
-/// Why a text is no kernel id.
+/// Error of parsing a [`KernelId`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelIdError {
     text: String,
@@ -36,9 +32,9 @@ impl KernelId {
     /// Joins four parts into an id.
     ///
     /// # Errors
-    /// When a part is empty, is `.` or `..`, or holds a slash or a control character.
+    /// If a part is empty, is `.` or `..`, or contains a slash or a control character.
     pub fn new(distro: &str, version: &str, arch: &str, release: &str) -> Result<Self, KernelIdError> {
-        join(&[distro, "/", version, "/", arch, "/", release]).parse()
+        format!("{distro}/{version}/{arch}/{release}").parse()
     }
 
     /// The whole id, `<distro>/<version>/<arch>/<release>`.
@@ -46,17 +42,17 @@ impl KernelId {
         &self.text
     }
 
-    /// The distribution's name in the archive, such as `ubuntu`.
+    /// The distribution's name in the hub, such as `ubuntu`.
     pub fn distro(&self) -> &str {
         self.part(0)
     }
 
-    /// The distribution's version in the archive, such as `20.04`.
+    /// The distribution's version in the hub, such as `20.04`.
     pub fn version(&self) -> &str {
         self.part(1)
     }
 
-    /// The archive's name of the architecture, such as `x86_64` or `arm64`.
+    /// The architecture's name in the hub, such as `x86_64` or `arm64`.
     pub fn arch(&self) -> &str {
         self.part(2)
     }
@@ -66,18 +62,8 @@ impl KernelId {
         self.part(3)
     }
 
-    #[inline(never)]
-    fn part(&self, number: usize) -> &str {
-        let slash = |at: usize| self.slashes.get(at).copied().map(usize::from);
-        let start = number.checked_sub(1).and_then(slash).map_or(0, |slash| slash + 1);
-        self.text.get(start..slash(number).unwrap_or(self.text.len())).unwrap_or_default()
-    }
-}
-
-impl Clone for KernelId {
-    #[inline(never)]
-    fn clone(&self) -> Self {
-        Self { text: self.text.clone(), slashes: self.slashes }
+    fn part(&self, index: usize) -> &str {
+        self.text.split('/').nth(index).unwrap_or_default()
     }
 }
 
@@ -85,46 +71,20 @@ impl FromStr for KernelId {
     type Err = KernelIdError;
 
     fn from_str(text: &str) -> Result<Self, KernelIdError> {
-        match slashes(text) {
-            Some(slashes) => Ok(Self { text: text.into(), slashes }),
-            None => {
-                let end = text.char_indices().nth(200).map_or(text.len(), |(end, _)| end);
-                Err(KernelIdError { text: text.get(..end).unwrap_or_default().to_owned() })
-            }
+        if is_kernel_id(text) {
+            Ok(Self { text: text.into() })
+        } else {
+            Err(KernelIdError { text: text.chars().take(KernelIdError::MAX_CHARS).collect() })
         }
     }
 }
 
-/// Byte offsets of the three slashes of a kernel id; `None` when the text is none.
-#[inline(never)]
-pub(crate) fn slashes(text: &str) -> Option<[u16; 3]> {
-    if text.len() > KernelId::MAX_LEN {
-        return None;
-    }
-    let text = text.as_bytes();
-    let mut slashes = [0u16; 3];
-    let mut found = 0;
-    let (mut part_start, mut before) = (0, 0);
-    for (at, &byte) in text.iter().enumerate() {
-        // In UTF-8 the control characters above ASCII are these pairs of bytes.
-        if byte.is_ascii_control() || (before == 0xc2 && byte < 0xa0) {
-            return None;
-        }
-        before = byte;
-        if byte == b'/' {
-            if !is_part(text.get(part_start..at)?) {
-                return None;
-            }
-            *slashes.get_mut(found)? = u16::try_from(at).ok()?;
-            found += 1;
-            part_start = at + 1;
-        }
-    }
-    (found == slashes.len() && is_part(text.get(part_start..)?)).then_some(slashes)
-}
-
-fn is_part(part: &[u8]) -> bool {
-    !matches!(part, b"" | b"." | b"..")
+/// Whether a text is a kernel id.
+pub(crate) fn is_kernel_id(text: &str) -> bool {
+    text.len() <= KernelId::MAX_LEN
+        && !text.chars().any(char::is_control)
+        && text.split('/').count() == 4
+        && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 impl fmt::Display for KernelId {
@@ -137,6 +97,11 @@ impl fmt::Debug for KernelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, f)
     }
+}
+
+impl KernelIdError {
+    /// How much of a text the message repeats.
+    const MAX_CHARS: usize = 200;
 }
 
 impl fmt::Display for KernelIdError {

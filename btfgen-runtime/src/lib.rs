@@ -1,11 +1,11 @@
 //! Selects the embedded BTF that belongs to the running kernel and hands it to an eBPF loader.
 //!
-//! `btfgen_build::generate()` in a program's `build.rs` writes an archive of minimized BTFs; here is what the program
-//! itself needs:
+//! `btfgen_build::generate()` in a program's `build.rs` writes an archive of minimized BTFs. The program embeds it and asks
+//! for the BTF of the kernel that it runs on:
 //!
 //! ```no_run
 //! # mod demo {
-//! // Beside the program's other items; btf_for_host() does not link without it.
+//! // An item of the program; without it, btf_for_host() does not link.
 //! # #[cfg(any())]
 //! btfgen_runtime::embed!();
 //! # }
@@ -23,78 +23,53 @@
 //! }
 //! ```
 //!
-//! A BTF is handed over only when it is known to be the host kernel's: the kernel's own words (`uname`, `/proc/version`)
-//! come first, so that a container's os-release misleads nobody, and what they leave open is refused, with an
-//! [`Error`] that names the host, the reasons and the nearest kernels. [`Finder`] has the options.
+//! A BTF is handed over only if it is known to be the host kernel's. The kernel's own strings (`uname`, `/proc/version`)
+//! count first, so a container's os-release misleads nobody. If they leave it open, the [`Error`] names the host, the
+//! reasons, the nearest kernels and what to do next. [`Finder`] has the options.
 #![warn(missing_docs)]
 
 mod archive;
-mod banner;
 mod catalog;
 mod digest;
+mod distro;
 mod elf;
+mod embed;
+mod environment;
 mod error;
 mod finder;
 mod fs;
 mod group;
-mod handle;
 mod hash;
 mod host;
+mod host_btf;
 mod identity;
+mod kernel_btf;
 mod kernel_id;
-mod loader;
-mod nearest;
+mod nearest_kernels;
 mod os_release;
-mod privilege;
-mod search;
+mod proc_version;
 mod select;
-mod text;
 mod unpack;
-mod vendor;
+mod unpacked_file;
+#[doc(hidden)]
 pub mod wire;
 
 pub use archive::Archive;
 pub use catalog::Catalog;
 pub use digest::ObjectDigest;
-pub use error::{ArchiveError, Error, NotFound, ObjectError, Stale};
-pub use finder::Finder;
+pub use embed::embedded_archive;
+pub use error::{ArchiveError, ObjectError};
+pub use finder::{Error, Finder, NotFound, Stale};
 pub use host::Host;
+pub use host_btf::{HostBtf, Source, Step};
 pub use kernel_id::{KernelId, KernelIdError};
-pub use loader::{HostBtf, Source, Step};
 pub use os_release::OsRelease;
 pub use select::{How, Refusal, RefusalKind, Selection, select};
 
-/// Embeds the archive that `btfgen_build::generate()` wrote to `OUT_DIR`.
-///
-/// Stands once in a program, as an item or a statement; a program that calls [`btf_for_host`] without it fails to link
-/// for want of `BTFGEN_EMBED_IS_MISSING`.
-#[macro_export]
-macro_rules! embed {
-    () => {
-        const _: () = {
-            #[unsafe(no_mangle)]
-            static BTFGEN_EMBED_IS_MISSING: &[u8] =
-                include_bytes!(concat!(env!("OUT_DIR"), "/btfgen.archive"));
-        };
-    };
-}
-
-/// The archive that [`embed!`] embedded.
-#[inline]
-pub fn embedded_archive() -> &'static [u8] {
-    // Inline, so that only programs that use it refer to the symbol.
-    unsafe extern "Rust" {
-        static BTFGEN_EMBED_IS_MISSING: &'static [u8];
-    }
-    // SAFETY: `embed!` defines the symbol with this very type as an immutable static; two definitions, or none, fail to
-    // link.
-    unsafe { BTFGEN_EMBED_IS_MISSING }
-}
-
-/// Finds the BTF of the running kernel: its own, or the one that was embedded for it.
+/// Finds the BTF of the running kernel: its own, or the embedded one.
 ///
 /// # Errors
-/// When the kernel brings none and none is known to be its; see [`Finder::find`].
+/// If the kernel has no BTF of its own and no embedded one is known to be its; see [`Finder::find`].
 #[inline]
 pub fn btf_for_host() -> Result<HostBtf, Error> {
     Finder::embedded().find()

@@ -1,8 +1,6 @@
-//! os-release: the file that names a root file system's distribution, as os-release(5) quotes it.
+//! os-release: the file that names the distribution of a root file system, see os-release(5).
 
-use crate::text::{trim, until};
-
-/// The assignments of an os-release file, the last of each name.
+/// The assignments of an os-release file.
 ///
 /// ```
 /// let os = btfgen_runtime::OsRelease::parse("ID=\"centos\"\nVERSION_ID='7'\n# a comment\n");
@@ -10,82 +8,52 @@ use crate::text::{trim, until};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OsRelease {
-    /// Lines of a name, `=` and the unquoted value.
-    assignments: String,
+    /// Names and unquoted values, in the order of the file.
+    assignments: Vec<(String, String)>,
 }
 
 /// Longest file that is read, in bytes; the rest is ignored.
-pub(crate) const MAX_LEN: usize = 64 << 10;
+pub(crate) const MAX_BYTES: usize = 64 << 10;
 
 impl OsRelease {
-    /// Reads the assignments; a line that is none is skipped, as a shell's error in one line hides no other.
-    #[inline(never)]
+    /// Parses the text of an os-release file; lines that are not assignments are skipped.
     pub fn parse(text: &str) -> Self {
-        let mut assignments = Vec::new();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut rest = text.get(..MAX_LEN).unwrap_or(text);
-        while !rest.is_empty() {
-            let line = until(rest, b'\n');
-            rest = rest.get(line.len() + 1..).unwrap_or_default();
-            let kept = assignments.len();
-            if unquote(trim(line), &mut assignments).is_none() {
-                assignments.truncate(kept);
-            }
-        }
-        Self { assignments: String::from_utf8(assignments).unwrap_or_default() }
+        let text = text.get(..MAX_BYTES).unwrap_or(text);
+        Self { assignments: text.lines().filter_map(|line| parse_assignment(line.trim())).collect() }
     }
 
-    /// The value of a name; `None` when it is missing or empty.
-    #[inline(never)]
+    /// The value last assigned to a name; `None` if it is missing or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let mut found = None;
-        let mut rest = self.assignments.as_str();
-        while !rest.is_empty() {
-            let line = until(rest, b'\n');
-            rest = rest.get(line.len() + 1..).unwrap_or_default();
-            if until(line, b'=') == name {
-                found = line.get(name.len() + 1..);
-            }
-        }
-        found.filter(|value| !value.is_empty())
+        let (_, value) = self.assignments.iter().rfind(|(assigned, _)| assigned == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
-/// Appends an assignment, its value a shell word without its quotes: a backslash keeps the next character.
-///
-/// `None` when the line is no assignment or a quote stays open. Bytes are enough: all that matters is ASCII.
-fn unquote(line: &str, out: &mut Vec<u8>) -> Option<()> {
-    let name = until(line, b'=');
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return None;
+/// Splits `NAME=value` and unquotes the value.
+fn parse_assignment(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once('=')?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name { Some((name.to_owned(), unquote(value)?)) } else { None }
+}
+
+/// The first word of a shell command line, without its quotes; `None` if a quote is never closed.
+fn unquote(text: &str) -> Option<String> {
+    let mut word = String::new();
+    let mut open_quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        match (open_quote, char) {
+            (None, '"' | '\'') => open_quote = Some(char),
+            (None, ' ' | '\t' | '#') => break,
+            (None, '\\') => word.push(chars.next()?),
+            // Within double quotes, a backslash escapes these characters only.
+            (Some('"'), '\\') => word.push(chars.next_if(|next| "\"$`\\".contains(*next)).unwrap_or('\\')),
+            (Some(quote), _) if quote == char => open_quote = None,
+            _ => word.push(char),
+        }
     }
-    let mut bytes = line.bytes().skip(name.len() + 1);
-    if name.len() == line.len() {
-        return None;
-    }
-    out.extend_from_slice(name.as_bytes());
-    let mut quote = 0;
-    let mut next = Some(b'=');
-    while let Some(byte) = next {
-        out.push(byte);
-        next = loop {
-            let byte = bytes.next();
-            match (quote, byte) {
-                (0, Some(b'"' | b'\'')) => quote = byte.unwrap_or_default(),
-                (0, Some(b' ' | b'\t' | b'#')) => break None,
-                (0, Some(b'\\')) => break Some(bytes.next()?),
-                (b'"', Some(b'\\')) => {
-                    // A backslash before any other character stays.
-                    let rest = bytes.clone().next()?;
-                    break if b"\"$`\\".contains(&rest) { bytes.next() } else { byte };
-                }
-                (open, Some(close)) if open == close => quote = 0,
-                (_, byte) => break byte,
-            }
-        };
-    }
-    out.push(b'\n');
-    (quote == 0).then_some(())
+    open_quote.is_none().then_some(word)
 }
 
 #[cfg(test)]
@@ -129,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_the_beginning_of_a_huge_file_is_read() {
-        let os = OsRelease::parse(&format!("ID=a\n{}ID=b", "#\n".repeat(MAX_LEN)));
+        let os = OsRelease::parse(&format!("ID=a\n{}ID=b", "#\n".repeat(MAX_BYTES)));
         assert_eq!(os.get("ID"), Some("a"));
     }
 }

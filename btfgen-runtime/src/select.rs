@@ -1,14 +1,17 @@
-//! Select: host to entry, or why none: exact release always, identity where several share it, never a guess.
+//! Select: the entry of a catalog that is a host's kernel, or why there is none.
+//!
+//! The release always matches exactly. If several entries have it, the kernel's identity decides. Nothing is guessed.
 
 use std::fmt;
 
 use crate::catalog::Catalog;
-use crate::identity::{Identity, Verdict, hub_arch};
-use crate::nearest;
-use crate::text::{ends, join};
-use crate::{Host, KernelId};
+use crate::host::Host;
+use crate::host::hub_arch;
+use crate::identity::{Identity, Match};
+use crate::kernel_id::KernelId;
+use crate::nearest_kernels;
 
-/// The entry that a host's kernel has in a catalog.
+/// The entry of a host's kernel in a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The entry.
@@ -25,13 +28,13 @@ pub struct Selection {
 pub enum How {
     /// The entry is the host's kernel.
     Exact,
-    /// The kernel's distribution is open, but all entries of its release that it may be have one BTF.
+    /// The kernel's distribution is not certain, but all entries that may be its have identical BTFs.
     SameBtf,
-    /// The kernel has no entry; it lies between two of its series that have one BTF.
+    /// The kernel has no entry, and the entries next to it in its series have identical BTFs.
     Nearest {
-        /// The entry before.
+        /// The entry below.
         below: KernelId,
-        /// The entry after.
+        /// The entry above.
         above: KernelId,
     },
 }
@@ -39,35 +42,35 @@ pub enum How {
 /// Why a catalog has no entry for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which case it is.
+    /// The kind of refusal.
     pub kind: RefusalKind,
-    /// The entries with the host's release, if any: of other vendors' kernels, or not to be told apart.
+    /// The entries with the host's release and architecture.
     pub candidates: Vec<KernelId>,
-    /// What led to it, a line each.
+    /// What led to the refusal, a line each.
     pub reasons: Vec<String>,
-    /// Entries near the host's kernel, nearest first.
+    /// Entries near the host's kernel, the nearest first.
     pub nearest: Vec<KernelId>,
 }
 
-/// The cases of refusal.
+/// The kinds of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {
     /// No entry has the host's release and architecture.
     NoSuchRelease,
-    /// Entries have the host's release, but they are other vendors' kernels.
+    /// Entries have the host's release, but they are other distributions' kernels.
     OtherVendor,
-    /// Entries have the host's release, and which of them is the host's kernel cannot be told.
+    /// Entries have the host's release, and it is unknown which of them is the host's kernel.
     Ambiguous,
 }
 
-/// Chooses the entry that is the host's kernel.
+/// Selects the entry that is the host's kernel.
 ///
-/// With `infer_nearest`, a release that has no entry but lies between two of its series and flavour whose BTFs are
-/// equal takes that BTF; [`How::Nearest`] says so.
+/// With `infer_nearest`, a kernel that has no entry gets the BTF of the entries next to it in its series, if theirs are
+/// identical; [`How::Nearest`] reports it.
 ///
 /// # Errors
-/// When no entry is known to be the host's kernel.
+/// If no entry is known to be the host's kernel.
 ///
 /// ```
 /// use btfgen_runtime::{Host, select};
@@ -87,127 +90,84 @@ pub enum RefusalKind {
 /// assert_eq!(selection.kernel.version(), "20.04");
 /// ```
 pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result<Selection, Refusal> {
-    select_or(host, catalog, infer_nearest.then_some(nearest::between))
-}
-
-/// The inference of [`How::Nearest`]; a pointer, so that programs that do not opt in do not contain it.
-pub(crate) type Infer = fn(&Host, &Identity<'_>, &dyn Catalog) -> Option<(KernelId, KernelId)>;
-
-/// [`select`], with the inference to fall back on.
-#[inline(never)]
-pub(crate) fn select_or(
-    host: &Host,
-    catalog: &dyn Catalog,
-    infer: Option<Infer>,
-) -> Result<Selection, Refusal> {
     let mut identity = Identity::of(host);
-    let candidates = with_release(host, catalog);
-    let (yes, open) = (
-        Fitting::of(Verdict::Yes, &candidates, &identity),
-        Fitting::of(Verdict::Open, &candidates, &identity),
-    );
     let mut reasons = std::mem::take(&mut identity.reasons);
-    let kind = if let Some(first) = yes.first {
-        let preferred = candidates.iter().find(|id| {
-            identity.judge(id.distro(), id.version()) == Verdict::Yes
-                && identity.preferred(id.distro(), id.version())
-        });
-        if let Some(kernel) = preferred.or(yes.one_btf(&candidates, &identity, catalog).then_some(first)) {
-            reasons.push(join(&[kernel.as_str(), " is this kernel"]));
-            return Ok(Selection { kernel: kernel.clone(), how: How::Exact, reasons });
+    let candidates = entries_of_release(host, catalog);
+    let matching = |wanted: Match| -> Vec<&KernelId> {
+        candidates.iter().filter(|entry| identity.matches(entry) == wanted).collect()
+    };
+    let identical = |entries: &[&KernelId]| entries.windows(2).all(|pair| catalog.same(pair[0], pair[1]));
+
+    let (certain, possible) = (matching(Match::Yes), matching(Match::Possible));
+    let kind = if let Some(first) = certain.first() {
+        let preferred = certain.iter().find(|entry| identity.is_preferred(entry));
+        if let Some(entry) = preferred.or_else(|| identical(&certain).then_some(first)) {
+            reasons.push(format!("matched {entry} exactly"));
+            return Ok(Selection { kernel: (*entry).clone(), how: How::Exact, reasons });
         }
         RefusalKind::Ambiguous
-    } else if let Some(first) = open.first {
-        // One entry alone may be of a vendor whose release the host's has reused.
-        if open.count > 1 && open.one_btf(&candidates, &identity, catalog) {
-            reasons.push(join(&["all entries of this release that it may be have one btf"]));
-            return Ok(Selection { kernel: first.clone(), how: How::SameBtf, reasons });
+    } else if let Some(first) = possible.first() {
+        // A single entry proves nothing: the host's kernel may be one that reuses its release.
+        if possible.len() > 1 && identical(&possible) {
+            reasons.push("all entries that it may be have identical BTFs".to_owned());
+            return Ok(Selection { kernel: (*first).clone(), how: How::SameBtf, reasons });
         }
         RefusalKind::Ambiguous
     } else if candidates.is_empty() {
-        if let Some(infer) = infer {
-            if let Some((below, above)) = infer(host, &identity, catalog) {
-                reasons.push(join(&[
-                    "inferred: between ",
-                    below.as_str(),
-                    " and ",
-                    above.as_str(),
-                    ", which have one btf",
-                ]));
+        if infer_nearest {
+            if let Some((below, above)) = nearest_kernels::neighbors(host, &identity, catalog) {
+                reasons.push(format!("inferred: between {below} and {above}, which have identical BTFs"));
                 return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
             }
-            reasons.push(join(&["not between two kernels of its series with one btf"]));
+            reasons.push("not between two kernels of its series with identical BTFs".to_owned());
         }
         RefusalKind::NoSuchRelease
     } else {
         RefusalKind::OtherVendor
     };
-    Err(Refusal { kind, candidates, reasons, nearest: nearest::near(host, &identity, catalog) })
-}
-
-/// The candidates of one verdict.
-struct Fitting<'c> {
-    verdict: Verdict,
-    first: Option<&'c KernelId>,
-    count: usize,
-}
-
-impl<'c> Fitting<'c> {
-    fn of(verdict: Verdict, candidates: &'c [KernelId], identity: &Identity<'_>) -> Self {
-        let mut fitting = Self { verdict, first: None, count: 0 };
-        for id in candidates {
-            if identity.judge(id.distro(), id.version()) == verdict {
-                fitting.first = fitting.first.or(Some(id));
-                fitting.count += 1;
-            }
-        }
-        fitting
-    }
-
-    fn one_btf(&self, candidates: &[KernelId], identity: &Identity<'_>, catalog: &dyn Catalog) -> bool {
-        candidates.iter().all(|id| {
-            identity.judge(id.distro(), id.version()) != self.verdict
-                || self.first.is_some_and(|first| first == id || catalog.same(first, id))
-        })
-    }
+    let nearest = nearest_kernels::nearest(host, &identity, catalog);
+    Err(Refusal { kind, candidates, reasons, nearest })
 }
 
 /// The entries with the host's release and architecture, whatever their distribution, sorted.
-fn with_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
-    let mut found: Vec<KernelId> = Vec::new();
+fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
+    let mut entries: Vec<KernelId> = Vec::new();
     catalog.visit_release(&host.release, &mut |id| {
-        if !ends(id, &host.release) {
+        // Parsing is slower than this test, and few ids pass it.
+        if !id.ends_with(&host.release) {
             return;
         }
-        let Ok(id) = id.parse::<KernelId>() else { return };
-        if id.release() == host.release && hub_arch(id.arch()) == host.arch() {
-            // A handful at most: the standard sort would be larger than the rest of this file.
-            let at = found.iter().position(|other| *other > id).unwrap_or(found.len());
-            found.insert(at, id);
+        if let Ok(entry) = id.parse::<KernelId>()
+            && entry.release() == host.release
+            && hub_arch(entry.arch()) == host.arch()
+        {
+            entries.push(entry);
         }
     });
-    found
+    entries.sort();
+    entries
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            RefusalKind::NoSuchRelease => "no entry of this release",
-            RefusalKind::OtherVendor => "the entries of this release are other vendors' kernels",
-            RefusalKind::Ambiguous => "which entry of this release is the host's kernel cannot be told",
+            RefusalKind::NoSuchRelease => "no entry for this release",
+            RefusalKind::OtherVendor => "all entries for this release are other distributions' kernels",
+            RefusalKind::Ambiguous => "unknown which entry for this release is the host's kernel",
         })?;
-        list(f, ": ", &self.candidates)?;
+        if !self.candidates.is_empty() {
+            write!(f, ": {}", comma_separated(&self.candidates))?;
+        }
         for reason in &self.reasons {
             write!(f, "; {reason}")?;
         }
-        list(f, "; nearest: ", &self.nearest)
+        if !self.nearest.is_empty() {
+            write!(f, "; nearest: {}", comma_separated(&self.nearest))?;
+        }
+        Ok(())
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, head: &str, ids: &[KernelId]) -> fmt::Result {
-    for (at, id) in ids.iter().enumerate() {
-        f.write_str(if at == 0 { head } else { ", " })?;
-        f.write_str(id.as_str())?;
-    }
-    Ok(())
+fn comma_separated(ids: &[KernelId]) -> String {
+    ids.iter().map(KernelId::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! Chain: the sources in their order below a made-up root, each answering, skipped or explaining why it does not.
+//! Sources: each one below a made-up root, in order, found, skipped or explained.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use btfgen_runtime::{Error, Finder, Host, How, ObjectDigest, ObjectError, OsRelease, RefusalKind, Source};
 
-/// Three kernels of one series; `tests/data/README.md` says how it was made.
+/// Three kernels of one series, see `tests/data/README.md`.
 const ARCHIVE: &[u8] = include_bytes!("data/sample.archive");
 
-/// A BTF of one float of 4 bytes, told apart by its name.
+/// A BTF of one float of 4 bytes with a name that contains `mark`.
 fn btf(mark: u8) -> Vec<u8> {
     let mut bytes = vec![0x9f, 0xeb, 1, 0];
     for word in [24u32, 0, 12, 12, 4, 1, 16 << 24, 4] {
@@ -19,7 +19,7 @@ fn btf(mark: u8) -> Vec<u8> {
     bytes
 }
 
-/// A folder that is removed with its content.
+/// A root file system that is removed on drop.
 struct Root(PathBuf);
 
 impl Root {
@@ -122,12 +122,19 @@ fn a_miss_names_host_reasons_and_nearest_kernels() {
     let nearest: Vec<&str> = refusal.nearest.iter().map(|id| id.release()).collect();
     assert_eq!(nearest, ["6.1.0-10-amd64", "6.1.0-12-amd64", "6.1.0-13-amd64"]);
     let text = missing.to_string();
-    for part in ["6.1.0-11-amd64", "x86_64", "no entry of this release", "debian 12", "6.1.0-10-amd64"] {
+    for part in [
+        "6.1.0-11-amd64",
+        "x86_64",
+        "no entry for this release",
+        "debian 12",
+        "6.1.0-10-amd64",
+        "btfgen vendor",
+    ] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
     assert_eq!(missing.explain().lines().count(), 4, "{}", missing.explain());
 
-    // 10 and 12 have one BTF, so that 11 may be inferred; 14 lies after all, and a cloud flavour is another series.
+    // 10 and 12 have identical BTFs, so 11 is inferred; 14 is above all, and a cloud flavor is another series.
     let found = finder().infer_nearest(true).find().expect("an inferred kernel");
     let How::Nearest { below, above } = found.how() else { panic!("{:?}", found.how()) };
     assert_eq!((below.release(), above.release()), ("6.1.0-10-amd64", "6.1.0-12-amd64"));
@@ -142,7 +149,7 @@ fn a_miss_names_host_reasons_and_nearest_kernels() {
 }
 
 #[test]
-fn what_cannot_be_used_is_explained_or_an_error() {
+fn unusable_files_are_explained_or_an_error() {
     let root = Root::new();
     root.file("sys/kernel/btf/vmlinux", b"no btf at all");
     root.file("boot/vmlinux-6.1.0-12-amd64", b"\x7fELF and then nothing");
@@ -158,15 +165,18 @@ fn what_cannot_be_used_is_explained_or_an_error() {
     let missing = root.0.join("not-there.btf");
     let error =
         root.finder().override_file(&missing).archive(ARCHIVE).find().expect_err("a missing override");
-    assert!(matches!(error, Error::Override { .. }) && error.to_string().contains("not-there.btf"));
+    assert!(matches!(error, Error::Override { from_environment: false, .. }), "{error}");
+    let path = missing.display();
+    assert_eq!(error.to_string(), format!("override file {path} cannot be read"));
+    assert_eq!(format!("{error:?}"), format!("{error}: No such file or directory (os error 2)"));
     let error = root.finder().archive(&ARCHIVE[..40]).find().expect_err("a truncated archive");
     assert!(matches!(error, Error::Archive(_)), "{error}");
     let error =
         root.finder().skip(Source::Sysfs).skip(Source::KernelFile).find().expect_err("no source at all");
-    assert!(error.to_string().contains("nothing to choose from"), "{error}");
+    assert!(error.to_string().contains("no archive, folder or tree to select from"), "{error}");
 }
 
-/// `objects/el/<name>.o` of the test suites.
+/// The object `testdata/objects/el/<name>.o`.
 fn object(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../testdata/objects/el/{name}.o"));
     fs::read(path).expect("an object of the test suites")
@@ -198,7 +208,7 @@ fn an_archive_made_for_another_object_is_refused_wherever_the_btf_is_found() {
     check(b"", ObjectError::Elf);
     check(&own[..own.len() - 1], ObjectError::Elf);
     check(&fs::read("/proc/self/exe").expect("this program"), ObjectError::NoBtf);
-    // What is not asked need not fit.
+    // An archive that is skipped is not checked.
     finder().skip(Source::Archive).for_object(&other).find().expect("the kernel's own btf");
 }
 
@@ -206,11 +216,11 @@ fn an_archive_made_for_another_object_is_refused_wherever_the_btf_is_found() {
 fn the_host_is_read_below_a_root() {
     let root = Root::new();
     root.file("proc/version", b"Linux version 9.9.9-nobody (a@b) (gcc) #1 SMP\n");
-    // The release is the running kernel's, so that this /proc/version is of another kernel: no known vendor.
-    let error = Finder::new().root(&root.0).archive(ARCHIVE).find().expect_err("another kernel's words");
+    // The release is the running kernel's, so this /proc/version is another kernel's: unknown distribution.
+    let error = Finder::new().root(&root.0).archive(ARCHIVE).find().expect_err("another kernel's strings");
     let Error::NotFound(missing) = error else { panic!("{error}") };
     assert!(missing.host.local_os_release.is_none(), "{:?}", missing.host);
-    assert!(missing.explain().contains("of no known distribution"), "{}", missing.explain());
+    assert!(missing.explain().contains("unknown distribution"), "{}", missing.explain());
 }
 
 #[cfg(feature = "include-dir")]

@@ -1,11 +1,11 @@
-//! Facts: every sampled `/proc/version` and os-release gives its folder, or a refusal where it has none.
+//! Samples: every sampled `/proc/version` and os-release selects its folder, or is refused if it has none.
 
 mod common;
 
 use btfgen_runtime::{Host, KernelId, OsRelease, select};
 use common::{Ids, by_release, hub, id, os_release, rows};
 
-/// Folders that hold, in the tests below, a kernel of whatever release is asked for.
+/// Folders that contain, in the tests below, a kernel of any release.
 const FOLDERS: [&str; 22] = [
     "amzn/1",
     "amzn/2",
@@ -32,7 +32,7 @@ const FOLDERS: [&str; 22] = [
 ];
 
 #[test]
-fn every_sampled_kernel_is_known_for_what_it_is() {
+fn every_sampled_kernel_is_identified() {
     let (mut hit, mut refused) = (0, 0);
     for row in rows(include_str!("data/proc-version-samples.tsv"), 6) {
         let [folder, release, version, banner, _, note] = row[..] else { panic!("{row:?}") };
@@ -92,7 +92,7 @@ fn every_sampled_kernel_is_known_for_what_it_is() {
 }
 
 #[test]
-fn every_sampled_os_release_leads_to_its_folder_or_nowhere() {
+fn every_sampled_os_release_selects_its_folder_or_none() {
     let releases = by_release();
     let (mut hit, mut refused, mut rows_hit) = (0, 0, 0);
     for row in rows(include_str!("data/os-release-map.tsv"), 5) {
@@ -119,7 +119,7 @@ fn every_sampled_os_release_leads_to_its_folder_or_nowhere() {
                 os_release: Some(os.clone()),
                 ..Host::default()
             };
-            // These releases name their vendor, whatever os-release says.
+            // These releases name their distribution, whatever os-release says.
             let own_mark = [".amzn", "uek."].iter().any(|mark| kernel.release().contains(mark));
             let catalog = Ids { ids: releases[kernel.release()].clone(), one_btf: false };
             match select(&host, &catalog, false) {
@@ -142,11 +142,11 @@ fn every_sampled_os_release_leads_to_its_folder_or_nowhere() {
     assert!(rows_hit >= 20 && hit > 1500, "{rows_hit} {hit}");
 }
 
-/// Releases that stand in several folders: the right one by the kernel's words, each in each.
+/// Releases in several folders: the kernel's strings select the right one.
 #[test]
-fn shared_releases_are_told_apart() {
+fn shared_releases_are_distinguished() {
     let table = include_str!("data/btfhub-same-release-many-folders.txt");
-    let mut told = 0;
+    let mut checked = 0;
     for line in table.lines() {
         let (path, folders) = line.split_once(' ').unwrap();
         let path = path.strip_suffix(".btf.tar.xz").unwrap();
@@ -155,9 +155,9 @@ fn shared_releases_are_told_apart() {
             let host = common::kernel_host(kernel);
             let catalog = Ids { ids: ids.clone(), one_btf: false };
             assert_eq!(&select(&host, &catalog, false).unwrap().kernel, kernel);
-            told += 1;
+            checked += 1;
         }
-        // Nothing but the release is known: one BTF is an answer, several are a refusal that names them.
+        // Only the release is known: identical BTFs are an answer, different ones a refusal that names them.
         let bare = Host {
             release: ids[0].release().to_owned(),
             machine: common::machine(ids[0].arch()).to_owned(),
@@ -168,5 +168,5 @@ fn shared_releases_are_told_apart() {
         let same = select(&bare, &Ids { ids: ids.clone(), one_btf: true }, false).unwrap();
         assert_eq!(same.how, btfgen_runtime::How::SameBtf);
     }
-    assert!(told > 300, "{told}");
+    assert!(checked > 300, "{checked}");
 }

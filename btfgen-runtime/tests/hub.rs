@@ -1,18 +1,18 @@
-//! Hub: every kernel of the BTFHub archive's index as a host: its own id or a refusal, never another id.
+//! Hub: every kernel of the BTFHub archive's index as a host selects its own id or is refused, never another id.
 
 mod common;
 
 use btfgen_runtime::{Host, KernelId, OsRelease, select};
 use common::{Ids, by_release, containers, hub, kernel_host, os_release};
 
-/// The answers to many hosts.
+/// The results of many hosts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     hit: usize,
     refused: usize,
 }
 
-/// Asks for each kernel's hosts; a wrong id is the end.
+/// Selects for each kernel's hosts; panics if an id is wrong.
 fn tally(one_btf: bool, hosts: impl Fn(&KernelId) -> Vec<Host>) -> Tally {
     let mut tally = Tally::default();
     let releases = by_release();
@@ -56,7 +56,7 @@ fn in_containers_of_other_distributions() {
     let inside = |kernel: &KernelId| {
         let host = kernel_host(kernel);
         let mut hosts: Vec<Host> = containers(kernel).into_iter().map(|root| in_root(&host, root)).collect();
-        // A root without os-release, and the variant that a scratch image has.
+        // A root without os-release, and one with an empty os-release.
         hosts.push(host.clone());
         hosts.push(in_root(&host, OsRelease::default()));
         hosts
@@ -67,7 +67,7 @@ fn in_containers_of_other_distributions() {
     assert!(contained.hit > 1806 * 6);
 }
 
-/// Without /proc only uname is left: what it leaves open is refused, whatever a container's os-release says.
+/// Without /proc only uname is known: what it leaves open is refused, whatever a container's os-release says.
 #[test]
 fn without_proc() {
     let bare = |kernel: &KernelId| Host { proc_version: None, ..kernel_host(kernel) };
@@ -82,7 +82,7 @@ fn without_proc() {
     assert_eq!(named.refused, 0);
 }
 
-/// As the command `select` is used: release, machine and the host's os-release, nothing else.
+/// Only release, machine and the host's os-release are known, as with the command `select`.
 #[test]
 fn by_release_and_os_release() {
     let named = tally(false, |kernel| {
@@ -98,9 +98,9 @@ fn by_release_and_os_release() {
     assert_eq!(named.refused, 0);
 }
 
-/// The kernel's own entry is not there, all others are: none of them is taken for it, even if all BTFs are equal.
+/// Without the kernel's own entry, no other is selected, even if all BTFs are identical.
 #[test]
-fn a_missing_kernel_is_missed() {
+fn a_missing_kernel_is_refused() {
     let releases = by_release();
     for kernel in &hub() {
         let host = in_root(&kernel_host(kernel), own_root(kernel));
@@ -115,9 +115,9 @@ fn a_missing_kernel_is_missed() {
     }
 }
 
-/// Kernels that reuse a release of another vendor are not taken for it, on a root file system that says they are.
+/// Kernels that reuse another distribution's release are refused, even if os-release names that distribution.
 #[test]
-fn clones_are_not_taken_for_the_original() {
+fn clones_are_not_mistaken_for_the_original() {
     let clones: [(&str, &str, &str); 12] = [
         ("root@localhost", "gcc version 8.3.0 (Debian 8.3.0-6)", "#1 SMP Uos 4.19.67-11eagle (2020-03-21)"),
         ("root@elsa", "gcc version 4.9.2 (Debian 4.9.2-10) ", "#1 SMP Fri Dec 9 11:09:55 CET 2016"),
@@ -153,12 +153,12 @@ fn clones_are_not_taken_for_the_original() {
         ("builder@kernel.example.com", "gcc version 12.2.0 (GCC)", "#1 SMP Thu Jan 18"),
     ];
     let releases = by_release();
-    let mut asked = 0;
+    let mut checked = 0;
     for kernel in hub() {
         let catalog = Ids { ids: releases[kernel.release()].clone(), one_btf: true };
         for (builder, compiler, version) in clones {
             let release = kernel.release();
-            // Amazon and SUSE have no clones that keep their releases, and Oracle's own mark is in UEK's.
+            // Amazon and SUSE have no clones that reuse their releases.
             if matches!(kernel.distro(), "amzn" | "sles") {
                 continue;
             }
@@ -173,8 +173,8 @@ fn clones_are_not_taken_for_the_original() {
             if let Ok(selection) = select(&host, &catalog, false) {
                 panic!("{} for {host:#?}: {:?}", selection.kernel, selection.reasons);
             }
-            asked += 1;
+            checked += 1;
         }
     }
-    assert!(asked > 15_000);
+    assert!(checked > 15_000);
 }

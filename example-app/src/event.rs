@@ -1,8 +1,8 @@
-//! Event: what `src/bpf/execwatch.bpf.c` sends, read from bytes.
+//! Event: parses what `src/bpf/execwatch.bpf.c` sends.
 
 use std::fmt;
 
-/// A program was executed, or a process ended.
+/// The execution of a program or the exit of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) kind: Kind,
@@ -16,13 +16,13 @@ pub(crate) struct Event {
     pub(crate) comm: String,
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Exec {
         filename: String,
         args: Vec<String>,
-        /// There were more arguments than an event holds.
+        /// Whether there were more arguments than fit into an event.
         cut: bool,
     },
     Exit(Ending),
@@ -35,7 +35,7 @@ pub(crate) enum Ending {
     Signal(u8),
 }
 
-/// Why a sample is no event.
+/// Error of parsing a sample.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
     Short { have: usize, need: usize },
@@ -43,11 +43,14 @@ pub(crate) enum Malformed {
 }
 
 impl Event {
-    /// Reads one sample, laid out as `struct event` of `src/bpf/execwatch.h`.
+    /// Parses one sample, a `struct event` of `src/bpf/execwatch.h`.
     ///
     /// The kernel pads samples, so bytes after the event are ignored.
+    ///
+    /// # Errors
+    /// If the sample is too short or its kind is unknown.
     pub(crate) fn parse(sample: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Fields { sample, at: 0 };
+        let mut fields = Fields { sample, offset: 0 };
         let start_boottime = u64::from_ne_bytes(fields.array()?);
         let age = u64::from_ne_bytes(fields.array()?);
         let kind = u32::from_ne_bytes(fields.array()?);
@@ -70,7 +73,7 @@ impl Event {
 }
 
 impl Ending {
-    /// Splits the kernel's `exit_code`: the signal is in its low seven bits, the status in the second byte.
+    /// Parses the kernel's `exit_code`: the signal is in the low seven bits, the status in the second byte.
     fn from_code(code: u32) -> Self {
         let [low, status, _, _] = code.to_le_bytes();
         match low & 0x7f {
@@ -92,26 +95,28 @@ impl fmt::Display for Ending {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Short { have, need } => write!(f, "sample of {have} bytes where {need} are needed"),
-            Self::Kind(kind) => write!(f, "event of unknown kind {kind}"),
+            Self::Short { have, need } => write!(f, "sample has {have} bytes, at least {need} expected"),
+            Self::Kind(kind) => write!(f, "unknown kind of event: {kind}"),
         }
     }
 }
 
 impl std::error::Error for Malformed {}
 
-/// Takes one field after the other from a sample.
+/// Reads one field of a sample after the other.
 struct Fields<'a> {
     sample: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Fields<'a> {
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let end = self.at.saturating_add(len);
-        let bytes =
-            self.sample.get(self.at..end).ok_or(Malformed::Short { have: self.sample.len(), need: end })?;
-        self.at = end;
+        let end = self.offset.saturating_add(len);
+        let bytes = self
+            .sample
+            .get(self.offset..end)
+            .ok_or(Malformed::Short { have: self.sample.len(), need: end })?;
+        self.offset = end;
         Ok(bytes)
     }
 
@@ -139,7 +144,7 @@ fn split_args(bytes: &[u8]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A sample as the kernel sends it, eight bytes of padding behind.
+    /// A sample as the kernel sends it, with eight bytes of padding.
     fn sample(kind: u32, exit_code: u32, args: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(5_000_000_000u64.to_ne_bytes());
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_kernel_sends() {
+    fn parses_what_the_kernel_sends() {
         let check = |kind, exit_code, args: &[u8], expect: Kind| {
             let event = Event::parse(&sample(kind, exit_code, args)).unwrap();
             assert_eq!(
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_cannot_read() {
+    fn malformed_samples_are_errors() {
         let whole = sample(1, 0, b"sh\0");
         let used = whole.len() - 8;
         for len in 0..used {

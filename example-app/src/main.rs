@@ -40,9 +40,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.plain {
-        return watch(options, &KernelBtf::LoadersOwn);
+        return watch(options, &KernelBtf::FoundByLoader);
     }
-    // Either loader loads this object, so an archive that was made for an older one is refused.
+    // An archive that was built for an older version of this object is refused.
     let mut finder =
         btfgen_runtime::Finder::embedded().for_object(load::OBJECT).infer_nearest(options.nearest);
     if let Some(path) = &options.btf {
@@ -57,26 +57,26 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let found = found?;
     let btf = match (found.path(), found.bytes()) {
-        (Some(path), Some(bytes)) => KernelBtf::Given { path, bytes },
-        // The kernel brings its own where every loader looks.
-        _ => KernelBtf::LoadersOwn,
+        (Some(path), Some(bytes)) => KernelBtf::Selected { path, bytes },
+        // The kernel has its own BTF, and every loader finds it.
+        _ => KernelBtf::FoundByLoader,
     };
     watch(options, &btf)
 }
 
-/// Prints each source of BTF and what came of asking it.
+/// Prints the outcome of searching each source of BTF.
 fn explain(found: &Result<btfgen_runtime::HostBtf, btfgen_runtime::Error>) {
     match found {
         Ok(btf) => {
             print!("{}", btf.explain());
-            let kernel = btf.kernel_id().map_or("a kernel not named", |id| id.as_str());
+            let kernel = btf.kernel_id().map_or("an unnamed kernel", |id| id.as_str());
             match btf.bytes() {
-                Some(bytes) => println!("taken: {} bytes of {kernel}", bytes.len()),
-                None => println!("taken: what {kernel} brings itself"),
+                Some(bytes) => println!("selected: {} bytes of {kernel}", bytes.len()),
+                None => println!("selected: the kernel's own BTF ({kernel})"),
             }
         }
         Err(btfgen_runtime::Error::NotFound(missing)) => print!("{}", missing.explain()),
-        // Said at the end of the program.
+        // `main` prints it.
         Err(_) => {}
     }
 }
@@ -86,11 +86,11 @@ fn watch(options: &Options, btf: &KernelBtf<'_>) -> Result<(), Box<dyn Error>> {
     let mut screen = Screen { options, seen: 0, failure: None };
     load::run(options.loader, btf, deadline, &mut screen)?;
     match (screen.failure, options.once) {
-        // Whoever read the events has gone, as `head` does.
+        // The reader of the events has exited, as `head` does.
         (Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         (Some(error), _) => Err(error.into()),
         (None, Some(wanted)) if screen.seen < wanted => {
-            Err(format!("{} of {wanted} events came in the time given", screen.seen).into())
+            Err(format!("timed out after {} of {wanted} events", screen.seen).into())
         }
         (None, _) => Ok(()),
     }
@@ -151,7 +151,7 @@ impl Sink for Screen<'_> {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes on one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

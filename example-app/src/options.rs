@@ -14,20 +14,20 @@ Usage: execwatch [OPTIONS]
 
 Options:
   --once N          stop after N events
-  --timeout SECS    stop after SECS seconds; with --once a failure if there were fewer events
+  --timeout SECS    stop after SECS seconds; with --once, fail if there were fewer events
   --parent PID      show children of this process only
-  --json            print one JSON object a line
-  --explain         print which kernel BTF is used and why; alone, stop there (needs no root)
+  --json            print one JSON object per line
+  --explain         print which BTF is used and why; without other options, exit then (needs no root)
   --loader NAME     libbpf (default) or aya
   --btf PATH        use this BTF file
-  --nearest         for a kernel that is not embedded, use the BTF that those before and after it share
-  --plain           let the loader look for the kernel's BTF itself, ignoring the embedded ones
+  --nearest         use a neighbor's BTF if the kernels just below and above have identical BTFs
+  --plain           ignore the embedded BTFs; the loader looks for the kernel's own
   --help            print this
 
-Exit codes: 0 done, 1 the job failed, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 wrong usage.
 ";
 
-/// What to do.
+/// The parsed command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) once: Option<u64>,
@@ -51,7 +51,10 @@ pub(crate) enum Loader {
 }
 
 impl Options {
-    /// Reads the arguments that follow the program's name.
+    /// Parses the arguments that follow the program's name.
+    ///
+    /// # Errors
+    /// If an option is unknown, lacks its value or excludes another one.
     pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
         use lexopt::Arg::Long;
 
@@ -78,7 +81,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether to stop once the choice of BTF is printed.
+    /// Whether to exit once the selected BTF is printed.
     pub(crate) fn explain_only(&self) -> bool {
         self.explain && self.once.is_none() && self.timeout.is_none()
     }
@@ -89,7 +92,7 @@ impl Loader {
         match name {
             "libbpf" => Ok(Self::Libbpf),
             "aya" => Ok(Self::Aya),
-            _ => Err("the loaders are libbpf and aya"),
+            _ => Err("expected libbpf or aya"),
         }
     }
 }
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_command_line() {
+    fn parses_the_command_line() {
         let check = |line: &str, expect: Result<Options, &str>| {
             let got = Options::parse(line.split_whitespace().map(OsString::from));
             assert_eq!(got.map_err(|error| error.to_string()), expect.map_err(str::to_owned), "{line}");
@@ -124,7 +127,7 @@ mod tests {
         check("--plain --nearest", Err("--plain excludes --btf and --nearest"));
         check("--once", Err("missing argument for option '--once'"));
         check("--once three", Err("cannot parse argument \"three\": invalid digit found in string"));
-        check("--loader tc", Err("cannot parse argument \"tc\": the loaders are libbpf and aya"));
+        check("--loader tc", Err("cannot parse argument \"tc\": expected libbpf or aya"));
         check("--verbose", Err("invalid option '--verbose'"));
         check("rest", Err("unexpected argument \"rest\""));
     }

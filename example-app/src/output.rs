@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::event::{Ending, Event, Kind};
 
-/// The table's first line.
+/// The header of the table.
 pub(crate) const HEADER: &str =
     "TIME(UTC)  EVENT      PID     PPID      UID  COMM              DURATION  ARGUMENTS / ENDING";
 
-/// One row of the table, for an event that came in `since_epoch` after 1970.
+/// One row of the table, for an event that was received at `since_epoch`.
 pub(crate) fn row(event: &Event, since_epoch: Duration) -> String {
     let seconds = since_epoch.as_secs() % 86_400;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -62,7 +62,7 @@ pub(crate) fn json(event: &Event) -> String {
     line.to_string()
 }
 
-/// Arguments as one would type them: what a shell or a terminal would take for something else is quoted.
+/// Arguments as one would type them; characters that are special to a shell or a terminal are quoted.
 fn shell_words(args: &[String]) -> String {
     let plain = |c: char| {
         c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ',' | ':' | '=' | '+' | '@' | '%')
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_every_field() {
+    fn json_has_every_field() {
         let check = |event: Event, expect: serde_json::Value| {
             let line = json(&event);
             assert!(!line.contains('\n'));

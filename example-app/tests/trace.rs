@@ -1,4 +1,4 @@
-//! Trace: what execwatch says of processes whose every detail this test knows. Needs root and bpf(2).
+//! Trace: compares execwatch's events with processes that the test starts itself. Needs root and bpf(2).
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ fn execwatch(args: &[&str]) -> Command {
     command
 }
 
-/// Why programs cannot be loaded on this machine, if it is for lack of rights.
+/// The message if this process is not permitted to load programs.
 fn refused() -> Option<String> {
     let Output { status, stderr, .. } = execwatch(&["--once", "0"]).output().unwrap();
     let message = String::from_utf8_lossy(&stderr).into_owned();
@@ -33,17 +33,17 @@ fn start(loader: &str, events: &str) -> (Child, BufReader<ChildStderr>) {
         .spawn()
         .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    while stderr.read_line(&mut said).unwrap() != 0 {
-        if said.ends_with("execwatch: watching\n") {
+    let mut messages = String::new();
+    while stderr.read_line(&mut messages).unwrap() != 0 {
+        if messages.ends_with("execwatch: watching\n") {
             return (child, stderr);
         }
     }
     child.wait().unwrap();
-    panic!("execwatch --loader {loader} did not start:\n{said}");
+    panic!("execwatch --loader {loader} did not start:\n{messages}");
 }
 
-/// The start time that /proc gives, in hundredths of a second since boot.
+/// The start time in /proc, in hundredths of a second since boot.
 fn start_ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let after_comm = stat.rsplit_once(')').unwrap().1;
@@ -55,9 +55,9 @@ fn number(event: &Value, field: &str) -> u64 {
 }
 
 #[test]
-fn events_are_true() {
+fn events_match_the_processes() {
     if let Some(why) = refused() {
-        eprintln!("skipped, programs cannot be loaded here: {why}");
+        eprintln!("skipped: not permitted to load programs: {why}");
         return;
     }
     for loader in ["libbpf", "aya"] {
@@ -68,7 +68,7 @@ fn events_are_true() {
 fn check(loader: &str) {
     let (mut watcher, mut stderr) = start(loader, "4");
 
-    // One process that ends with a status of its own, once its start time is read...
+    // One process exits with a status once its start time is read ...
     let script = "read line; exit 7";
     let args = ["sh", "-c", script, "two words", "", "\u{fc}"];
     let mut first = Command::new("/bin/sh")
@@ -82,7 +82,7 @@ fn check(loader: &str) {
     first.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert_eq!(first.wait().unwrap().code(), Some(7));
 
-    // ... and one with more arguments than an event holds, that is killed.
+    // ... and one with more arguments than fit into an event is killed.
     let long = "x".repeat(300);
     let mut second = Command::new("/bin/cat")
         .args(["-", &long, &long])
@@ -91,7 +91,7 @@ fn check(loader: &str) {
         .spawn()
         .unwrap();
     second.stdin.as_mut().unwrap().write_all(b"!").unwrap();
-    // An answer means that the program runs: killed earlier, it might never have been executed.
+    // An answer means that the program runs; killed earlier, it might never have been executed.
     second.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     second.kill().unwrap();
     second.wait().unwrap();
@@ -99,21 +99,21 @@ fn check(loader: &str) {
     assert!(watcher.wait().unwrap().success());
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "", "execwatch complains");
+    assert_eq!(rest, "", "unexpected messages");
     let events: Vec<Value> = BufReader::new(watcher.stdout.take().unwrap())
         .lines()
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect();
 
-    // Each CPU has a buffer of its own, so only the events of one process are in order.
+    // Each CPU has its own buffer, so events are not in order.
     let of = |pid: u32| -> Vec<&Value> {
         events.iter().filter(|event| number(event, "pid") == u64::from(pid)).collect()
     };
     let both = |pid: u32| -> (Value, Value) {
-        let [one, two] = of(pid)[..] else { panic!("not two events of {pid} in {events:#?}") };
+        let [one, two] = of(pid)[..] else { panic!("expected two events of {pid} in {events:#?}") };
         let (exec, exit) = if one["event"] == "exec" { (one, two) } else { (two, one) };
         assert_eq!((&exec["event"], &exit["event"]), (&Value::from("exec"), &Value::from("exit")));
-        assert_eq!(exec["start_boottime_ns"], exit["start_boottime_ns"], "one start, two times");
+        assert_eq!(exec["start_boottime_ns"], exit["start_boottime_ns"], "different start times");
         assert!(number(exec, "age_ns") < number(exit, "age_ns"), "ended before it started");
         for event in [exec, exit] {
             assert_eq!(number(event, "ppid"), u64::from(std::process::id()), "{event}");
@@ -135,7 +135,7 @@ fn check(loader: &str) {
     assert_eq!(exec["uid"], 0);
     assert_eq!(exec["comm"], "cat");
     assert_eq!(exec["args_cut"], true);
-    // 511 bytes: the program's name, "-", the first long argument and what fits of the second.
+    // 511 bytes: the program's name, "-", the first long argument and the start of the second.
     let fitting = 511 - "/bin/cat\0-\0".len() - long.len() - 1;
     assert_eq!(exec["args"], serde_json::json!(["/bin/cat", "-", long, "x".repeat(fitting)]));
     assert_eq!(exit["signal"], 9);

@@ -1,11 +1,11 @@
-//! Common: the facts as values, hosts made of them, and catalogs of ids.
+//! Sampled kernels, hosts made of them, and catalogs of ids.
 #![expect(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
 
 use btfgen_runtime::{Catalog, Host, KernelId, OsRelease};
 
-/// A catalog of ids whose BTFs all differ, or are all one.
+/// A catalog of ids whose BTFs are all different or all identical.
 pub(crate) struct Ids {
     pub(crate) ids: Vec<KernelId>,
     pub(crate) one_btf: bool,
@@ -35,7 +35,7 @@ pub(crate) fn hub() -> Vec<KernelId> {
         .collect()
 }
 
-/// The hub's kernels by release: the only entries that a look-up of one release can take.
+/// The hub's kernels by release; only entries with the host's release can be selected.
 pub(crate) fn by_release() -> BTreeMap<String, Vec<KernelId>> {
     let mut releases: BTreeMap<String, Vec<KernelId>> = BTreeMap::new();
     for kernel in hub() {
@@ -44,7 +44,7 @@ pub(crate) fn by_release() -> BTreeMap<String, Vec<KernelId>> {
     releases
 }
 
-/// The cells of a table's rows, without its head; short rows are filled up.
+/// The cells of a table's rows without its header; short rows are padded.
 pub(crate) fn rows(table: &str, width: usize) -> Vec<Vec<&str>> {
     table
         .lines()
@@ -79,7 +79,7 @@ pub(crate) fn os_release(distro: &str, version: &str) -> OsRelease {
     OsRelease::parse(&text)
 }
 
-/// The words of a kernel of the hub, in the form that the facts show for its vendor.
+/// The strings of a kernel of the hub, in the form that the samples show for its distribution.
 pub(crate) fn kernel_host(kernel: &KernelId) -> Host {
     let release = kernel.release();
     let arm = kernel.arch() == "arm64";
@@ -130,7 +130,7 @@ pub(crate) fn kernel_host(kernel: &KernelId) -> Host {
         ("fedora", _) => {
             ("mockbuild@bkernel04.phx2.fedoraproject.org", red_hat("8.3.1-2"), format!("#1 SMP {date}"))
         }
-        other => panic!("no kernel words for {other:?}"),
+        other => panic!("no kernel strings for {other:?}"),
     };
     Host {
         release: release.to_owned(),
@@ -145,7 +145,7 @@ fn red_hat(revision: &str) -> String {
     format!("gcc version 4.8.5 20150623 (Red Hat {revision}) (GCC) ")
 }
 
-/// The os-releases of three distributions that are not a kernel's.
+/// The os-releases of distributions that are not a kernel's.
 pub(crate) fn containers(kernel: &KernelId) -> Vec<OsRelease> {
     let all = [
         ("ubuntu", "20.04"),

@@ -65,8 +65,8 @@ fn refuses() {
         "--release 5.4.0-84-generic --machine x86_64",
         "cannot be told: ubuntu/18.04/x86_64/5.4.0-84-generic, ",
     );
-    check("--release 5.4.0-85-generic --machine x86_64 --os-release focal", "no entry of this release");
-    check("--release 6.1.0-50-amd64 --machine s390x", "no entry of this release");
+    check("--release 5.4.0-85-generic --machine x86_64 --os-release focal", "no entry for this release");
+    check("--release 6.1.0-50-amd64 --machine s390x", "no entry for this release");
     check("--proc-version alpine", "no release: ");
     check("--proc-version none", "cannot read none: ");
     check("--os-release none", "cannot read none: ");

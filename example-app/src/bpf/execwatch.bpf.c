@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Tells user space of every program that is executed and of every process that ends.
+ * Sends an event to user space for each program that is executed and each process that ends.
  *
- * Written to load from Linux 4.17 (raw tracepoints) on: a perf buffer and not a ring buffer (5.8), no global
- * data (5.2), no loops (5.3), and helpers of 5.5 only where the kernel has them.
+ * Loads on Linux 4.17 (raw tracepoints) and later: it uses a perf buffer instead of a ring buffer (5.8), no global
+ * data (5.2), no loops (5.3), and the helpers of 5.5 only if the kernel has them.
  */
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct event);
 } scratch SEC(".maps");
 
-/* Before 5.5 one helper read both address spaces. After relocation the verifier sees one branch only. */
+/* Before 5.5, one helper read both address spaces. After relocation, the verifier sees only one branch. */
 static __always_inline long read_kernel(void *to, __u32 size, const void *from)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_probe_read_kernel))
@@ -46,7 +46,7 @@ static __always_inline long read_user(void *to, __u32 size, const void *from)
 	return bpf_probe_read(to, size, from);
 }
 
-/* One member of a kernel struct, at the offset that the running kernel has it. */
+/* Reads a member of a kernel struct, at its offset in the running kernel. */
 #define READ(struct_ptr, member)                                                                   \
 	({                                                                                         \
 		typeof((struct_ptr)->member) value;                                                \
@@ -65,7 +65,7 @@ static __always_inline __u64 start_boottime(struct task_struct *task)
 	return 0;
 }
 
-/* Fills what both kinds of event share. */
+/* Fills the fields that both kinds of event have. */
 static __always_inline struct event *new_event(__u32 kind, struct task_struct *task)
 {
 	__u32 zero = 0;
@@ -104,7 +104,7 @@ static __always_inline void read_args(struct event *event, struct task_struct *t
 		len = ARGS_MAX_BYTES - 1;
 		event->args_cut = 1;
 	}
-	/* The compiler knows that this changes nothing, the verifier of an old kernel does not. */
+	/* Bounds len for old verifiers; the compiler would remove a plain `&`, because it changes nothing. */
 	asm volatile("%0 &= %1" : "+r"(len) : "i"(ARGS_MAX_BYTES - 1));
 	if (read_user(event->args, len, (void *)start) == 0)
 		event->args_len = len;
@@ -135,14 +135,14 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* TP_PROTO(struct task_struct *p), since 6.16 with a second argument that is not needed here. */
+/* TP_PROTO(struct task_struct *p), since 6.16 with a second argument, which is unused here. */
 SEC("raw_tp/sched_process_exit")
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
 	struct event *event;
 
-	/* A process ends with its first thread; the others come by here as well. */
+	/* Only the exit of a process's first thread counts. */
 	if (READ(task, pid) != READ(task, tgid))
 		return 0;
 	event = new_event(EVENT_EXIT, task);
@@ -153,5 +153,5 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The kernel lends its GPL-only helpers, bpf_perf_event_output among them, to GPL programs only. */
+/* Required by GPL-only helpers such as bpf_perf_event_output. */
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What execwatch.bpf.c sends and src/event.rs reads, in the machine's own byte order. */
+/* The events that execwatch.bpf.c sends and src/event.rs parses, in native byte order. */
 #ifndef EXECWATCH_H
 #define EXECWATCH_H
 
 #define FILENAME_MAX_BYTES 128
-/* A power of two, so that one `and` bounds a length for the verifier of any kernel. */
+/* A power of two, so that one `&` bounds a length for any verifier. */
 #define ARGS_MAX_BYTES 512
 
 enum event_kind {
@@ -23,13 +23,13 @@ struct event {
 	__u32 uid;
 	/* As wait(2) reports it: signal in the low seven bits, status in the second byte. */
 	__s32 exit_code;
-	/* Bytes of `args` that count. */
+	/* Used bytes of `args`. */
 	__u32 args_len;
-	/* 1: the process had more arguments than `args` can hold. */
+	/* 1 if the arguments do not fit into `args`. */
 	__u32 args_cut;
 	char comm[16];
 	char filename[FILENAME_MAX_BYTES];
-	/* NUL-separated. Only `args_len` bytes of it are sent. */
+	/* NUL-separated; only `args_len` bytes are sent. */
 	char args[ARGS_MAX_BYTES];
 };
 

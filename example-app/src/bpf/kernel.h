@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The few kernel types that execwatch touches, in place of a whole vmlinux.h.
+ * The few kernel types that execwatch reads, instead of a whole vmlinux.h.
  *
- * Only the names matter: preserve_access_index makes clang record a CO-RE relocation for each access, and
- * the loader puts in the offsets of the kernel at hand. Fields stand here in no particular order.
+ * Only the names matter, not the order of fields: preserve_access_index makes clang emit a CO-RE relocation for each
+ * access, and the loader inserts the running kernel's offsets.
  */
 #ifndef EXECWATCH_KERNEL_H
 #define EXECWATCH_KERNEL_H
@@ -15,12 +15,12 @@ typedef signed int __s32;
 typedef unsigned int __u32;
 typedef signed long long __s64;
 typedef unsigned long long __u64;
-/* bpf_helper_defs.h names these. */
+/* Used by bpf_helper_defs.h. */
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 
-/* Part of the kernel's stable interface with programs (include/uapi/linux/bpf.h): never relocated. */
+/* Part of the kernel's stable interface (include/uapi/linux/bpf.h), so not relocated. */
 enum bpf_map_type {
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
@@ -33,8 +33,8 @@ struct bpf_raw_tracepoint_args {
 };
 
 /*
- * Which helpers the running kernel has. The numbers are stable; asking whether the kernel's BTF knows the
- * name (bpf_core_enum_value_exists) is how a program finds out before it calls.
+ * Helpers that old kernels lack. The numbers are stable; bpf_core_enum_value_exists() tells whether the running
+ * kernel has the helper.
  */
 enum bpf_func_id {
 	BPF_FUNC_probe_read_user = 112,
@@ -71,7 +71,7 @@ struct task_struct {
 	struct mm_struct *mm;
 };
 
-/* Up to 5.4 the same value had this name. The loader drops everything from the last ___ on. */
+/* The name of start_boottime up to 5.4. The loader ignores the suffix that starts with ___. */
 struct task_struct___before_5_5 {
 	__u64 real_start_time;
 };

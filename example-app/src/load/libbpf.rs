@@ -1,4 +1,4 @@
-//! Loading with libbpf, through libbpf-rs.
+//! Loads with libbpf, through libbpf-rs.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use libbpf_rs::{Link, MapCore, ObjectBuilder, PerfBufferBuilder};
 
-use super::{EVENTS, KernelBtf, OBJECT, PROGRAMS, Sink, passed};
+use super::{EVENTS, KernelBtf, OBJECT, PROGRAMS, Sink, has_passed};
 
 enum Record {
     Sample(Vec<u8>),
@@ -20,7 +20,7 @@ pub(super) fn run(
     sink: &mut dyn Sink,
 ) -> Result<(), Box<dyn Error>> {
     let mut builder = ObjectBuilder::default();
-    if let KernelBtf::Given { path, .. } = btf {
+    if let KernelBtf::Selected { path, .. } = btf {
         builder.btf_custom_path(path)?;
     }
     let object = builder.name("execwatch")?.open_memory(OBJECT)?;
@@ -30,14 +30,14 @@ pub(super) fn run(
         let program = object
             .progs_mut()
             .find(|program| program.name() == name)
-            .ok_or_else(|| format!("the object holds no program {name}"))?;
+            .ok_or_else(|| format!("the object has no program {name}"))?;
         links.push(program.attach_raw_tracepoint(tracepoint)?);
     }
 
     let events = object
         .maps()
         .find(|map| map.name() == EVENTS)
-        .ok_or_else(|| format!("the object holds no map {EVENTS}"))?;
+        .ok_or_else(|| format!("the object has no map {EVENTS}"))?;
     let records = RefCell::new(VecDeque::new());
     let buffer = PerfBufferBuilder::new(&events)
         .sample_cb(|_cpu, bytes: &[u8]| records.borrow_mut().push_back(Record::Sample(bytes.to_vec())))
@@ -46,7 +46,7 @@ pub(super) fn run(
     if sink.ready().is_break() {
         return Ok(());
     }
-    while !passed(deadline) {
+    while !has_passed(deadline) {
         match buffer.poll(Duration::from_millis(100)) {
             Err(error) if error.kind() != libbpf_rs::ErrorKind::Interrupted => return Err(error.into()),
             _ => {}

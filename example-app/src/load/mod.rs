@@ -1,4 +1,4 @@
-//! Loaders: two libraries that relocate, load and attach the same object, and read its perf buffer.
+//! Loads and attaches the object with libbpf or aya, and reads its perf buffer.
 
 mod aya;
 mod libbpf;
@@ -10,10 +10,10 @@ use std::time::Instant;
 
 use crate::options::Loader;
 
-/// The compiled `execwatch.bpf.c`, aligned as aya reads it.
+/// The compiled `execwatch.bpf.c`, aligned as aya requires.
 pub(crate) static OBJECT: &[u8] = ::aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/execwatch.bpf.o"));
 
-/// Program and raw tracepoint of each program in the object.
+/// The object's programs and the raw tracepoints that they attach to.
 const PROGRAMS: [(&str, &str); 2] = [("on_exec", "sched_process_exec"), ("on_exit", "sched_process_exit")];
 
 /// The perf event array in the object.
@@ -21,23 +21,23 @@ const EVENTS: &str = "events";
 
 /// The kernel BTF to relocate against.
 pub(crate) enum KernelBtf<'a> {
-    /// What the loader finds by itself.
-    LoadersOwn,
-    /// A file, for libbpf, and what it holds, for aya.
-    Given { path: &'a Path, bytes: &'a [u8] },
+    /// The kernel's own, which the loader finds.
+    FoundByLoader,
+    /// A selected one: a file for libbpf, its bytes for aya.
+    Selected { path: &'a Path, bytes: &'a [u8] },
 }
 
-/// What the caller does with what comes in.
+/// Receives what the programs send.
 pub(crate) trait Sink {
-    /// The programs are attached.
+    /// Is called once the programs are attached.
     fn ready(&mut self) -> ControlFlow<()>;
-    /// One event, in the bytes that the program sent.
+    /// Receives the bytes of one event.
     fn sample(&mut self, bytes: &[u8]) -> ControlFlow<()>;
-    /// The kernel dropped this many events because they were read too slowly.
+    /// Is called if the kernel dropped events because they were read too slowly.
     fn lost(&mut self, count: u64);
 }
 
-/// Loads and attaches the programs and feeds `sink` until it breaks or `deadline` has passed.
+/// Loads and attaches the programs, and passes events to `sink` until it breaks or the deadline has passed.
 pub(crate) fn run(
     loader: Loader,
     btf: &KernelBtf<'_>,
@@ -50,6 +50,6 @@ pub(crate) fn run(
     }
 }
 
-fn passed(deadline: Option<Instant>) -> bool {
+fn has_passed(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| Instant::now() >= deadline)
 }

@@ -38,11 +38,11 @@ enum Answer {
 
 /// Whether the choice inside is right: what `--explain` prints, or the complaint of an execwatch that failed.
 fn judge(outside: &str, inside: Option<&str>, complaint: &str) -> Outcome<Answer> {
-    let taken = |text: &str| text.lines().find(|line| line.starts_with("taken: ")).map(str::to_owned);
+    let taken = |text: &str| text.lines().find(|line| line.starts_with("selected: ")).map(str::to_owned);
     match inside {
         Some(inside) if taken(inside).is_some() && taken(inside) == taken(outside) => Ok(Answer::Same),
         Some(inside) => Err(format!("another BTF than outside: {:?}", taken(inside)).into()),
-        None if complaint.starts_with("execwatch: no btf for kernel ") => Ok(Answer::Refused),
+        None if complaint.starts_with("execwatch: no BTF for kernel ") => Ok(Answer::Refused),
         None if complaint.starts_with("unshare: ") || complaint.starts_with("mount: ") => Ok(Answer::NoRoot),
         None => Err(format!("execwatch failed in the container: {complaint}").into()),
     }
@@ -74,13 +74,13 @@ mod tests {
     #[test]
     fn only_the_same_choice_or_a_refusal_will_do() {
         let check = |inside: Option<&str>, complaint: &str, expect: Option<Answer>| {
-            let outside = "embedded archive: x\ntaken: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n";
+            let outside = "embedded archive: x\nselected: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n";
             assert_eq!(judge(outside, inside, complaint).ok(), expect, "{inside:?} {complaint}");
         };
-        check(Some("taken: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n"), "", Some(Answer::Same));
-        check(Some("taken: 9 bytes of debian/12/x86_64/6.1.0-8-amd64\n"), "", None);
+        check(Some("selected: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n"), "", Some(Answer::Same));
+        check(Some("selected: 9 bytes of debian/12/x86_64/6.1.0-8-amd64\n"), "", None);
         check(Some("nothing\n"), "", None);
-        check(None, "execwatch: no btf for kernel 6.1.0-9-amd64 (x): no entry", Some(Answer::Refused));
+        check(None, "execwatch: no BTF for kernel 6.1.0-9-amd64 (x): no entry", Some(Answer::Refused));
         check(None, "unshare: cannot change root filesystem propagation: x", Some(Answer::NoRoot));
         check(None, "chroot: no such file", None);
     }

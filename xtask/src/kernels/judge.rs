@@ -132,7 +132,7 @@ impl Verdict {
     /// The choice of BTF is the expected one, directly and in a container.
     fn chosen(&mut self, parts: &Parts<'_>, expect: &Expect) {
         let release = expect.kernel.release();
-        let missing = "no entry of this release";
+        let missing = "no entry for this release";
         match &expect.answer {
             Answer::Entry { .. } => self.answered(parts, "explain", expect),
             Answer::Inferred { neighbours, .. } => {
@@ -140,7 +140,7 @@ impl Verdict {
                 self.answered(parts, "explain-opted-in", expect);
             }
             Answer::Refused { neighbours } => {
-                let apart = "not between two kernels of its series with one btf";
+                let apart = "not between two kernels of its series with identical BTFs";
                 self.refused(parts, "explain", missing, release, neighbours);
                 self.refused(parts, "explain-opted-in", apart, release, neighbours);
                 self.refused(parts, "explain-container", apart, release, neighbours);
@@ -176,8 +176,9 @@ impl Verdict {
             Ok((lines, status)) => {
                 self.require(status == 1, || format!("{part} ends with status {status}, not refused"));
                 let said = lines.last().copied().unwrap_or_default();
-                let head = format!("execwatch: no btf for kernel {release} (");
-                let nearest = said.split_once("; nearest: ").map_or("", |(_, nearest)| nearest);
+                let head = format!("execwatch: no BTF for kernel {release} (");
+                let tail = said.split_once("; nearest: ").map_or("", |(_, tail)| tail);
+                let nearest = tail.split("; ").next().unwrap_or_default();
                 let named: Vec<&str> = nearest.split(", ").collect();
                 let right = said.starts_with(&head)
                     && said.contains(reason)
@@ -222,14 +223,14 @@ impl Verdict {
 fn source(lines: &[&str], expect: &Expect) -> Result<String, String> {
     let own = &expect.kernel;
     let (blob_len, taken, why, how) = match &expect.answer {
-        Answer::Entry { blob_len } => (*blob_len, own, format!("{own} is this kernel"), ""),
+        Answer::Entry { blob_len } => (*blob_len, own, format!("matched {own} exactly"), ""),
         Answer::Inferred { neighbours: [before, after], blob_len } => {
-            let why = format!("inferred: between {before} and {after}, which have one btf");
+            let why = format!("inferred: between {before} and {after}, which have identical BTFs");
             (*blob_len, before, why, ", nearest match")
         }
         Answer::Refused { .. } => return Err("answered where it was to be refused".to_owned()),
     };
-    let taken = format!("taken: {blob_len} bytes of {taken}");
+    let taken = format!("selected: {blob_len} bytes of {taken}");
     let Some((last, steps)) = lines.split_last() else { return Err("nothing was printed".to_owned()) };
     if *last != taken {
         return Err(format!("{last:?} instead of {taken:?}"));
@@ -238,7 +239,7 @@ fn source(lines: &[&str], expect: &Expect) -> Result<String, String> {
     if source != "embedded archive" || !reasons.split("; ").any(|reason| reason == why) {
         return Err(format!("{:?} where the archive's {why:?} was to be", steps.last()));
     }
-    if !steps.iter().any(|step| step.starts_with("kernel's sysfs btf: ") && step.contains("No such file")) {
+    if !steps.iter().any(|step| step.starts_with("sysfs: ") && step.contains("No such file")) {
         return Err("the kernel's own BTF was not looked for, or is not hidden".to_owned());
     }
     Ok(format!("{source}{how}"))

@@ -1,4 +1,4 @@
-//! Loader: the found BTF as the loaders take it, a path for libbpf and bytes for aya.
+//! Host BTF: the found BTF as loaders take it, a path for libbpf and bytes for aya.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -6,18 +6,20 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::handle::Handle;
-use crate::{How, KernelId, elf};
+use crate::elf;
+use crate::kernel_id::KernelId;
+use crate::select::How;
+use crate::unpacked_file::UnpackedFile;
 
-/// Where a BTF came from, in the order in which the sources are asked.
+/// A source of BTF; they are searched in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Source {
-    /// The file that the app or the variable `BTFGEN_BTF` names.
+    /// The file that the app or the environment variable `BTFGEN_BTF` names.
     Override,
-    /// `/sys/kernel/btf/vmlinux`, the kernel's own.
+    /// `/sys/kernel/btf/vmlinux`, the kernel's own BTF.
     Sysfs,
-    /// A kernel image with BTF, where libbpf looks for it.
+    /// A kernel image with BTF in one of libbpf's search paths.
     KernelFile,
     /// A folder on disk in the hub's layout.
     Folder,
@@ -27,45 +29,37 @@ pub enum Source {
     Archive,
 }
 
-impl Source {
-    fn name(self) -> &'static str {
-        match self {
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Override => "override file",
-            Self::Sysfs => "kernel's sysfs btf",
+            Self::Sysfs => "sysfs",
             Self::KernelFile => "kernel image",
             Self::Folder => "folder",
             Self::Tree => "embedded tree",
             Self::Archive => "embedded archive",
-        }
+        })
     }
 }
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// One source that was asked, and what came of it.
+/// The outcome of searching one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The source.
     pub source: Source,
-    /// What came of it.
+    /// What was found in it, or why nothing.
     pub outcome: String,
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.source.name())?;
-        f.write_str(": ")?;
-        f.write_str(&self.outcome)
+        write!(f, "{}: {}", self.source, self.outcome)
     }
 }
 
 /// The BTF of the running kernel, ready for a loader.
 ///
-/// The path stays valid as long as this value lives, in forked children too.
+/// The path is valid as long as this value lives, in threads and forked children too.
 #[derive(Debug)]
 pub struct HostBtf {
     pub(crate) source: Source,
@@ -75,28 +69,33 @@ pub struct HostBtf {
     pub(crate) steps: Vec<Step>,
 }
 
+/// Where the BTF of a [`HostBtf`] is.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// The loader finds it by itself.
+    /// In sysfs, where every loader finds it.
     Sysfs,
-    /// A file of the machine.
+    /// In a file of the machine.
     File { path: PathBuf, btf: Vec<u8> },
-    /// Unpacked into a file of ours, unless only bytes were asked for.
-    Unpacked { handle: Option<Handle>, btf: Vec<u8> },
+    /// In memory, and in a file unless only bytes were requested.
+    Unpacked { file: Option<UnpackedFile>, btf: Vec<u8> },
 }
 
 impl HostBtf {
-    /// The path to give to libbpf as `btf_custom_path`; `None` when the kernel brings its own BTF in sysfs, where
-    /// every loader finds it.
+    /// The path for libbpf's `btf_custom_path`.
+    ///
+    /// `None` if the kernel has its own BTF in sysfs, where every loader finds it, or with
+    /// [`Finder::bytes_only`](crate::Finder::bytes_only).
     pub fn path(&self) -> Option<&Path> {
         match &self.content {
             Content::Sysfs => None,
             Content::File { path, .. } => Some(path),
-            Content::Unpacked { handle, .. } => handle.as_ref().map(Handle::path),
+            Content::Unpacked { file, .. } => file.as_ref().map(UnpackedFile::path),
         }
     }
 
-    /// The BTF to give to a loader that takes bytes, such as aya; `None` when the kernel brings its own in sysfs.
+    /// The BTF for a loader that takes bytes, such as aya.
+    ///
+    /// `None` if the kernel has its own BTF in sysfs, where every loader finds it.
     pub fn bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Sysfs => None,
@@ -104,14 +103,14 @@ impl HostBtf {
         }
     }
 
-    /// The kernel whose BTF this is; `None` for an override, and for a kernel's own when its id is not known.
+    /// The kernel that this BTF describes; `None` for an override file, and for the kernel's own BTF if its id is unknown.
     ///
-    /// For an inferred BTF ([`How::Nearest`]) it is the known kernel below the host's.
+    /// For an inferred BTF ([`How::Nearest`]), it is the kernel below the host's.
     pub fn kernel_id(&self) -> Option<&KernelId> {
         self.kernel.as_ref()
     }
 
-    /// Where it came from.
+    /// The source that had it.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -121,7 +120,7 @@ impl HostBtf {
         &self.how
     }
 
-    /// The sources that were asked, in order, the last being the one that had it.
+    /// The searched sources in order; the last one had the BTF.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -131,13 +130,16 @@ impl HostBtf {
         explain(&self.steps)
     }
 
-    /// Writes an ELF file whose `.BTF` section is this BTF, for tools that look for `/boot/vmlinux-<release>` and
-    /// cannot be given a path; the file appears whole or not at all.
+    /// Writes an ELF file whose `.BTF` section is this BTF, whole or not at all.
+    ///
+    /// It is for tools that look for `/boot/vmlinux-<release>` and take no path.
     ///
     /// # Errors
-    /// When the kernel brings its own BTF in sysfs, so that there is nothing to install, or the file cannot be written.
+    /// If the kernel has its own BTF in sysfs, so that there is nothing to install, or if the file cannot be written.
     pub fn install_elf(&self, path: &Path) -> io::Result<()> {
-        let btf = self.bytes().ok_or_else(|| io::Error::other("the kernel brings its own btf in sysfs"))?;
+        let btf = self
+            .bytes()
+            .ok_or_else(|| io::Error::other("nothing to install: the kernel has its own BTF in sysfs"))?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.new", std::process::id()));
         let temporary = Path::new(&temporary);
@@ -150,14 +152,8 @@ impl HostBtf {
     }
 }
 
+/// The steps as text, a line each, whatever control characters a file name or an error contains.
 pub(crate) fn explain(steps: &[Step]) -> String {
-    let mut text = String::new();
-    for step in steps {
-        text.push_str(step.source.name());
-        text.push_str(": ");
-        // One line a step, whatever an error or a file's name holds.
-        text.extend(step.outcome.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        text.push('\n');
-    }
-    text
+    let line = |step: &Step| step.to_string().replace(char::is_control, " ") + "\n";
+    steps.iter().map(line).collect()
 }

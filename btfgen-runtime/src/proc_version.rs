@@ -1,43 +1,41 @@
-//! Banner: what `/proc/version` says of a kernel: who built it where, with which compiler, and `uname -v`.
+//! `/proc/version`, taken apart: who built the kernel, on which host, with which compiler, and `uname -v`.
 
-use crate::text::{cut, find, trim};
-
-/// The parts of `Linux version <release> (<user>@<host>) (<compiler>) <uname -v> [(<signature>)]`.
+/// The parts of `Linux version <release> (<user>@<host>) (<compiler>) <uname -v>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Banner<'a> {
+pub(crate) struct ProcVersion<'a> {
     pub(crate) release: &'a str,
     pub(crate) user: &'a str,
     pub(crate) host: &'a str,
+    /// Empty in the oldest form, which has no compiler.
     pub(crate) compiler: &'a str,
-    /// `uname -v`, from its `#` on.
-    pub(crate) version: &'a str,
+    /// `uname -v`, which begins with `#`; in the kernel's log, Ubuntu's signature follows.
+    pub(crate) uname_version: &'a str,
 }
 
-impl<'a> Banner<'a> {
-    /// Takes a banner apart (format: `linux_banner` in the kernel's `init/version.c`); `None` when it is another text.
-    #[inline(never)]
+impl<'a> ProcVersion<'a> {
+    /// Parses the text of `/proc/version`, see `linux_banner` in the kernel's `init/version.c`.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        let (release, rest) = cut(trim(text).strip_prefix("Linux version ")?, " ")?;
-        let (builder, rest) = parenthesized(rest)?;
-        let (user, host) = cut(builder, "@")?;
-        let (compiler, rest) = parenthesized(rest).unwrap_or(("", rest));
-        Some(Self { release, user, host, compiler, version: rest.get(find(rest, "#")?..).map(trim)? })
+        let (release, rest) = text.trim().strip_prefix("Linux version ")?.split_once(' ')?;
+        let (builder, rest) = split_parentheses(rest)?;
+        let (user, host) = builder.split_once('@')?;
+        let (compiler, rest) = split_parentheses(rest).unwrap_or(("", rest));
+        let uname_version = rest.get(rest.find('#')?..)?.trim();
+        Some(Self { release, user, host, compiler, uname_version })
     }
 }
 
-/// The text in the parentheses at the front, which may hold others, and what follows.
-#[inline(never)]
-fn parenthesized(text: &str) -> Option<(&str, &str)> {
-    let text = trim(text).strip_prefix('(')?;
+/// Splits a text that begins with `(`: what is inside the parentheses, which may be nested, and what follows.
+fn split_parentheses(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim().strip_prefix('(')?;
     let mut depth = 1;
-    for (at, byte) in text.bytes().enumerate() {
+    for (offset, byte) in text.bytes().enumerate() {
         match byte {
             b'(' => depth += 1,
             b')' => depth -= 1,
             _ => {}
         }
         if depth == 0 {
-            return Some((text.get(..at)?, text.get(at + 1..)?));
+            return Some((text.get(..offset)?, text.get(offset + 1..)?));
         }
     }
     None
@@ -48,9 +46,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn banners_come_apart() {
+    fn parses_or_refuses() {
         let check = |text: &str, expect: Option<[&str; 5]>| {
-            let got = Banner::parse(text).map(|b| [b.release, b.user, b.host, b.compiler, b.version]);
+            let got =
+                ProcVersion::parse(text).map(|p| [p.release, p.user, p.host, p.compiler, p.uname_version]);
             assert_eq!(got, expect, "{text}");
         };
         check(

@@ -1,0 +1,129 @@
+//! Finder: the options of a search for the host's BTF.
+
+mod error;
+mod search;
+
+use std::path::PathBuf;
+
+pub use error::{Error, NotFound, Stale};
+
+use crate::embed::embedded_archive;
+use crate::host::Host;
+use crate::host_btf::{HostBtf, Source};
+use search::Options;
+
+/// Finds the BTF of the host's kernel; [`crate::btf_for_host`] is `Finder::embedded().find()`.
+///
+/// ```no_run
+/// use btfgen_runtime::{Finder, Source};
+/// // As Inspektor Gadget does: files in the image, the host's root at /host.
+/// let btf = Finder::new().folder("/btfs").host_root("/host").skip(Source::Override).find()?;
+/// println!("{}", btf.explain());
+/// # Ok::<(), btfgen_runtime::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct Finder<'a> {
+    host: Option<Host>,
+    options: Options<'a>,
+}
+
+impl<'a> Finder<'a> {
+    /// Searches the machine's own sources only.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Searches the machine's own sources and the archive that [`crate::embed!`] embedded.
+    #[inline]
+    pub fn embedded() -> Self {
+        Self::new().archive(embedded_archive())
+    }
+
+    /// Searches an archive, after all other sources.
+    pub fn archive(mut self, bytes: &'a [u8]) -> Self {
+        self.options.archive = Some(bytes);
+        self
+    }
+
+    /// Checks that the archive was built for an object, given as the bytes of its ELF file; may be called for several.
+    ///
+    /// The archive is checked even if another source has the BTF. So a forgotten rebuild is noticed on every machine, and
+    /// not only on those whose kernels have no BTF. Folders and trees contain no digests and are not checked.
+    ///
+    /// ```no_run
+    /// let object = std::fs::read("program.bpf.o")?;
+    /// let archive = std::fs::read("btfgen.archive")?;
+    /// let btf = btfgen_runtime::Finder::new().archive(&archive).for_object(&object).find()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn for_object(mut self, object: &'a [u8]) -> Self {
+        self.options.objects.push(object);
+        self
+    }
+
+    /// Searches a folder tree that `include_dir!` embedded.
+    #[cfg(feature = "include-dir")]
+    pub fn tree(mut self, dir: &'a include_dir::Dir<'a>) -> Self {
+        self.options.tree = Some(dir);
+        self
+    }
+
+    /// Searches a folder on disk in the hub's layout, `<folder>/<distro>/<version>/<arch>/<release>.btf`.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.folder = Some(folder.into());
+        self
+    }
+
+    /// Uses this BTF file instead of all other sources, and instead of the one that `BTFGEN_BTF` names.
+    pub fn override_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.options.override_file = Some(file.into());
+        self
+    }
+
+    /// Finds the BTF of this host instead of the running machine's.
+    pub fn host(mut self, host: Host) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// Sets where this container sees the host's root; the default is the value of `BTFGEN_HOST_ROOT`.
+    pub fn host_root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.host_root = Some(folder.into());
+        self
+    }
+
+    /// Looks for the machine's files below this folder instead of `/`, as tests and image builders do.
+    pub fn root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.root = folder.into();
+        self
+    }
+
+    /// Skips a source.
+    pub fn skip(mut self, source: Source) -> Self {
+        self.options.skipped.push(source);
+        self
+    }
+
+    /// Uses a neighbor's BTF if the kernel has none and the kernels just below and above have identical BTFs.
+    pub fn infer_nearest(mut self, yes: bool) -> Self {
+        self.options.infer_nearest = yes;
+        self
+    }
+
+    /// Creates no file, for apps that use [`HostBtf::bytes`] only; [`HostBtf::path`] is `None` for unpacked BTFs.
+    pub fn bytes_only(mut self, yes: bool) -> Self {
+        self.options.bytes_only = yes;
+        self
+    }
+
+    /// Searches the sources in order: override file, sysfs, kernel images, folder, embedded tree, embedded archive.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no source has a BTF that is known to be the host kernel's. Other errors if the archive was
+    /// not built for an object, if a named override file cannot be used, if the archive is malformed, or if no file can be
+    /// created for libbpf.
+    pub fn find(self) -> Result<HostBtf, Error> {
+        search::search(&self.options, self.host)
+    }
+}

@@ -1,0 +1,96 @@
+//! Reads the host: uname, `/proc/version` and os-release, also from inside a container.
+
+use std::env;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::host::Host;
+use crate::os_release::{self, OsRelease};
+use crate::{environment, fs};
+
+/// Where containers usually mount the host's root.
+const HOST_MOUNTS: [&str; 4] = ["host", "hostfs", "rootfs", "host/root"];
+
+impl Host {
+    /// Reads the running machine.
+    pub fn current() -> Self {
+        Self::read(Path::new("/"), None)
+    }
+
+    /// Reads the running machine from a container that sees the host's root file system at `host_root`.
+    pub fn current_in(host_root: &Path) -> Self {
+        Self::read(Path::new("/"), Some(host_root))
+    }
+
+    /// Reads the machine, with `root` in place of `/`.
+    pub(crate) fn read(root: &Path, host_root: Option<&Path>) -> Self {
+        let uname = rustix::system::uname();
+        let release = uname.release().to_string_lossy().into_owned();
+        let local_os_release = read_os_release(root);
+        let os_release = host_os_release(root, host_root, &release)
+            .or_else(|| local_os_release.clone().filter(|_| is_installed_from(root, &release)));
+        Self {
+            version: uname.version().to_string_lossy().into_owned(),
+            machine: uname.machine().to_string_lossy().into_owned(),
+            proc_version: read_text(&root.join("proc/version")),
+            version_signature: read_text(&root.join("proc/version_signature")),
+            os_release,
+            local_os_release,
+            release,
+        }
+    }
+
+    /// The host's root file system, as named by the app or the environment.
+    pub(crate) fn named_root(host_root: Option<&Path>) -> Option<PathBuf> {
+        match host_root {
+            Some(root) => Some(root.to_owned()),
+            None => environment::trusted(environment::HOST_ROOT).map(PathBuf::from),
+        }
+    }
+}
+
+/// The host's os-release: named by the environment, below the named host root, or below a usual mount of it.
+fn host_os_release(root: &Path, host_root: Option<&Path>, release: &str) -> Option<OsRelease> {
+    if let Some(file) = environment::trusted(environment::OS_RELEASE) {
+        return parse_os_release(Path::new(&file));
+    }
+    if let Some(mount) = Host::named_root(host_root) {
+        return read_os_release(&mount);
+    }
+    let in_container = is_in_container(root);
+    HOST_MOUNTS
+        .iter()
+        .map(|mount| root.join(mount))
+        .filter(|mount| in_container || is_installed_from(mount, release))
+        .find_map(|mount| read_os_release(&mount))
+}
+
+fn is_in_container(root: &Path) -> bool {
+    root.join("run/.containerenv").exists()
+        || root.join(".dockerenv").exists()
+        || env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+/// Whether the running kernel was installed from a root file system: its modules are on the same device as os-release.
+///
+/// If the host's `/lib/modules` is mounted into a container, they are on different devices.
+fn is_installed_from(root: &Path, release: &str) -> bool {
+    let device = |path: &str| root.join(path).metadata().ok().map(|metadata| metadata.dev());
+    let os_release = device("etc/os-release");
+    os_release.is_some() && os_release == device(&format!("lib/modules/{release}/modules.dep"))
+}
+
+fn read_os_release(root: &Path) -> Option<OsRelease> {
+    parse_os_release(&root.join("etc/os-release"))
+        .or_else(|| parse_os_release(&root.join("usr/lib/os-release")))
+}
+
+fn parse_os_release(path: &Path) -> Option<OsRelease> {
+    read_text(path).map(|text| OsRelease::parse(&text))
+}
+
+/// The start of a file; bytes that are not UTF-8 are replaced.
+fn read_text(path: &Path) -> Option<String> {
+    let bytes = fs::read_up_to(path, os_release::MAX_BYTES as u64).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,202 @@
+//! Unpacked file: gives a BTF a path for as long as a loader needs it, readable by nobody else if possible.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{MemfdFlags, OFlags, SealFlags};
+use rustix::io::Errno;
+
+use crate::environment;
+
+/// A file that is gone when this is dropped and, but for [`Kind::Private`], when the process ends.
+#[derive(Debug)]
+pub(crate) struct UnpackedFile {
+    path: PathBuf,
+    /// Held for what dropping it does.
+    _owner: Owner,
+}
+
+#[derive(Debug)]
+enum Owner {
+    /// A file without a name, which exists while it is open.
+    OpenFile { _file: File },
+    /// The folder of a named file.
+    Folder { _folder: PrivateFolder },
+}
+
+/// The kinds of files, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A sealed memfd, which nobody can change.
+    Memfd,
+    /// A file without a name, for kernels without memfd.
+    Unnamed,
+    /// A file in a private folder, for hosts without /proc.
+    Private,
+}
+
+impl UnpackedFile {
+    /// Writes a file of the first kind that works.
+    ///
+    /// # Errors
+    /// The last kind's error if none works.
+    pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
+        Self::of_kind(Kind::Memfd, bytes)
+            .or_else(|_| Self::of_kind(Kind::Unnamed, bytes))
+            .or_else(|_| Self::of_kind(Kind::Private, bytes))
+    }
+
+    fn of_kind(kind: Kind, bytes: &[u8]) -> io::Result<Self> {
+        match kind {
+            Kind::Memfd => memfd(bytes),
+            Kind::Unnamed => in_temporary_folder(|folder| unnamed(folder, bytes)),
+            Kind::Private => in_temporary_folder(|folder| private(folder, bytes)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives an open file its path in /proc.
+    fn of_open_file(file: File) -> io::Result<Self> {
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        if path.metadata()?.len() != file.metadata()?.len() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(Self { path, _owner: Owner::OpenFile { _file: file } })
+    }
+}
+
+fn memfd(bytes: &[u8]) -> io::Result<UnpackedFile> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know NOEXEC_SEAL; later ones require it if vm.memfd_noexec is 2.
+    let fd = match rustix::fs::memfd_create("btfgen", flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create("btfgen", flags)?,
+        result => result?,
+    };
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    UnpackedFile::of_open_file(file)
+}
+
+fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<UnpackedFile> {
+    let flags = OFlags::TMPFILE.bits() as i32;
+    let mut file = OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(flags).open(folder)?;
+    file.write_all(bytes)?;
+    UnpackedFile::of_open_file(file)
+}
+
+/// Writes a file of mode 0600 in a new folder of mode 0700, in which nobody else can replace it.
+fn private(folder: &Path, bytes: &[u8]) -> io::Result<UnpackedFile> {
+    let folder = PrivateFolder::new_in(folder)?;
+    let path = folder.file();
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+    Ok(UnpackedFile { path, _owner: Owner::Folder { _folder: folder } })
+}
+
+/// A folder of one file, both removed on drop, but not by a forked child.
+#[derive(Debug)]
+struct PrivateFolder {
+    path: PathBuf,
+    process: u32,
+}
+
+impl PrivateFolder {
+    fn new_in(parent: &Path) -> io::Result<Self> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        const ATTEMPTS: u32 = 64;
+        let process = std::process::id();
+        for _ in 0..ATTEMPTS {
+            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let path = parent.join(format!("btfgen-{process}-{number}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                // Left behind by another process that had this id.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                result => return result.map(|()| Self { path, process }),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path.join("vmlinux.btf")
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        if std::process::id() == self.process {
+            let _ = fs::remove_file(self.file());
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Tries the folders for temporary files; those that the environment names only if it is trusted.
+fn in_temporary_folder(write: impl Fn(&Path) -> io::Result<UnpackedFile>) -> io::Result<UnpackedFile> {
+    let named = ["XDG_RUNTIME_DIR", "TMPDIR"].into_iter().filter_map(environment::trusted).map(PathBuf::from);
+    let usual = ["/run", "/dev/shm", "/tmp", "/var/tmp"].map(PathBuf::from);
+    let mut result = Err(ErrorKind::NotFound.into());
+    for folder in named.chain(usual) {
+        result = write(&folder);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn every_kind_has_a_path_that_reads_the_bytes() {
+        let bytes = vec![7u8; 100_000];
+        for kind in [Kind::Memfd, Kind::Unnamed, Kind::Private] {
+            let (one, two) = (
+                UnpackedFile::of_kind(kind, &bytes).unwrap(),
+                UnpackedFile::of_kind(kind, b"other").unwrap(),
+            );
+            assert_ne!(one.path(), two.path());
+            assert_eq!(fs::read(one.path()).unwrap(), bytes, "{kind:?}");
+            assert_eq!(fs::read(two.path()).unwrap(), b"other", "{kind:?}");
+            let path = one.path().to_owned();
+            std::thread::scope(|scope| {
+                scope.spawn(|| assert_eq!(fs::read(&path).unwrap(), bytes));
+            });
+        }
+    }
+
+    #[test]
+    fn a_memfd_is_sealed() {
+        let unpacked = UnpackedFile::of_kind(Kind::Memfd, b"btf").unwrap();
+        let Owner::OpenFile { _file: file } = &unpacked._owner else { panic!("not a memfd") };
+        let seals = rustix::fs::fcntl_get_seals(file).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL));
+        assert!((&*file).write_all(b"x").is_err());
+        // Opening it anew gives no way around the seals either.
+        let reopened = OpenOptions::new().write(true).open(unpacked.path());
+        assert!(reopened.and_then(|mut file| file.write_all(b"x")).is_err());
+        assert_eq!(fs::read(unpacked.path()).unwrap(), b"btf");
+    }
+
+    #[test]
+    fn a_private_file_is_private_and_removed() {
+        let unpacked = UnpackedFile::of_kind(Kind::Private, b"btf").unwrap();
+        let file = unpacked.path().to_owned();
+        let folder = file.parent().unwrap().to_owned();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(&folder)), (0o600, 0o700));
+        drop(unpacked);
+        assert!(!file.exists() && !folder.exists());
+    }
+}
