@@ -9,8 +9,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use btfgen_core::btf::{Endian, Kind, Writer};
 use btfgen_build::{Config, Error, ErrorKind, Report};
+use btfgen_core::btf::{Endian, Kind, Writer};
 use elf::{EM_BPF, Parts};
 
 /// A package of one object and one kernel, both good unless told otherwise.

@@ -1,153 +1,88 @@
-//! Digest: equal for objects that ask for the same, whatever else differs, and another for any that do not.
+//! Digest: equal for objects with the same types and relocations, and different for any others.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use btfgen_core::btf::{Endian, Kind, Writer};
+use btfgen_core::btf::Endian;
 use btfgen_core::hub::KernelFilter;
+use btfgen_core::object::Object;
 use btfgen_core::pipeline::OnFailure;
 use btfgen_core::{archive, pipeline};
-use btfgen_runtime::{Archive, ObjectDigest};
+use btfgen_runtime::{Archive, ObjectDigest, ObjectError};
 
 #[path = "common/elf.rs"]
 mod elf;
 
-/// One object, in all that the table below changes.
-struct Shape {
-    endian: Endian,
-    root: (Kind, &'static str, u32),
-    /// The root's first member: name, offset and size in bits.
-    first: (&'static str, u32, u8),
-    /// Whether the first member's type is behind a typedef and a modifier.
-    wrapped: bool,
-    int_size: u32,
-    array_len: u32,
-    enumerator: (&'static str, u64),
-    /// Name and member of a struct behind a pointer.
-    pointee: (&'static str, &'static str),
-    /// Kind and access string.
-    relocations: Vec<(u32, &'static str)>,
-    /// Types that nothing refers to, before all others.
-    unused: u32,
-    /// Instructions before the first that is relocated.
-    insns: u32,
-    lines: bool,
+/// FNV-1a, written down once more.
+fn fnv(bytes: &[u8]) -> [u8; 8] {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes()
 }
 
-impl Shape {
-    fn new() -> Self {
-        Self {
-            endian: Endian::Little,
-            root: (Kind::Struct, "task_struct", 40),
-            first: ("pid", 0, 0),
-            wrapped: false,
-            int_size: 4,
-            array_len: 3,
-            enumerator: ("ON", 1),
-            pointee: ("mm_struct", "pgd"),
-            relocations: vec![(0, "0:0"), (2, "0:1"), (0, "0:2:1"), (8, "0")],
-            unused: 0,
-            insns: 0,
-            lines: false,
+#[test]
+fn is_a_hash_of_the_two_sections_bytes() {
+    let check = |endian, btf: Option<&[u8]>, ext: Option<&[u8]>, symbols: (&[u8], &[u32])| {
+        let object = elf::Parts { endian, machine: elf::EM_BPF, btf, ext, symbols }.to_bytes();
+        let expect = match (btf, ext) {
+            (Some(btf), ext) => {
+                let bytes = [btf, ext.unwrap_or_default()].concat();
+                Ok(ObjectDigest::from_bytes(fnv(&bytes)))
+            }
+            (None, _) => Err(ObjectError::NoBtf),
+        };
+        assert_eq!(ObjectDigest::of(&object), expect, "{btf:?} {ext:?}");
+        // Damage elsewhere has no effect on it, and a file that is cut off is an error.
+        assert_eq!(ObjectDigest::of(&[object.as_slice(), &[0; 64]].concat()), expect);
+        for len in 0..object.len() {
+            let cut = ObjectDigest::of(&object[..len]);
+            assert!(cut.is_err(), "cut to {len} bytes: {cut:?}");
+        }
+    };
+    for endian in [Endian::Little, Endian::Big] {
+        for btf in [None, Some(&b""[..]), Some(b"types")] {
+            for ext in [None, Some(&b""[..]), Some(b"relocations")] {
+                check(endian, btf, ext, (&[], &[]));
+                check(endian, btf, ext, (b"other\0", &[0]));
+            }
         }
     }
+}
 
-    fn digest(&self) -> ObjectDigest {
-        let mut btf = Writer::new(self.endian);
-        for _ in 0..self.unused {
-            btf.float(b"unused", 8).unwrap();
-        }
-        let int = btf.int(b"int", self.int_size, 1, 0, 32).unwrap();
-        let mut first = int;
-        if self.wrapped {
-            first = btf.reference(Kind::Const, b"", first).unwrap();
-            first = btf.reference(Kind::Typedef, b"pid_t", first).unwrap();
-        }
-        let member = (self.pointee.1.as_bytes(), int, 0, 0);
-        let pointee =
-            btf.composite(Kind::Struct, self.pointee.0.as_bytes(), 4, [member].into_iter()).unwrap();
-        let pointer = btf.reference(Kind::Ptr, b"", pointee).unwrap();
-        let array = btf.array(int, self.array_len).unwrap();
-        let value = (self.enumerator.0.as_bytes(), self.enumerator.1);
-        let state = btf.enumeration(b"state", 4, false, false, [value].into_iter()).unwrap();
-        let (kind, name, size) = self.root;
-        let members: [(&[u8], u32, u32, u8); 4] = [
-            (self.first.0.as_bytes(), first, self.first.1, self.first.2),
-            (b"mm", pointer, 64, 0),
-            (b"args", array, 128, 0),
-            (b"state", state, 224, 0),
-        ];
-        let root = btf.composite(kind, name.as_bytes(), size, members.into_iter()).unwrap();
-        let section = btf.string(elf::SECTION.as_bytes());
-        let mut records = Vec::new();
-        for (at, (kind, access)) in self.relocations.iter().enumerate() {
-            records.push([(self.insns + at as u32) * 8, root, btf.string(access.as_bytes()), *kind]);
-        }
-        let line = [0, btf.string(b"a.c"), btf.string(b"return 0;"), 7 << 10];
-        let lines = if self.lines { vec![(section, vec![line])] } else { Vec::new() };
-        let ext = elf::ext(self.endian, &lines, &[(section, records)]);
-        let object = elf::object(self.endian, &btf.finish().unwrap(), &ext);
-        // What the build takes and what the runtime takes is one.
-        let parsed = btfgen_core::object::Object::parse("made", &object).unwrap();
-        assert_eq!(Ok(parsed.digest()), ObjectDigest::of(&object));
-        parsed.digest()
+/// The sections' bytes of an object of the test suites, as the `object` crate finds them.
+#[test]
+fn build_and_runtime_take_the_same() {
+    use object::{Object as _, ObjectSection as _};
+    for path in ["el", "eb"].into_iter().flat_map(objects) {
+        let bytes = std::fs::read(&path).unwrap();
+        let digest = ObjectDigest::of(&bytes).unwrap();
+        assert_eq!(Object::parse("", &bytes).unwrap().digest(), digest, "{}", path.display());
+        let file = object::File::parse(bytes.as_slice()).unwrap();
+        let section = |name| file.section_by_name(name).map_or(&[][..], |section| section.data().unwrap());
+        assert_eq!(digest.to_bytes(), fnv(&[section(".BTF"), section(".BTF.ext")].concat()));
+        let text = digest.to_string();
+        assert_eq!(u64::from_str_radix(&text, 16).unwrap().to_be_bytes(), digest.to_bytes());
+        assert_eq!(text.len(), 16);
     }
 }
 
 #[test]
-fn is_of_what_the_relocations_ask_for() {
-    let of = |change: fn(&mut Shape)| {
-        let mut shape = Shape::new();
-        change(&mut shape);
-        shape.digest()
-    };
-    let base = of(|_| {});
-    let equal = |what: &str, change: fn(&mut Shape)| assert_eq!(of(change), base, "{what}");
-    equal("other instructions", |shape| shape.insns = 5);
-    equal("line info", |shape| shape.lines = true);
-    equal("other type ids", |shape| shape.unused = 3);
-    equal("another order", |shape| shape.relocations.reverse());
-    equal("a relocation repeated", |shape| shape.relocations.push((0, "0:0")));
-    equal("a typedef and a modifier on the way", |shape| shape.wrapped = true);
-    equal("a member behind a pointer", |shape| shape.pointee.1 = "vma");
-
-    let mut seen = vec![base];
-    let mut differs = |what: &str, change: fn(&mut Shape)| {
-        let digest = of(change);
-        assert!(!seen.contains(&digest), "{what}");
-        seen.push(digest);
-    };
-    differs("byte order", |shape| shape.endian = Endian::Big);
-    differs("the root's kind", |shape| shape.root.0 = Kind::Union);
-    differs("the root's name", |shape| shape.root.1 = "task_struct___old");
-    differs("the root's size", |shape| shape.root.2 = 48);
-    differs("a member's name", |shape| shape.first.0 = "tgid");
-    differs("a member's offset", |shape| shape.first.1 = 32);
-    differs("a bitfield", |shape| shape.first.2 = 8);
-    differs("a contained type's size", |shape| shape.int_size = 8);
-    differs("an array's length", |shape| shape.array_len = 4);
-    differs("an enumerator's name", |shape| shape.enumerator.0 = "OFF");
-    differs("an enumerator's value", |shape| shape.enumerator.1 = 2);
-    differs("the name behind a pointer", |shape| shape.pointee.0 = "mm");
-    differs("a relocation less", |shape| shape.relocations.truncate(3));
-    differs("a relocation more", |shape| shape.relocations.push((0, "0:3")));
-    differs("a relocation's kind", |shape| shape.relocations[0].0 = 1);
-    differs("an access", |shape| shape.relocations[0].1 = "1:0");
-    differs("no relocation", |shape| shape.relocations.clear());
-}
-
-/// More relocations than are remembered, met once, in another order, and again and again.
-#[test]
-fn holds_for_many_relocations() {
-    let of = |kinds: &mut dyn Iterator<Item = u32>| {
-        let relocations = kinds.map(|kind| (kind, "0:0")).collect();
-        Shape { relocations, ..Shape::new() }.digest()
-    };
-    let base = of(&mut (0..10_000));
-    assert_eq!(of(&mut (0..10_000).rev()), base);
-    assert_eq!(of(&mut (0..10_000).flat_map(|kind| [kind, 9_999 - kind, kind])), base);
-    assert_ne!(of(&mut (0..9_999)), base);
+fn every_byte_of_the_sections_counts() {
+    let (btf, ext) = (b"some types", b"some relocations");
+    let of = |btf: &[u8], ext: &[u8]| ObjectDigest::of(&elf::object(Endian::Little, btf, ext)).unwrap();
+    let base = of(btf, ext);
+    for bit in 0..8 * btf.len() {
+        let mut changed = *btf;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(of(&changed, ext), base, "bit {bit} of the types");
+    }
+    for bit in 0..8 * ext.len() {
+        let mut changed = *ext;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(of(btf, &changed), base, "bit {bit} of the relocations");
+    }
+    assert_ne!(of(btf, &ext[1..]), base);
+    assert_ne!(of(btf, b""), base);
 }
 
 fn testdata() -> PathBuf {
@@ -181,18 +116,14 @@ fn an_archive_has_the_digest_of_each_of_its_objects_and_of_no_other() {
     for path in rest {
         assert!(others.contains(&of(path)), "{}", path.display());
     }
-    // Those of the other byte order ask for the same of another kernel, unless they ask for nothing.
+    // The same sources compiled for the other byte order.
     for path in objects("eb") {
-        let asks = !btfgen_core::object::Object::parse("", &std::fs::read(&path).unwrap())
-            .unwrap()
-            .asks()
-            .is_empty();
-        assert!(!asks || !others.contains(&of(&path)), "{}", path.display());
+        assert!(!others.contains(&of(&path)), "{}", path.display());
     }
 }
 
-/// Compiles a source of the test suites after it was changed.
-fn compile(clang: &str, folder: &Path, change: &dyn Fn(&str) -> String, flags: &[&str]) -> ObjectDigest {
+/// Compiles a source of the test suites after it was changed, to a file in a folder.
+fn compile(clang: &str, folder: &Path, change: &dyn Fn(&str) -> String, flags: &[&str]) -> PathBuf {
     let suite = testdata().join("bpf");
     let source = std::fs::read_to_string(suite.join("opensnoop.bpf.c")).unwrap();
     let (from, to) = (folder.join("a.bpf.c"), folder.join("a.bpf.o"));
@@ -201,32 +132,35 @@ fn compile(clang: &str, folder: &Path, change: &dyn Fn(&str) -> String, flags: &
     command.args(["-target", "bpfel", "-O2", "-g", "-c"]).args(flags).arg("-I").arg(&suite);
     let output = command.arg(&from).arg("-o").arg(&to).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    ObjectDigest::of(&std::fs::read(to).unwrap()).unwrap()
+    to
 }
 
 #[test]
-fn holds_for_what_clang_makes() {
+fn of_what_clang_makes() {
     let clang = "clang-19";
     if Command::new(clang).arg("--version").output().is_err() {
         eprintln!("skipped: there is no {clang} here");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let of = |change: &dyn Fn(&str) -> String, flags: &[&str]| compile(clang, folder.path(), change, flags);
-    let base = of(&str::to_owned, &[]);
-    // The committed object is stripped of all but what a loader reads.
-    let committed = std::fs::read(testdata().join("objects/el/opensnoop.o")).unwrap();
-    assert_eq!(ObjectDigest::of(&committed), Ok(base));
-    let equal = |change: &dyn Fn(&str) -> String| assert_eq!(of(change, &[]), base);
-    equal(&|source| format!("/* Other lines. */\n\n{source}"));
-    equal(&|source| source.replace("name[64]", "name[32]"));
-    equal(&|source| {
-        format!(
-            "struct later {{ int a; }};\n{source}\nSEC(\"xdp\") int more(struct later *it) {{ return it->a; }}"
-        )
-    });
-    assert_eq!(of(&str::to_owned, &["-mcpu=v1"]), base);
-    let differs = |change: &dyn Fn(&str) -> String| assert_ne!(of(change, &[]), base);
+    let digest = |path: &Path| ObjectDigest::of(&std::fs::read(path).unwrap()).unwrap();
+    let of = |change: &dyn Fn(&str) -> String| digest(&compile(clang, folder.path(), change, &[]));
+    let base = of(&str::to_owned);
+    // Compiled again, and stripped of debug information.
+    let again = compile(clang, folder.path(), &str::to_owned, &[]);
+    assert_eq!(digest(&again), base);
+    let len = std::fs::metadata(&again).unwrap().len();
+    match Command::new("llvm-strip-19").arg("-g").arg(&again).status() {
+        Ok(status) => {
+            assert!(status.success());
+            assert!(std::fs::metadata(&again).unwrap().len() < len);
+            assert_eq!(digest(&again), base);
+        }
+        Err(error) => eprintln!("not stripped: {error}"),
+    }
+    let differs = |change: &dyn Fn(&str) -> String| assert_ne!(of(change), base);
     differs(&|source| source.replace("&task->flags", "&parent->tgid"));
     differs(&|source| source.replace("unsigned int flags;\n}", "unsigned long flags;\n}"));
+    // Line information is in `.BTF.ext`: an archive is made anew for a source whose lines have moved.
+    differs(&|source| format!("/* Other lines. */\n\n{source}"));
 }

@@ -1,6 +1,7 @@
 //! ELF: just enough of it to take a section out of a kernel image or an object, and to wrap a BTF into one.
 
 use std::io;
+use std::ops::Range;
 
 /// Largest BTF that is read, in bytes; a distribution's whole kernel has about 6 MB.
 pub(crate) const MAX_BTF: usize = 64 << 20;
@@ -11,14 +12,14 @@ const SHT_STRTAB: u32 = 3;
 const SHT_PROGBITS: u32 = 1;
 const SHF_COMPRESSED: u64 = 1 << 11;
 
-/// Whether bytes begin with a BTF header, in either byte order, whose sections lie within them.
+/// Whether bytes begin with a BTF header, in either byte order, whose sections are within them.
 pub(crate) fn is_btf(bytes: &[u8]) -> bool {
     let big = match bytes.get(..3) {
         Some([0x9f, 0xeb, 1]) => false,
         Some([0xeb, 0x9f, 1]) => true,
         _ => return false,
     };
-    let word = |at| number(bytes, at, 4, big);
+    let word = |offset| number(bytes, offset..offset + 4, big);
     let header = word(4).filter(|len| *len >= 24);
     let within = |offset, len| {
         let end = header?.checked_add(word(offset)?)?.checked_add(word(len)?)?;
@@ -42,7 +43,6 @@ pub(crate) fn btf_section(file: ReadAt<'_>) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When the file cannot be read, is no ELF file or is damaged; [`io::ErrorKind::NotFound`] when it has no such section.
-#[inline(never)]
 pub(crate) fn section(file: ReadAt<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
     let mut start = [0u8; 6];
     file(&mut start, 0)?;
@@ -62,132 +62,158 @@ struct Elf<'f> {
     big: bool,
 }
 
-/// Offset and length in the file, in bytes.
-type Place = (u64, u64);
+/// A part of the file, in bytes.
+struct Extent {
+    offset: u64,
+    len: u64,
+}
+
+/// The bytes of a header's field, in files of 32 and of 64 bits.
+struct Field {
+    narrow: Range<usize>,
+    wide: Range<usize>,
+}
+
+// Fields of the file's header, elf(5).
+const E_SHOFF: Field = Field { narrow: 0x20..0x24, wide: 0x28..0x30 };
+const E_SHENTSIZE: Field = Field { narrow: 0x2e..0x30, wide: 0x3a..0x3c };
+const E_SHNUM: Field = Field { narrow: 0x30..0x32, wide: 0x3c..0x3e };
+const E_SHSTRNDX: Field = Field { narrow: 0x32..0x34, wide: 0x3e..0x40 };
+// Fields of a section's header.
+const SH_NAME: Field = Field { narrow: 0..4, wide: 0..4 };
+const SH_FLAGS: Field = Field { narrow: 0x08..0x0c, wide: 0x08..0x10 };
+const SH_OFFSET: Field = Field { narrow: 0x10..0x14, wide: 0x18..0x20 };
+const SH_SIZE: Field = Field { narrow: 0x14..0x18, wide: 0x20..0x28 };
+const SH_LINK: Field = Field { narrow: 0x18..0x1c, wide: 0x28..0x2c };
+
+/// Stands for an index of the section names that does not fit into the file's header.
+const SHN_XINDEX: u64 = 0xffff;
 
 impl Elf<'_> {
-    /// A field of a header by its place and size in either class.
-    #[inline(never)]
-    fn field(&self, header: &[u8], narrow: (usize, usize), wide: (usize, usize)) -> io::Result<u64> {
-        let (at, size) = if self.wide { wide } else { narrow };
-        number(header, at, size, self.big).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    fn field(&self, header: &[u8], field: Field) -> io::Result<u64> {
+        let range = if self.wide { field.wide } else { field.narrow };
+        number(header, range, self.big).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    #[inline(never)]
-    fn take(&self, (offset, len): Place, max: usize) -> io::Result<Vec<u8>> {
-        let len = usize::try_from(len).ok().filter(|len| *len <= max).ok_or(io::ErrorKind::InvalidData)?;
+    fn take(&self, extent: Extent, max: usize) -> io::Result<Vec<u8>> {
+        let len =
+            usize::try_from(extent.len).ok().filter(|len| *len <= max).ok_or(io::ErrorKind::InvalidData)?;
         let mut bytes = vec![0; len];
-        (self.file)(&mut bytes, offset)?;
+        (self.file)(&mut bytes, extent.offset)?;
         Ok(bytes)
     }
 
-    fn place(&self, section: &[u8]) -> io::Result<Place> {
-        Ok((self.field(section, (0x10, 4), (0x18, 8))?, self.field(section, (0x14, 4), (0x20, 8))?))
+    fn extent(&self, section: &[u8]) -> io::Result<Extent> {
+        Ok(Extent { offset: self.field(section, SH_OFFSET)?, len: self.field(section, SH_SIZE)? })
     }
 
-    fn section(&self, wanted: &[u8]) -> io::Result<Option<Place>> {
-        let header = self.take((0, if self.wide { 64 } else { 52 }), 64)?;
-        let table = self.field(&header, (0x20, 4), (0x28, 8))?;
-        let size = self.field(&header, (0x2e, 2), (0x3a, 2))?;
-        let mut count = self.field(&header, (0x30, 2), (0x3c, 2))?;
-        let mut names = self.field(&header, (0x32, 2), (0x3e, 2))?;
-        if table == 0 || size < 40 {
+    fn section(&self, wanted: &[u8]) -> io::Result<Option<Extent>> {
+        let header = self.take(Extent { offset: 0, len: if self.wide { 64 } else { 52 } }, 64)?;
+        let offset = self.field(&header, E_SHOFF)?;
+        let size = self.field(&header, E_SHENTSIZE)?;
+        let mut count = self.field(&header, E_SHNUM)?;
+        let mut names = self.field(&header, E_SHSTRNDX)?;
+        if offset == 0 || size < 40 {
             return Ok(None);
         }
-        if count == 0 || names == 0xffff {
+        if count == 0 || names == SHN_XINDEX {
             // More than the header's fields can hold: the first section header has the numbers, elf(5).
-            let first = self.take((table, size), MAX_TABLE)?;
-            count = if count == 0 { self.field(&first, (0x14, 4), (0x20, 8))? } else { count };
-            names = if names == 0xffff { self.field(&first, (0x18, 4), (0x28, 4))? } else { names };
+            let first = self.take(Extent { offset, len: size }, MAX_TABLE)?;
+            count = if count == 0 { self.field(&first, SH_SIZE)? } else { count };
+            names = if names == SHN_XINDEX { self.field(&first, SH_LINK)? } else { names };
         }
-        let headers = self.take((table, size.saturating_mul(count)), MAX_TABLE)?;
+        let headers = self.take(Extent { offset, len: size.saturating_mul(count) }, MAX_TABLE)?;
         let mut sections = headers.chunks_exact(size as usize);
-        let Some(strings) = usize::try_from(names).ok().and_then(|at| sections.clone().nth(at)) else {
+        let Some(names) = usize::try_from(names).ok().and_then(|at| sections.clone().nth(at)) else {
             return Ok(None);
         };
-        let strings = self.take(self.place(strings)?, MAX_TABLE)?;
+        let names = self.take(self.extent(names)?, MAX_TABLE)?;
         let named = |section: &&[u8]| {
-            let name = number(section, 0, 4, self.big).and_then(|at| strings.get(at as usize..));
+            let name = self.field(section, SH_NAME).ok().and_then(|at| names.get(at as usize..));
             name.is_some_and(|name| name.starts_with(wanted))
         };
         let Some(section) = sections.find(named) else { return Ok(None) };
-        // Compressed sections are as good as none, to libbpf too.
-        let flags = self.field(section, (0x08, 4), (0x08, 8))?;
-        if flags & SHF_COMPRESSED == 0 { self.place(section).map(Some) } else { Ok(None) }
+        // To libbpf, too, a compressed section is a missing one.
+        let flags = self.field(section, SH_FLAGS)?;
+        if flags & SHF_COMPRESSED == 0 { self.extent(section).map(Some) } else { Ok(None) }
     }
 }
 
-/// A field of `size` bytes in either byte order.
-#[inline(never)]
-pub(crate) fn number(bytes: &[u8], at: usize, size: usize, big: bool) -> Option<u64> {
-    let field = bytes.get(at..at.checked_add(size)?)?;
+/// A number in either byte order.
+fn number(bytes: &[u8], range: Range<usize>, big: bool) -> Option<u64> {
+    let field = bytes.get(range)?;
     let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
     Some(if big { field.iter().fold(0, fold) } else { field.iter().rev().fold(0, fold) })
+}
+
+/// A file that is being written in a byte order.
+struct Output {
+    big: bool,
+    bytes: Vec<u8>,
+}
+
+impl Output {
+    fn push<const N: usize>(&mut self, little: [u8; N]) {
+        if self.big { self.bytes.extend(little.iter().rev()) } else { self.bytes.extend(little) }
+    }
+
+    fn halfword(&mut self, value: u16) {
+        self.push(value.to_le_bytes());
+    }
+
+    fn word(&mut self, value: u32) {
+        self.push(value.to_le_bytes());
+    }
+
+    fn long(&mut self, value: u64) {
+        self.push(value.to_le_bytes());
+    }
 }
 
 /// An ELF file with nothing but a `.BTF` section, of the BTF's byte order and 64 bits, as libbpf's `btf_parse_elf`
 /// and cilium/ebpf read it.
 pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
     const NAMES: &[u8] = b"\0.BTF\0.shstrtab\0";
+    const HEADER_LEN: u16 = 64;
+    const SECTION_LEN: u16 = 64;
     let big = btf.first() == Some(&0xeb);
-    let mut out = vec![0x7f, b'E', b'L', b'F', 2, 1 + u8::from(big), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut put = |value: u64, size: usize| {
-        let bytes = value.to_le_bytes();
-        let field = bytes.iter().take(size);
-        if big { out.extend(field.rev()) } else { out.extend(field) }
-    };
-    let btf_at = 64u64;
+    let btf_at = u64::from(HEADER_LEN);
     let names_at = btf_at + btf.len() as u64;
     let table_at = (names_at + NAMES.len() as u64).next_multiple_of(8);
-    // e_type ET_REL, e_machine EM_NONE, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, e_phentsize,
-    // e_phnum, e_shentsize, e_shnum, e_shstrndx
-    let header = [
-        (1, 2),
-        (0, 2),
-        (1, 4),
-        (0, 8),
-        (0, 8),
-        (table_at, 8),
-        (0, 4),
-        (64, 2),
-        (0, 2),
-        (0, 2),
-        (64, 2),
-        (3, 2),
-        (2, 2),
-    ];
-    for (value, size) in header {
-        put(value, size);
-    }
-    out.extend_from_slice(btf);
-    out.extend_from_slice(NAMES);
-    out.resize(table_at as usize + 64, 0);
-    let mut put = |value: u64, size: usize| {
-        let bytes = value.to_le_bytes();
-        let field = bytes.iter().take(size);
-        if big { out.extend(field.rev()) } else { out.extend(field) }
-    };
+    let ident = [0x7f, b'E', b'L', b'F', 2, 1 + u8::from(big), 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut out = Output { big, bytes: ident.to_vec() };
+    out.halfword(1); // e_type: ET_REL
+    out.halfword(0); // e_machine: EM_NONE
+    out.word(1); // e_version
+    out.long(0); // e_entry
+    out.long(0); // e_phoff
+    out.long(table_at); // e_shoff
+    out.word(0); // e_flags
+    out.halfword(HEADER_LEN); // e_ehsize
+    out.halfword(0); // e_phentsize
+    out.halfword(0); // e_phnum
+    out.halfword(SECTION_LEN); // e_shentsize
+    out.halfword(3); // e_shnum
+    out.halfword(2); // e_shstrndx
+    out.bytes.extend_from_slice(btf);
+    out.bytes.extend_from_slice(NAMES);
+    // Padding, and the first section header, which is empty.
+    out.bytes.resize(table_at as usize + usize::from(SECTION_LEN), 0);
     for (name, kind, offset, len) in
         [(1, SHT_PROGBITS, btf_at, btf.len()), (6, SHT_STRTAB, names_at, NAMES.len())]
     {
-        // sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize
-        let section = [
-            (name, 4),
-            (u64::from(kind), 4),
-            (0, 8),
-            (0, 8),
-            (offset, 8),
-            (len as u64, 8),
-            (0, 4),
-            (0, 4),
-            (1, 8),
-            (0, 8),
-        ];
-        for (value, size) in section {
-            put(value, size);
-        }
+        out.word(name); // sh_name
+        out.word(kind); // sh_type
+        out.long(0); // sh_flags
+        out.long(0); // sh_addr
+        out.long(offset); // sh_offset
+        out.long(len as u64); // sh_size
+        out.word(0); // sh_link
+        out.word(0); // sh_info
+        out.long(1); // sh_addralign
+        out.long(0); // sh_entsize
     }
-    out
+    out.bytes
 }
 
 #[cfg(test)]

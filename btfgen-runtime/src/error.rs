@@ -14,6 +14,8 @@ pub enum ArchiveError {
     Truncated,
     /// This part of the index is malformed.
     Index(&'static str),
+    /// The definitions that blobs are assembled from are malformed.
+    Definitions,
     /// The blob with this number is missing or malformed.
     Blob(usize),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for ArchiveError {
             ),
             Self::Truncated => f.write_str("truncated"),
             Self::Index(part) => write!(f, "malformed index ({part})"),
+            Self::Definitions => f.write_str("malformed definitions"),
             Self::Blob(number) => write!(f, "malformed blob {number}"),
         }
     }
@@ -44,10 +47,6 @@ pub enum ObjectError {
     Elf,
     /// The object has no `.BTF` section.
     NoBtf,
-    /// The `.BTF` section is malformed.
-    Btf,
-    /// The `.BTF.ext` section is malformed.
-    BtfExt,
 }
 
 impl fmt::Display for ObjectError {
@@ -56,8 +55,6 @@ impl fmt::Display for ObjectError {
         f.write_str(match self {
             Self::Elf => "not an ELF file, or malformed",
             Self::NoBtf => "no .BTF section; compile it with -g",
-            Self::Btf => "malformed .BTF section",
-            Self::BtfExt => "malformed .BTF.ext section",
         })
     }
 }

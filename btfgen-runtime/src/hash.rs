@@ -1,4 +1,4 @@
-//! Hash: 64-bit FNV-1a, which tells one thing from another where nobody gains by making them look alike.
+//! Hash: 64-bit FNV-1a, which guards against mistakes, not against somebody who makes two inputs collide.
 
 /// A running hash.
 pub(crate) struct Fnv(u64);
@@ -8,13 +8,14 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    pub(crate) fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.byte(byte);
+        }
     }
 
-    #[inline(never)]
-    pub(crate) fn word(&mut self, word: u64) {
-        word.to_le_bytes().into_iter().for_each(|byte| self.byte(byte));
+    pub(crate) fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
 
     pub(crate) fn finish(self) -> u64 {
@@ -23,14 +24,8 @@ impl Fnv {
 }
 
 /// 16 hexadecimal digits.
-#[inline(never)]
 pub(crate) fn hexadecimal(hash: u64) -> String {
-    let mut digits = String::with_capacity(16);
-    for nibble in (0..16).rev() {
-        let digit = (hash >> (4 * nibble)) as u8 & 15;
-        digits.push(char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }));
-    }
-    digits
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]
@@ -41,7 +36,7 @@ mod tests {
     fn is_fnv_1a() {
         let check = |text: &str, expect: &str| {
             let mut hash = Fnv::new();
-            text.bytes().for_each(|byte| hash.byte(byte));
+            hash.bytes(text.as_bytes());
             assert_eq!(hexadecimal(hash.finish()), expect, "{text}");
         };
         check("", "cbf29ce484222325");

@@ -30,6 +30,7 @@
 
 mod archive;
 mod catalog;
+mod definitions;
 mod digest;
 mod distro;
 mod elf;
@@ -38,7 +39,6 @@ mod environment;
 mod error;
 mod finder;
 mod fs;
-mod group;
 mod hash;
 mod host;
 mod host_btf;

@@ -1,18 +1,19 @@
-//! Unpack: one frame of the archive to bytes, never more than the index announces.
+//! Unpack: one zstd frame of the archive to bytes, never more than a limit.
 
-use crate::wire::ZSTD_MAGIC;
+use zstd::zstd_safe;
 
-/// Decodes a frame that the archive stores without its magic number to exactly `raw_len` bytes.
+/// Decodes a frame to at most `max` bytes, the number that its header states.
 ///
-/// `None` when the frame is damaged (its content checksum included) or holds more or less than that. Memory:
-/// `raw_len`, a copy of the frame, and the decoder's state of about 100 KB.
-pub(crate) fn frame(stored: &[u8], raw_len: usize) -> Option<Vec<u8>> {
-    let mut source = Vec::with_capacity(ZSTD_MAGIC.len() + stored.len());
-    source.extend_from_slice(&ZSTD_MAGIC);
-    source.extend_from_slice(stored);
-    let mut raw = Vec::with_capacity(raw_len);
-    zstd::zstd_safe::decompress(&mut raw, &source).ok()?;
-    (raw.len() == raw_len).then_some(raw)
+/// `None` when the frame is damaged (its content checksum included), states no length or a larger one. Memory: the
+/// decoded bytes, and the decoder's state of about 100 KB.
+pub(crate) fn frame(frame: &[u8], max: usize) -> Option<Vec<u8>> {
+    let len = usize::try_from(zstd_safe::get_frame_content_size(frame).ok()??).ok()?;
+    if len > max {
+        return None;
+    }
+    let mut raw = Vec::with_capacity(len);
+    zstd_safe::decompress(&mut raw, frame).ok()?;
+    (raw.len() == len).then_some(raw)
 }
 
 #[cfg(test)]
@@ -20,17 +21,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_exactly_what_was_announced() {
-        let mut encoder = zstd::bulk::Compressor::new(19).unwrap();
-        encoder.include_checksum(true).unwrap();
-        encoder.include_contentsize(false).unwrap();
+    fn decodes_what_was_stated_within_the_limit() {
+        let packed = |with_len| {
+            let mut encoder = zstd::bulk::Compressor::new(19).unwrap();
+            encoder.include_checksum(true).unwrap();
+            encoder.include_contentsize(with_len).unwrap();
+            encoder.compress(&b"struct task_struct ".repeat(50)).unwrap()
+        };
+        let sound = packed(true);
         let raw = b"struct task_struct ".repeat(50);
-        let packed = encoder.compress(&raw).unwrap();
-        assert_eq!(packed[..4], ZSTD_MAGIC);
-        assert_eq!(frame(&packed[4..], raw.len()).as_deref(), Some(raw.as_slice()));
-        assert_eq!(frame(&packed[4..], raw.len() - 1), None);
-        assert_eq!(frame(&packed[4..], raw.len() + 1), None);
-        assert_eq!(frame(&packed[4..packed.len() - 1], raw.len()), None);
-        assert_eq!(frame(&[], 0), None);
+        assert_eq!(frame(&sound, raw.len()).as_deref(), Some(raw.as_slice()));
+        assert_eq!(frame(&sound, raw.len() - 1), None);
+        assert_eq!(frame(&packed(false), raw.len()), None);
+        for len in 0..sound.len() {
+            assert_eq!(frame(&sound[..len], raw.len()), None, "{len}");
+        }
+        assert_eq!(frame(&[sound.as_slice(), &[0]].concat(), raw.len()), None);
+        assert_eq!(frame(&sound.repeat(2), 2 * raw.len()), None);
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use btfgen_runtime::{Archive, Catalog, Host, KernelId, OsRelease, select, wire};
+use btfgen_runtime::{Archive, ArchiveError, Catalog, Host, KernelId, OsRelease, select, wire};
 use common::{Ids, hub, id, kernel_host};
 use proptest::prelude::*;
 
@@ -40,202 +40,175 @@ fn every_cut_and_every_flip_of_an_archive_is_an_error_or_harmless() {
 fn frame(raw: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::bulk::Compressor::new(3).expect("an encoder");
     encoder.include_checksum(true).expect("a parameter");
-    encoder.include_contentsize(false).expect("a parameter");
-    encoder.compress(raw).expect("a frame").split_off(4)
+    encoder.compress(raw).expect("a frame")
 }
 
-/// An archive of one raw index: well-formed frames around whatever the index says.
-fn with_index(index: &[u8], groups: &[u8]) -> Vec<u8> {
-    let frame = frame(index);
+/// An archive of whatever index and definitions, in well-formed frames.
+fn with_frames(index: &[u8], definitions: &[u8]) -> Vec<u8> {
+    let (index, definitions) = (frame(index), frame(definitions));
     let mut out = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
-    wire::push_varint(&mut out, index.len() as u32);
-    wire::push_varint(&mut out, frame.len() as u32);
-    out.extend_from_slice(&frame);
-    out.extend_from_slice(groups);
-    out
+    wire::push_varint(&mut out, index.len() as u64);
+    wire::push_varint(&mut out, definitions.len() as u64);
+    [out, index, definitions].concat()
 }
 
-/// An archive of so many kernels, each with a BTF of its own, whose one group has whatever bytes.
-fn with_group(group: &[u8], btfs: u8) -> Vec<u8> {
-    let frame = frame(group);
-    let mut index = Vec::new();
-    for value in [0, 1, group.len() as u32, frame.len() as u32, btfs.into(), 1] {
-        wire::push_varint(&mut index, value);
+/// The index of as many kernels as blobs, each with a blob of its own.
+fn index_of(little: u8, big: u8) -> Vec<u8> {
+    let blobs = little + big;
+    let mut index = vec![0, little, big, blobs];
+    for at in 0..blobs {
+        index.extend(format!("d/v/a/{at}\0").bytes());
     }
-    index.extend_from_slice(b"d/v/a/\x01\0");
-    index.push(btfs);
-    // Both the releases and the BTFs' numbers are 0, 1, 2 and so on: as differences a 0, then +1.
-    for _ in 0..2 {
-        index.extend((0..btfs).map(|at| if at == 0 { 0 } else { 2 }));
-    }
-    with_index(&index, &frame)
+    // The numbers are 0, 1, 2 and so on: as differences a 0, then +1.
+    index.extend((0..blobs).map(|at| if at == 0 { 0 } else { 2 }));
+    index
 }
 
-/// A group of columns.
-fn group(byte_order: u8, columns: &[&[u8]; wire::COLUMNS]) -> Vec<u8> {
-    let mut group = vec![byte_order];
-    for column in columns {
-        wire::push_varint(&mut group, column.len() as u32);
-        group.extend_from_slice(column);
+/// The definitions of three blobs: one slot, a struct "s" of 7 bytes with a member "m" of type 0 at bit 8. The second
+/// blob does not have it. In the third it has a second nameless member at bit 9, of the struct's own type.
+const NAMES: [u8; 5] = *b"\x04s\0m\0";
+const SLOT: [u8; 2] = [4, 1];
+const RUNS: [u8; 6] = [1, 1, 1, 0, 1, 2];
+const FIRST: [u8; 5] = [2, 7, 4, 0, 16];
+const SECOND: [u8; 8] = [4, 7, 4, 0, 16, 3, 2, 2];
+
+fn definitions(names: &[u8], slot: &[u8], runs: &[u8], first: &[u8], second: &[u8]) -> Vec<u8> {
+    [names, slot, runs, first, second].concat()
+}
+
+/// Which of the blobs of an archive can be had, and how long they are; none if the definitions are malformed.
+fn lens(bytes: &[u8]) -> Option<Vec<Option<usize>>> {
+    let archive = Archive::open(bytes).expect("a sound index");
+    let one_by_one: Vec<_> =
+        (0..archive.blob_count()).map(|at| archive.blob(at).ok().map(|blob| blob.len())).collect();
+    let all = archive.blobs().and_then(|blobs| blobs.collect::<Result<Vec<_>, _>>());
+    match &all {
+        Ok(all) => assert_eq!(all.iter().map(|blob| Some(blob.len())).collect::<Vec<_>>(), one_by_one),
+        Err(ArchiveError::Definitions) => assert!(one_by_one.iter().all(Option::is_none)),
+        Err(error) => {
+            let first = one_by_one.iter().position(Option::is_none).expect("a blob that cannot be had");
+            assert_eq!(*error, ArchiveError::Blob(first));
+        }
     }
-    group
+    assert_eq!(archive.verify().err(), all.as_ref().err().cloned());
+    (all != Err(ArchiveError::Definitions)).then_some(one_by_one)
 }
 
 #[test]
-fn a_group_is_taken_by_the_letter_or_not_at_all() {
-    // One slot: a struct "s" of 7 bytes with a member "m" of type 0 at byte 1 (in zigzag 2). The second BTF does not
-    // have it; the third, a child of the first, has one whose member and size are a byte further.
-    const TEXTS: usize = 0;
-    const EDITS: usize = 1;
-    const TYPES: usize = 2;
-    const PARENTS: usize = 4;
-    const TIMELINES: usize = 5;
-    const NAMES: usize = 6;
-    const COUNTS: usize = 8;
-    const INFOS: usize = 9;
-    const NUMBERS: usize = 10;
-    const HEADS: usize = 12;
-    const KINDS: usize = 14;
-    let mut sound: [&[u8]; wire::COLUMNS] = [&[]; wire::COLUMNS];
-    sound[TEXTS] = b"s\0m\0";
-    sound[KINDS] = &[4];
-    sound[INFOS] = &[2];
-    sound[NAMES] = &[0, 0];
-    sound[TYPES] = &[0];
-    sound[NUMBERS] = &[2];
-    sound[HEADS] = &[7];
-    sound[PARENTS] = &[0, 1];
-    sound[TIMELINES] = &[2, 1, 1, 0, 0];
-    sound[COUNTS] = &[2];
-    sound[EDITS] = &[4];
-    sound[NUMBERS + 1] = &[2];
-    sound[HEADS + 1] = &[0];
-    let check = |byte_order: u8, columns: &[&[u8]; wire::COLUMNS], expect: [Option<usize>; 3]| {
-        let bytes = with_group(&group(byte_order, columns), 3);
+fn definitions_are_read_as_specified_or_not_at_all() {
+    let blobs = [Some(24 + 24 + 5), Some(24 + 1), Some(24 + 36 + 5)];
+    let sound = definitions(&NAMES, &SLOT, &RUNS, &FIRST, &SECOND);
+    for little in 0..=3 {
+        let bytes = with_frames(&index_of(little, 3 - little), &sound);
+        assert_eq!(lens(&bytes).as_deref(), Some(&blobs[..]));
         let archive = Archive::open(&bytes).expect("a sound index");
-        let lens: Vec<_> = archive.blobs().map(|blob| blob.ok().map(|blob| blob.len())).collect();
-        assert_eq!(lens, expect, "{columns:?}");
-        for (number, len) in expect.into_iter().enumerate() {
-            assert_eq!(archive.blob(number).ok().map(|blob| blob.len()), len);
-        }
-    };
-    let all = [Some(24 + 24 + 5), Some(24 + 1), Some(24 + 24 + 5)];
-    check(wire::LITTLE, &sound, all);
-    check(wire::BIG, &sound, all);
-    check(2, &sound, [None; 3]);
-    let bytes = with_group(&group(wire::LITTLE, &sound), 3);
-    let third = Archive::open(&bytes).expect("a sound index").blob(2).expect("a sound group");
-    // Name, info (one member, a struct), size; the member's name, type and offset in bits.
-    let words = [1u32, 4 << 24 | 1, 8, 3, 0, 16].map(u32::to_le_bytes).concat();
-    assert_eq!(third[24..48], words);
-    assert_eq!(&third[48..], b"\0s\0m\0");
-    // What a column is changed to, and which of the three BTFs can still be had.
-    let fault = |column: usize, bytes: &[u8], expect: [Option<usize>; 3]| {
-        let mut columns = sound;
-        columns[column] = bytes;
-        check(wire::LITTLE, &columns, expect);
-    };
-    fault(TEXTS, b"s\0m", [None; 3]);
-    fault(TEXTS, b"s\0", [None, all[1], None]);
-    fault(KINDS, &[20], [None; 3]);
-    fault(KINDS, &[4, 4], [None; 3]);
-    fault(INFOS, &[4], [None; 3]);
-    fault(INFOS, &[2, 0], [None; 3]);
-    fault(HEADS, &[7, 7], [None; 3]);
-    fault(NAMES, &[0], [None; 3]);
-    // The empty name, and one that is not there.
-    fault(NAMES, &[0, 1], [Some(51), all[1], Some(51)]);
-    fault(NAMES, &[0, 100], [None, all[1], None]);
-    fault(TYPES, &[1], all);
-    fault(TYPES, &[2], [None, all[1], None]);
-    fault(NUMBERS, &[], [None; 3]);
-    fault(NUMBERS + 1, &[], [None; 3]);
-    // A parent before the first, too few and too many.
-    fault(PARENTS, &[1, 0], [None; 3]);
-    fault(PARENTS, &[0], [None; 3]);
-    fault(PARENTS, &[0, 1, 0], [None; 3]);
-    // Changes of BTFs and to definitions that are not there.
-    fault(TIMELINES, &[2, 1, 1, 1, 0], [None; 3]);
-    fault(TIMELINES, &[2, 1, 3, 0, 0], [None; 3]);
-    fault(TIMELINES, &[1, 1, 1], [None; 3]);
-    // No edit, an insertion without words, an edit too many; a removal; edits behind the last entry.
-    fault(COUNTS, &[0], [None; 3]);
-    fault(EDITS, &[0], [None; 3]);
-    fault(EDITS, &[4, 4], [None; 3]);
-    let mut removal = sound;
-    removal[EDITS] = &[1];
-    removal[NUMBERS + 1] = &[];
-    check(wire::LITTLE, &removal, [all[0], all[1], Some(24 + 12 + 3)]);
-    // Of what comes to nothing only the BTFs that have it know.
-    let beyond = |columns: &[&[u8]; wire::COLUMNS]| {
-        let bytes = with_group(&group(wire::LITTLE, columns), 3);
-        let archive = Archive::open(&bytes).expect("a sound index");
-        let lens = [0, 1, 2].map(|number| archive.blob(number).ok().map(|blob| blob.len()));
-        assert_eq!(lens, [all[0], all[1], None]);
-        archive.verify().expect_err("one of them is not there");
-    };
-    removal[EDITS] = &[6];
-    beyond(&removal);
-    let mut change = sound;
-    change[EDITS] = &[9];
-    beyond(&change);
-}
-
-/// An archive of one series of kernels, all with one BTF; the numbers are given row by row.
-fn with_series(template: &[u8], kernels: u8, rows: &[u32]) -> Vec<u8> {
-    let frame = frame(b"?");
-    let mut index = Vec::new();
-    for value in [0, 1, 1, frame.len() as u32, 1, 1] {
-        wire::push_varint(&mut index, value);
-    }
-    index.extend_from_slice(template);
-    index.extend_from_slice(&[wire::TEMPLATE_END, kernels]);
-    let width = rows.len() / usize::from(kernels);
-    for column in 0..width {
-        let mut last = 0;
-        for row in rows.chunks(width) {
-            wire::push_varint(&mut index, wire::delta(last, row[column]));
-            last = row[column];
+        for at in 0..3 {
+            let blob = archive.blob(at).expect("a sound blob");
+            let word = |value: u32| {
+                if at < usize::from(little) { value.to_le_bytes() } else { value.to_be_bytes() }
+            };
+            let magic = if at < usize::from(little) { [0x9f, 0xeb, 1, 0] } else { [0xeb, 0x9f, 1, 0] };
+            // Name, info (the kind is struct), size; each member's name, type and offset in bits.
+            let (types, strings): (&[u32], &[u8]) = match at {
+                0 => (&[1, 4 << 24 | 1, 7, 3, 0, 8], b"\0s\0m\0"),
+                1 => (&[], b"\0"),
+                _ => (&[1, 4 << 24 | 2, 7, 3, 0, 8, 0, 1, 9], b"\0s\0m\0"),
+            };
+            let len = types.len() as u32 * 4;
+            let header = [24, 0, len, len, strings.len() as u32].map(word).concat();
+            let types: Vec<u8> = types.iter().flat_map(|value| word(*value)).collect();
+            assert_eq!(blob, [&magic, header.as_slice(), &types, strings].concat());
         }
     }
-    index.extend((0..kernels).map(|_| 0));
-    with_index(&index, &frame)
+    let check = |definitions: &[u8], expect: Option<[Option<usize>; 3]>| {
+        let bytes = with_frames(&index_of(3, 0), definitions);
+        assert_eq!(lens(&bytes), expect.map(|expect| expect.to_vec()), "{definitions:?}");
+    };
+    let names = |names: &[u8], expect| check(&definitions(names, &SLOT, &RUNS, &FIRST, &SECOND), expect);
+    // No final NUL; names that are used and missing; a name that no blob uses.
+    names(b"\x03s\0m", None);
+    names(b"\x02s\0", Some([None, blobs[1], None]));
+    names(b"\x00", Some([None, blobs[1], None]));
+    names(b"\x06s\0m\0x\0", Some(blobs));
+    let slot = |slot: &[u8], expect| check(&definitions(&NAMES, slot, &RUNS, &FIRST, &SECOND), expect);
+    // Kinds that do not exist; the empty name, and one that is missing.
+    slot(&[0, 1], None);
+    slot(&[20, 1], None);
+    slot(&[4, 0], Some([Some(51), blobs[1], Some(63)]));
+    slot(&[4, 3], Some([None, blobs[1], None]));
+    let runs = |runs: &[u8], expect| check(&definitions(&NAMES, &SLOT, runs, &FIRST, &SECOND), expect);
+    // A run of no blob, of too many, a definition too many, a definition too few, none at all.
+    runs(&[0, 1, 1, 1, 1, 0, 1, 2], None);
+    runs(&[1, 1, 1, 0, 2, 2], None);
+    runs(&[1, 1, 1, 0, 1, 3], None);
+    runs(&[1, 1, 1, 0, 1, 1], None);
+    runs(&[3, 0], None);
+    runs(&[1, 2, 1, 0, 1, 1], Some([blobs[2], blobs[1], blobs[0]]));
+    let second = |second: &[u8], expect| check(&definitions(&NAMES, &SLOT, &RUNS, &FIRST, second), expect);
+    // Types that the blob does not have, cut off, more entries than BTF can count, a number above 32 bits.
+    second(&[4, 7, 4, 0, 16, 3, 4, 2], Some([blobs[0], blobs[1], None]));
+    second(&SECOND[..7], None);
+    second(&[0x80, 0x80, 8, 7], None);
+    second(&[4, 7, 4, 0, 16, 3, 2, 0x80, 0x80, 0x80, 0x80, 0x10], None);
+    second(&[4, 7, 4, 0, 16, 3, 2, 0x82, 0], None);
+    // A second slot that refers to the first, which the second blob does not have; it has a definition in it.
+    let pointer = [2, 0, 3, 1, 0, 1];
+    check(&[&sound[..], &pointer].concat(), Some([Some(53 + 12), None, Some(65 + 12)]));
+    check(&[&sound[..], &pointer[..5]].concat(), None);
+    // An int has one entry, whatever its `vlen` says, and a pointer none.
+    check(&[&sound[..], &[1, 0, 3, 1, 6, 4, 64]].concat(), Some(blobs.map(|len| len.map(|len| len + 16))));
+    check(&[&sound[..], &[2, 0, 3, 1, 6, 0]].concat(), Some(blobs.map(|len| len.map(|len| len + 12))));
 }
 
 #[test]
-fn ids_are_of_the_one_template_that_they_are_split_into() {
-    let check = |template: &str, kernels: u8, rows: &[u32], expect: Option<&[&str]>| {
-        let bytes = with_series(template.replace('#', "\x01").as_bytes(), kernels, rows);
-        let ids = Archive::open(&bytes).ok().map(|archive| {
+fn an_index_is_read_as_specified_or_not_at_all() {
+    let check = |ids: &[&str], counts: [u8; 2], numbers: &[u8], expect: Option<&[usize]>| {
+        let mut index = vec![0, counts[0], counts[1], ids.len() as u8];
+        for id in ids {
+            index.extend_from_slice(id.as_bytes());
+            index.push(0);
+        }
+        index.extend_from_slice(numbers);
+        let bytes = with_frames(&index, b"\0");
+        let numbers = Archive::open(&bytes).ok().map(|archive| {
+            assert!(archive.kernels().map(|kernel| kernel.to_string()).eq(ids.iter().copied()));
             for kernel in archive.kernels() {
-                assert_eq!(archive.blob_of(&kernel), Some(0), "{kernel}");
                 let mut found = Vec::new();
                 archive.visit_release(kernel.release(), &mut |id| found.push(id.to_owned()));
-                assert_eq!(found, [kernel.to_string()]);
+                assert!(found.contains(&kernel.to_string()));
+                assert!(found.iter().all(|id| id.ends_with(&format!("/{}", kernel.release()))));
             }
-            archive.kernels().map(|kernel| kernel.to_string()).collect::<Vec<_>>()
+            archive.kernels().map(|kernel| archive.blob_of(&kernel).expect("a kernel")).collect::<Vec<_>>()
         });
-        assert_eq!(
-            ids.as_deref(),
-            expect.map(|ids| ids.iter().map(|id| id.to_string()).collect::<Vec<_>>()).as_deref()
-        );
+        assert_eq!(numbers.as_deref(), expect, "{ids:?}");
     };
-    check("d/v/a/r", 1, &[], Some(&["d/v/a/r"]));
-    check("d/#/a/#.#-x", 2, &[9, 6, 0, 10, 6, 1], Some(&["d/9/a/6.0-x", "d/10/a/6.1-x"]));
-    check("d/#.04/a/007-1234567890-#", 1, &[20, 999_999_999], Some(&["d/20.04/a/007-1234567890-999999999"]));
-    // Ten digits, a number that stands as text, two that are one, one after text that it is one with.
-    check("d/v/a/#", 1, &[1_000_000_000], None);
-    check("d/1/a/#", 1, &[1], None);
-    check("d/v/a/##", 1, &[1, 2], None);
-    check("d/v/a/0#", 1, &[1], None);
-    // Twice the same, descending, no number to tell two apart, no id, too long an id after a fitting one.
-    check("d/v/a/#", 2, &[1, 1], None);
-    check("d/v/a/#", 2, &[2, 1], None);
-    check("d/v/a/r", 2, &[], None);
-    check("d/v/#", 1, &[1], None);
-    let long = format!("d/v/a/{}#", "r".repeat(KernelId::MAX_LEN - 7));
-    check(&long, 1, &[9], Some(&[&long.replace('#', "9")]));
-    check(&long, 2, &[9, 10], None);
+    check(&[], [0, 0], &[], Some(&[]));
+    check(&["d/v/a/r"], [1, 0], &[0], Some(&[0]));
+    check(&["d/v/a/1", "d/v/a/11", "d/w/a/1"], [1, 1], &[0, 2, 1], Some(&[0, 1, 0]));
+    // Twice the same, descending.
+    check(&["d/v/a/r", "d/v/a/r"], [1, 0], &[0, 0], None);
+    check(&["d/v/a/s", "d/v/a/r"], [1, 0], &[0, 0], None);
+    // Not an id, a control character, too long.
+    check(&["d/v/a"], [1, 0], &[0], None);
+    check(&["d/v/a/\u{1}"], [1, 0], &[0], None);
+    let long = format!("d/v/a/{}", "r".repeat(KernelId::MAX_LEN - 6));
+    check(&[&long], [1, 0], &[0], Some(&[0]));
+    check(&[&format!("{long}r")], [1, 0], &[0], None);
+    // A blob that does not exist, more blobs than kernels, a number missing, a number too many.
+    check(&["d/v/a/r"], [1, 0], &[2], None);
+    check(&["d/v/a/r"], [0, 0], &[0], None);
+    check(&["d/v/a/r"], [1, 1], &[0], None);
+    check(&["d/v/a/r"], [1, 0], &[], None);
+    check(&["d/v/a/r"], [1, 0], &[0, 0], None);
+    // Digests: none twice, ascending, cut off.
+    let digests = |digests: &[u8]| {
+        let index = [&[2], digests, &[0, 0, 0]].concat();
+        Archive::open(&with_frames(&index, b"\0")).is_ok()
+    };
+    assert!(digests(&[[1; 8], [2; 8]].concat()));
+    assert!(!digests(&[[2; 8], [2; 8]].concat()));
+    assert!(!digests(&[[2; 8], [1; 8]].concat()));
+    assert!(!digests(&[1; 8]));
 }
 
 proptest! {
@@ -253,9 +226,9 @@ proptest! {
     #[test]
     fn any_index_is_an_archive_or_an_error(
         index in proptest::collection::vec(prop_oneof![0u8..6, any::<u8>()], 16..300),
-        groups in proptest::collection::vec(any::<u8>(), 0..40),
+        definitions in proptest::collection::vec(any::<u8>(), 0..40),
     ) {
-        let bytes = with_index(&index, &groups);
+        let bytes = with_frames(&index, &definitions);
         if let Ok(archive) = Archive::open(&bytes) {
             let _ = archive.verify();
             for kernel in archive.kernels() {
@@ -264,36 +237,23 @@ proptest! {
         }
     }
 
-    /// The group's checksum is right, its content is anything; mostly small numbers, as in a real one.
+    /// The definitions' checksum is right, their content is anything; mostly small numbers, as in real ones.
     #[test]
-    fn any_group_is_a_btf_or_an_error(
-        columns in proptest::collection::vec(
-            proptest::collection::vec(prop_oneof![8 => 0u8..6, 1 => any::<u8>()], 0..12), wire::COLUMNS),
-        byte_order in 0u8..2,
-        btfs in 0u8..5,
+    fn any_definitions_give_a_btf_or_an_error(
+        names in proptest::collection::vec(prop_oneof![Just(0), any::<u8>()], 0..12),
+        slots in proptest::collection::vec(prop_oneof![8 => 0u8..6, 1 => any::<u8>()], 0..60),
+        little in 0u8..3,
+        big in 0u8..3,
     ) {
-        let columns: Vec<&[u8]> = columns.iter().map(Vec::as_slice).collect();
-        let group = group(byte_order, columns.as_slice().try_into().expect("as many columns"));
-        if let Ok(archive) = Archive::open(&with_group(&group, btfs)) {
-            for blob in archive.blobs().flatten() {
-                prop_assert!(blob.len() >= 25 && blob.len() < 24 + 40 * group.len());
+        let names = [names.as_slice(), &[0]].concat();
+        let definitions = [&[names.len() as u8], names.as_slice(), &slots].concat();
+        let bytes = with_frames(&index_of(little, big), &definitions);
+        let archive = Archive::open(&bytes).expect("a sound index");
+        for number in 0..archive.blob_count() {
+            if let Ok(blob) = archive.blob(number) {
+                prop_assert!(blob.len() >= 25 && blob.len() < 26 + names.len() + 12 * slots.len());
             }
         }
-    }
-
-    #[test]
-    fn ids_come_back_from_template_and_numbers(text in "[a-z0-9.]{1,6}(/[a-z0-9._~+-]{1,20}){3}") {
-        let (mut template, mut numbers) = (Vec::new(), Vec::new());
-        wire::split(&text, &mut template, &mut numbers);
-        let mut numbers = numbers.into_iter();
-        let mut back = String::new();
-        for byte in template {
-            match byte {
-                wire::NUMBER => back.push_str(&numbers.next().expect("a number").to_string()),
-                other => back.push(char::from(other)),
-            }
-        }
-        prop_assert_eq!(back, text);
     }
 
     #[test]

@@ -32,7 +32,7 @@ struct Line {
 struct Stat {
     kernels: usize,
     blobs: usize,
-    groups: usize,
+
     /// Bytes of the archive.
     bytes: usize,
     /// Bytes of the distinct BTFs, unpacked.
@@ -68,7 +68,7 @@ fn list(path: &Path, json: bool) -> Result<()> {
 fn stat(path: &Path, json: bool) -> Result<()> {
     with(path, |archive, bytes| {
         let mut unpacked = 0;
-        for blob in archive.blobs() {
+        for blob in archive.blobs()? {
             unpacked += blob?.len();
         }
         let mut folders = BTreeMap::new();
@@ -79,7 +79,6 @@ fn stat(path: &Path, json: bool) -> Result<()> {
         let stat = Stat {
             kernels: archive.len(),
             blobs: archive.blob_count(),
-            groups: archive.group_count(),
             bytes: bytes.len(),
             unpacked,
             objects,
@@ -95,7 +94,6 @@ impl Stat {
         let mut rows = vec![
             row("kernels", &self.kernels),
             row("distinct BTFs", &self.blobs),
-            row("groups", &self.groups),
             row("bytes", &self.bytes),
             row("bytes unpacked", &self.unpacked),
             row("objects", &self.objects.join(" ")),

@@ -1,20 +1,18 @@
 //! Archive: writes what `btfgen_runtime::Archive` reads, and the same kernels as a folder tree.
 //!
-//! The layout is the reader's, `btfgen_runtime::wire`; here stands only what a writer chooses: the order of
-//! the blobs, the cut into groups, which types share a slot there, and the compression.
+//! `docs/archive.md` has the layout. Here is what a writer chooses: the order of the blobs, which types share a slot, and
+//! the compression.
 
-mod columns;
-mod group;
-mod index;
-mod lineage;
+mod encode;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use btfgen_runtime::wire::{self, MAX_BLOB, MAX_INDEX};
+use btfgen_runtime::wire::{self, MAX_DEFINITIONS, MAX_INDEX};
 use btfgen_runtime::{Archive, KernelId, ObjectDigest};
 
-use crate::btf::{Btf, BtfError};
+use self::slots::Slots;
+use crate::btf::{Btf, BtfError, Endian};
 
 /// Why an archive cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +42,12 @@ pub enum ArchiveError {
         /// What is wrong with it.
         source: BtfError,
     },
-    /// A blob is larger than a reader accepts.
-    #[error("the minimized btf of kernel {kernel} has {len} bytes, an archive takes at most {max}", max = MAX_BLOB)]
-    BlobSize {
-        /// A kernel that refers to the blob.
-        kernel: KernelId,
-        /// The blob's length in bytes.
+    /// The blobs' distinct definitions are larger than a reader accepts.
+    #[error("the definitions of {blobs} minimized btfs have {len} bytes, an archive takes at most {max}", max = MAX_DEFINITIONS)]
+    DefinitionsSize {
+        /// How many distinct blobs there are.
+        blobs: usize,
+        /// The definitions' length in bytes.
         len: usize,
     },
     /// The index is larger than a reader accepts.
@@ -85,7 +83,7 @@ pub enum ArchiveError {
 /// order of their first use.
 ///
 /// # Errors
-/// When a kernel stands twice, a blob is missing, no BTF of that layout or above 16 MB.
+/// When a kernel stands twice, a blob is missing or not a BTF of that layout, or when the archive is too large for a reader.
 ///
 /// ```
 /// use btfgen_core::{archive, btf};
@@ -104,38 +102,27 @@ pub fn write(
     level: i32,
 ) -> Result<Vec<u8>, ArchiveError> {
     let contents = collect(entries, blobs)?;
-    let series = index::series(&contents);
-    let order = in_order(&series);
-    let parsed = parse(&contents)?;
-    let members: Vec<&group::Member<'_, '_>> = order.iter().filter_map(|blob| parsed.get(blob)).collect();
-    let pieces = group::cut(&members)?;
-    let numbers = pieces.iter().flat_map(|piece| &piece.btfs).map(|&place| order[place]).zip(0..).collect();
-    let groups = group::compress_all(&pieces, level).map_err(ArchiveError::Compress)?;
-
-    let mut raw = Vec::new();
-    let objects: BTreeSet<ObjectDigest> = objects.iter().copied().collect();
-    push_len(&mut raw, objects.len());
-    raw.extend(objects.into_iter().flat_map(ObjectDigest::to_bytes));
-    push_len(&mut raw, groups.len());
-    for group in &groups {
-        push_len(&mut raw, group.raw_len);
-        push_len(&mut raw, group.frame.len());
-        push_len(&mut raw, group.btfs);
+    let blobs = distinct(&contents)?;
+    let mut slots = Slots::default();
+    for blob in &blobs {
+        slots.add(&blob.btf).map_err(|source| blob.malformed(source))?;
     }
-    index::push_entries(&mut raw, &series, &numbers);
-    if raw.len() > MAX_INDEX {
-        return Err(ArchiveError::IndexSize { kernels: contents.len(), len: raw.len() });
+    let definitions = encode::encode(&slots);
+    if definitions.len() > MAX_DEFINITIONS {
+        return Err(ArchiveError::DefinitionsSize { blobs: blobs.len(), len: definitions.len() });
     }
+    let index = index(&contents, &blobs, objects);
+    if index.len() > MAX_INDEX {
+        return Err(ArchiveError::IndexSize { kernels: contents.len(), len: index.len() });
+    }
+    let index = compress(&index, level).map_err(ArchiveError::Compress)?;
+    let definitions = compress(&definitions, level).map_err(ArchiveError::Compress)?;
 
-    let index = group::compress(&[], &raw, level).map_err(ArchiveError::Compress)?;
-    let mut out = wire::MAGIC.to_vec();
-    out.push(wire::VERSION);
-    push_len(&mut out, raw.len());
+    let mut out = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
     push_len(&mut out, index.len());
-    out.extend_from_slice(&index);
-    for group in &groups {
-        out.extend_from_slice(&group.frame);
-    }
+    push_len(&mut out, definitions.len());
+    out.extend(index);
+    out.extend(definitions);
     compare(&out, &contents)?;
     Ok(out)
 }
@@ -151,9 +138,6 @@ fn collect<'a>(
         let Some(blob) = blobs.get(*number).map(AsRef::as_ref) else {
             return Err(ArchiveError::NoSuchBlob { kernel, blob: *number, blobs: blobs.len() });
         };
-        if blob.len() > MAX_BLOB {
-            return Err(ArchiveError::BlobSize { kernel, len: blob.len() });
-        }
         if contents.contains_key(&kernel) {
             return Err(ArchiveError::Duplicate { kernel });
         }
@@ -162,34 +146,72 @@ fn collect<'a>(
     Ok(contents)
 }
 
-/// The distinct blobs in the order of their first use, so that alike kernels' lie side by side.
-fn in_order<'a>(series: &[index::Series<'a>]) -> Vec<&'a [u8]> {
-    let mut known = BTreeSet::new();
-    series
-        .iter()
-        .flat_map(|series| &series.rows)
-        .map(|(_, blob)| *blob)
-        .filter(|blob| known.insert(*blob))
-        .collect()
+/// A distinct blob, and a kernel to name when it is malformed.
+struct Blob<'a> {
+    kernel: &'a KernelId,
+    bytes: &'a [u8],
+    btf: Btf<'a>,
 }
 
-/// Each distinct blob as a BTF, with the first kernel that refers to it.
-fn parse<'a, 'k>(
-    contents: &'k BTreeMap<KernelId, &'a [u8]>,
-) -> Result<BTreeMap<&'a [u8], group::Member<'a, 'k>>, ArchiveError> {
-    let mut parsed = BTreeMap::new();
-    for (kernel, blob) in contents {
-        if !parsed.contains_key(blob) {
+impl Blob<'_> {
+    fn malformed(&self, source: BtfError) -> ArchiveError {
+        ArchiveError::NoBtf { kernel: self.kernel.clone(), source }
+    }
+}
+
+/// The distinct blobs in the order of their numbers: little-endian ones first, each part in the order of first use, so
+/// that similar kernels' blobs are next to each other.
+fn distinct<'a>(contents: &'a BTreeMap<KernelId, &'a [u8]>) -> Result<Vec<Blob<'a>>, ArchiveError> {
+    let mut known = BTreeSet::new();
+    let mut blobs = Vec::new();
+    for (kernel, &bytes) in contents {
+        if known.insert(bytes) {
             let no_btf = |source| ArchiveError::NoBtf { kernel: kernel.clone(), source };
-            parsed.insert(*blob, group::Member { kernel, btf: Btf::parse(blob).map_err(no_btf)? });
+            blobs.push(Blob { kernel, bytes, btf: Btf::parse(bytes).map_err(no_btf)? });
         }
     }
-    Ok(parsed)
+    blobs.sort_by_key(|blob| blob.btf.endian() == Endian::Big);
+    Ok(blobs)
+}
+
+/// The index, not yet compressed.
+fn index(contents: &BTreeMap<KernelId, &[u8]>, blobs: &[Blob<'_>], objects: &[ObjectDigest]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let objects: BTreeSet<ObjectDigest> = objects.iter().copied().collect();
+    push_len(&mut out, objects.len());
+    out.extend(objects.into_iter().flat_map(ObjectDigest::to_bytes));
+    let little = blobs.iter().filter(|blob| blob.btf.endian() == Endian::Little).count();
+    push_len(&mut out, little);
+    push_len(&mut out, blobs.len() - little);
+    push_len(&mut out, contents.len());
+    for kernel in contents.keys() {
+        out.extend_from_slice(kernel.as_str().as_bytes());
+        out.push(0);
+    }
+    let numbers: BTreeMap<&[u8], u32> = blobs.iter().map(|blob| blob.bytes).zip(0..).collect();
+    let mut before = 0;
+    for bytes in contents.values() {
+        let number = numbers.get(bytes).copied().unwrap_or(0);
+        wire::push_varint(&mut out, wire::delta(before, number).into());
+        before = number;
+    }
+    out
+}
+
+/// A zstd frame with its content's size and checksum.
+fn compress(bytes: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    compressor.include_checksum(true)?;
+    compressor.include_contentsize(true)?;
+    compressor.compress(bytes)
 }
 
 fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), ArchiveError> {
     let archive = Archive::open(bytes).map_err(ArchiveError::Reopen)?;
-    let blobs = archive.blobs().collect::<Result<Vec<_>, _>>().map_err(ArchiveError::Reopen)?;
+    let blobs = archive
+        .blobs()
+        .and_then(|blobs| blobs.collect::<Result<Vec<_>, _>>())
+        .map_err(ArchiveError::Reopen)?;
     let mut seen = 0;
     for kernel in archive.kernels() {
         let blob = archive.blob_of(&kernel).and_then(|number| blobs.get(number));
@@ -204,9 +226,9 @@ fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), Arc
     }
 }
 
-/// Appends a length, which the limits checked elsewhere keep within 32 bits.
+/// Appends a length, which the limits checked above keep within 32 bits.
 fn push_len(out: &mut Vec<u8>, len: usize) {
-    wire::push_varint(out, u32::try_from(len).unwrap_or(u32::MAX));
+    wire::push_varint(out, len as u64);
 }
 
 #[cfg(test)]

@@ -1,162 +1,227 @@
-//! Slots: the types of several BTFs laid side by side, so that what they share is stored once.
+//! Slots: the types of several BTFs side by side, so that equal definitions are stored once.
 //!
-//! Which types share a slot is the writer's choice: any choice reads back to the same BTFs, and one is good if the
-//! definitions in a slot are few. Named types go by kind and name, nameless members by the slot and name that they are members
-//! of, the others by their content.
+//! Which types share a slot is the writer's choice: any choice reads back to the same BTFs, and a good one leaves few
+//! definitions in a slot. Named types are matched by kind and name, nameless members by the slot and name that they are
+//! members of, other nameless types by content.
 
-use btfgen_runtime::wire::{self, OFFSET_ROTATION, Record, Word};
+use btfgen_runtime::wire::{self, Word};
 
 use crate::btf::{Btf, BtfError, Kind, RawType, VOID};
 use crate::memo::Memo;
 
-/// How deep nameless types are looked into to tell them apart; beyond, they are taken in the order of their ids.
+/// How deep nameless types are followed to compare them; deeper ones are matched in the order of their ids.
 const MAX_DEPTH: usize = 16;
-/// Stands for a slot that is not known (yet) while a nameless type's content is compared.
-const UNKNOWN: u32 = u32::MAX;
+
+/// Number of a slot in the order of creation, from 1; 0 is `void`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct SlotId(pub(super) u32);
+
+impl SlotId {
+    const VOID: Self = Self(0);
+    /// A slot that is not known yet while a nameless type's content is compared.
+    const UNKNOWN: Self = Self(u32::MAX);
+
+    /// Its index in a table of slots; `None` for `void`.
+    pub(super) fn index(self) -> Option<usize> {
+        (self.0 as usize).checked_sub(1)
+    }
+}
+
+/// Number of a name, from 1; 0 is the empty name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NameId(pub(super) u32);
+
+/// Index of a family in [`Slots::families`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct FamilyId(usize);
 
 /// One type of all BTFs.
 pub(super) struct Slot {
     pub(super) kind: u8,
-    /// Number of its name.
-    pub(super) name: u32,
+    pub(super) name: NameId,
+    family: FamilyId,
     /// The distinct definitions, in the order of their first use.
     pub(super) definitions: Vec<Definition>,
-    /// Which definition a BTF has, from 1; for the BTFs that have one, ascending.
-    pub(super) uses: Vec<(usize, usize)>,
+    runs: Vec<Run>,
+    /// Number of the BTFs in the runs.
+    covered: u32,
+}
+
+/// Consecutive BTFs that have the same definition of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Number of the BTFs.
+    pub(super) len: u32,
+    /// The definition's number, from 1; 0 is none.
+    pub(super) definition: u32,
 }
 
 impl Slot {
-    fn new(kind: u8, name: u32) -> Self {
-        Self { kind, name, definitions: Vec::new(), uses: Vec::new() }
+    fn new(kind: u8, name: NameId, family: FamilyId) -> Self {
+        Self { kind, name, family, definitions: Vec::new(), runs: Vec::new(), covered: 0 }
+    }
+
+    /// The runs of all BTFs.
+    pub(super) fn runs(&self, blobs: u32) -> impl Iterator<Item = Run> {
+        self.runs.iter().copied().chain(self.gap(blobs))
+    }
+
+    /// The BTFs that have no definition and are in no run yet.
+    fn gap(&self, blobs: u32) -> Option<Run> {
+        (self.covered < blobs).then(|| Run { len: blobs - self.covered, definition: 0 })
+    }
+
+    /// Adds the definition that the next BTF has, after `blobs` others.
+    fn add(&mut self, blobs: u32, definition: Definition) {
+        let known = self.definitions.iter().position(|known| *known == definition);
+        let index = known.unwrap_or(self.definitions.len());
+        if known.is_none() {
+            self.definitions.push(definition);
+        }
+        self.runs.extend(self.gap(blobs));
+        self.covered = blobs + 1;
+        let definition = index as u32 + 1;
+        match self.runs.last_mut() {
+            Some(last) if last.definition == definition => last.len += 1,
+            _ => self.runs.push(Run { len: 1, definition }),
+        }
     }
 }
 
-/// A type's record, but for its name.
-#[derive(PartialEq, Eq)]
+/// A type's record, except for its kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Definition {
-    /// `vlen << 1`, and the kind flag below it.
-    pub(super) info: u32,
-    pub(super) head: u32,
-    /// The words of all entries: names by number, types by slot (`void` is 0, the first slot 1), offsets rotated.
-    words: Vec<u32>,
+    pub(super) vlen: u32,
+    pub(super) kind_flag: bool,
+    pub(super) third: u32,
+    /// The words of all entries: names as [`NameId`], types as [`SlotId`].
+    pub(super) words: Vec<u32>,
 }
 
-impl Definition {
-    pub(super) fn new(info: u32, head: u32, words: Vec<u32>) -> Self {
-        Self { info, head, words }
-    }
-
-    /// The words of each entry.
-    pub(super) fn entries(&self, record: &Record) -> std::slice::ChunksExact<'_, u32> {
-        self.words.chunks_exact(record.entry.len().max(1))
-    }
+/// By what a type is matched with those of other BTFs.
+#[derive(PartialEq, Eq, Hash)]
+enum Content {
+    Named { kind: Kind, name: NameId },
+    Member { kind: Kind, parent: SlotId, name: NameId },
+    Nameless { kind: Kind, definition: Definition },
 }
 
-/// The slots of the BTFs added so far.
+/// The slots of the BTFs that were added.
 #[derive(Default)]
 pub(super) struct Slots {
-    pub(super) slots: Vec<Slot>,
+    slots: Vec<Slot>,
     /// Number of BTFs.
-    btfs: usize,
-    /// The texts; a name is the number of its text, and the first is the empty one.
-    pub(super) texts: Vec<Vec<u8>>,
-    numbers: Memo<Vec<u8>, u32>,
-    /// What makes a slot: content, and how many of the same content stand before it in one BTF.
-    known: Memo<(Vec<u32>, u32), usize>,
-    /// Slots that take a slot's place where it stands too early or too late, both from 1.
-    spares: Memo<u32, Vec<u32>>,
-    /// For the beginning (0) and for each slot (from 1) the slot, from 1, that follows it in the order of all.
-    followers: Vec<u32>,
+    blobs: u32,
+    /// The names, from number 1 on.
+    names: Vec<Vec<u8>>,
+    name_ids: Memo<Vec<u8>, NameId>,
+    /// The slots of equal content: a BTF that has the same content twice uses two of them.
+    families: Vec<Vec<SlotId>>,
+    family_ids: Memo<Content, FamilyId>,
+    /// The slots in an order in which every BTF has its types.
+    order: Vec<SlotId>,
 }
 
-/// One BTF on its way into the slots.
+/// A BTF whose types are being given slots.
 struct Adding<'a> {
     btf: &'a Btf<'a>,
-    /// For each id its slot, from 1; 0 as long as there is none.
-    slots: Vec<u32>,
-    /// How often each content has occurred.
-    seen: Memo<Vec<u32>, u32>,
+    /// The slot of each type id; `VOID` as long as there is none.
+    slots: Vec<SlotId>,
+    /// How many types of each family there were.
+    seen: Memo<FamilyId, usize>,
 }
 
 impl Slots {
     /// Adds a BTF.
     pub(super) fn add(&mut self, btf: &Btf<'_>) -> Result<(), BtfError> {
-        let mut adding = Adding { btf, slots: vec![0; btf.type_count() as usize], seen: Memo::default() };
+        let slots = vec![SlotId::VOID; btf.type_count() as usize];
+        let mut adding = Adding { btf, slots, seen: Memo::default() };
         for ty in btf.types() {
-            let name = self.number(btf.string(ty.name_off)?);
-            if name != 0 {
-                self.enter(&mut adding, &ty, name, vec![ty.kind as u32, name]);
+            let name = self.name(btf.string(ty.name_off)?);
+            if name != NameId(0) {
+                self.enter(&mut adding, &ty, name, Content::Named { kind: ty.kind, name });
             }
         }
-        let mut open: Vec<u32> = (1..btf.type_count()).filter(|&id| adding.slots[id as usize] != 0).collect();
+        let has_slot = |&id: &u32| adding.slots[id as usize] != SlotId::VOID;
+        let mut open: Vec<u32> = (1..btf.type_count()).filter(has_slot).collect();
         while let Some(id) = open.pop() {
             self.enter_members(&mut adding, &btf.type_by_id(id)?, &mut open)?;
         }
         for ty in btf.types() {
             self.slot(&mut adding, ty.id, 0)?;
         }
-        self.straighten(&mut adding.slots[1..]);
-        let mut last = 0;
+        self.put_in_order(&mut adding.slots[1..]);
         for ty in btf.types() {
-            let slot = adding.slots[ty.id as usize];
-            self.link(last, slot);
-            last = slot;
             let definition = self.definition(&ty, btf, |id| Ok(adding.slots[id as usize]))?;
-            let slot = &mut self.slots[slot as usize - 1];
-            let known = slot.definitions.iter().position(|known| *known == definition);
-            let number = known.unwrap_or_else(|| {
-                slot.definitions.push(definition);
-                slot.definitions.len() - 1
-            });
-            slot.uses.push((self.btfs, number + 1));
+            if let Some(index) = adding.slots[ty.id as usize].index() {
+                self.slots[index].add(self.blobs, definition);
+            }
         }
-        self.btfs += 1;
+        self.blobs += 1;
         Ok(())
     }
 
-    /// The most words that the definitions of one slot have.
-    pub(super) fn largest(&self) -> usize {
-        let words = |slot: &Slot| slot.definitions.iter().map(|it| it.words.len()).sum();
-        self.slots.iter().map(words).max().unwrap_or(0)
+    /// Number of BTFs.
+    pub(super) fn blobs(&self) -> u32 {
+        self.blobs
     }
 
-    /// The slots in an order in which all BTFs have them: a new one stands behind the one that it first stood behind.
-    pub(super) fn order(&self) -> Vec<usize> {
-        let next =
-            |slot: &usize| self.followers.get(*slot).map(|next| *next as usize).filter(|next| *next != 0);
-        std::iter::successors(next(&0), next).map(|slot| slot - 1).collect()
+    /// The names, from number 1 on.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice)
     }
 
-    fn number(&mut self, text: &[u8]) -> u32 {
-        if self.texts.is_empty() {
-            self.texts.push(Vec::new());
+    /// The slots in the order in which every BTF has its types.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Slot> {
+        self.order.iter().filter_map(|slot| self.slots.get(slot.index()?))
+    }
+
+    /// For each slot, in the order of creation, its number in the order of types, from 1; 0 for a slot without one.
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        let mut numbers = vec![0; self.slots.len()];
+        for (slot, number) in self.order.iter().zip(1..) {
+            if let Some(index) = slot.index() {
+                numbers[index] = number;
+            }
         }
+        numbers
+    }
+
+    fn name(&mut self, text: &[u8]) -> NameId {
         if text.is_empty() {
-            return 0;
+            return NameId(0);
         }
-        if let Some(&number) = self.numbers.get(text) {
-            return number;
+        if let Some(&known) = self.name_ids.get(text) {
+            return known;
         }
-        let number = self.texts.len() as u32;
-        self.texts.push(text.to_vec());
-        self.numbers.insert(text.to_vec(), number);
-        number
+        self.names.push(text.to_vec());
+        let id = NameId(self.names.len() as u32);
+        self.name_ids.insert(text.to_vec(), id);
+        id
     }
 
-    /// Gives a type the slot of its content, a new one if need be.
-    fn enter(&mut self, adding: &mut Adding<'_>, ty: &RawType<'_>, name: u32, content: Vec<u32>) -> u32 {
-        let before = adding.seen.entry(content.clone()).or_insert(0);
-        let slots = &mut self.slots;
-        let slot = *self.known.entry((content, *before)).or_insert_with(|| {
-            slots.push(Slot::new(ty.kind as u8, name));
-            slots.len()
+    /// Gives a type a slot of its content.
+    fn enter(&mut self, adding: &mut Adding<'_>, ty: &RawType<'_>, name: NameId, content: Content) -> SlotId {
+        let family = *self.family_ids.entry(content).or_insert_with(|| {
+            self.families.push(Vec::new());
+            FamilyId(self.families.len() - 1)
         });
-        *before += 1;
-        adding.slots[ty.id as usize] = slot as u32;
-        slot as u32
+        let seen = adding.seen.entry(family).or_insert(0);
+        let known = self.families[family.0].get(*seen).copied();
+        *seen += 1;
+        let slot = known.unwrap_or_else(|| self.new_slot(ty.kind as u8, name, family));
+        adding.slots[ty.id as usize] = slot;
+        slot
     }
 
-    /// Gives nameless structs and unions in a type slots by their places there: what they contain may change.
+    fn new_slot(&mut self, kind: u8, name: NameId, family: FamilyId) -> SlotId {
+        self.slots.push(Slot::new(kind, name, family));
+        let slot = SlotId(self.slots.len() as u32);
+        self.families[family.0].push(slot);
+        slot
+    }
+
+    /// Gives nameless structs and unions in a type slots by the members that they are: their content may change.
     fn enter_members(
         &mut self,
         adding: &mut Adding<'_>,
@@ -168,108 +233,94 @@ impl Slots {
             return Ok(());
         }
         for (name_off, id, _, _) in ty.members() {
-            if adding.slots.get(id as usize) != Some(&0) || id == VOID {
+            if adding.slots.get(id as usize) != Some(&SlotId::VOID) || id == VOID {
                 continue;
             }
             let inner = adding.btf.type_by_id(id)?;
             if is_composite(&inner) && inner.vlen > 0 {
-                let name = self.number(adding.btf.string(name_off)?);
-                self.enter(adding, &inner, 0, vec![UNKNOWN, inner.kind as u32, parent, name]);
+                let name = self.name(adding.btf.string(name_off)?);
+                self.enter(adding, &inner, NameId(0), Content::Member { kind: inner.kind, parent, name });
                 open.push(id);
             }
         }
         Ok(())
     }
 
-    /// The slot of a type, found by what it contains if it has no name.
-    fn slot(&mut self, adding: &mut Adding<'_>, id: u32, depth: usize) -> Result<u32, BtfError> {
+    /// The slot of a type, matched by content if it has no name.
+    fn slot(&mut self, adding: &mut Adding<'_>, id: u32, depth: usize) -> Result<SlotId, BtfError> {
         let known = adding.slots.get(id as usize).copied();
         let known = known.ok_or(BtfError::TypeId { id, count: adding.btf.type_count() })?;
-        if known != 0 || id == VOID {
+        if known != SlotId::VOID || id == VOID {
             return Ok(known);
         }
         if depth == MAX_DEPTH {
-            return Ok(UNKNOWN);
+            return Ok(SlotId::UNKNOWN);
         }
         let ty = adding.btf.type_by_id(id)?;
-        // A type on the way to itself.
-        adding.slots[id as usize] = UNKNOWN;
+        // The type may contain itself.
+        adding.slots[id as usize] = SlotId::UNKNOWN;
         let mut slots = Vec::new();
         for component in types_in(&ty) {
             slots.push(self.slot(adding, component, depth + 1)?);
         }
         let mut slots = slots.into_iter();
-        let definition = self.definition(&ty, adding.btf, |_| Ok(slots.next().unwrap_or(UNKNOWN)))?;
-        let content = [ty.kind as u32, 0, definition.info, definition.head];
-        Ok(self.enter(adding, &ty, 0, [content.as_slice(), &definition.words].concat()))
+        let definition = self.definition(&ty, adding.btf, |_| Ok(slots.next().unwrap_or(SlotId::UNKNOWN)))?;
+        Ok(self.enter(adding, &ty, NameId(0), Content::Nameless { kind: ty.kind, definition }))
     }
 
     fn definition(
         &mut self,
         ty: &RawType<'_>,
         btf: &Btf<'_>,
-        mut slot: impl FnMut(u32) -> Result<u32, BtfError>,
+        mut slot: impl FnMut(u32) -> Result<SlotId, BtfError>,
     ) -> Result<Definition, BtfError> {
-        let record =
-            wire::record(ty.kind as u8).ok_or(BtfError::UnknownKind { id: ty.id, kind: ty.kind as u8 })?;
-        let head = if record.head == Word::Type { slot(ty.size_or_type)? } else { ty.size_or_type };
-        let mut words: Vec<u32> = ty.words().collect();
-        for (value, word) in words.iter_mut().zip(record.entry.iter().cycle()) {
-            *value = match word {
-                Word::Name => self.number(btf.string(*value)?),
-                Word::Type => slot(*value)?,
-                Word::Offset => value.rotate_right(OFFSET_ROTATION),
-                Word::Number => *value,
-            };
-        }
-        Ok(Definition::new(u32::from(ty.vlen) << 1 | u32::from(ty.kflag), head, words))
+        let unknown = BtfError::UnknownKind { id: ty.id, kind: ty.kind as u8 };
+        let record = wire::record(ty.kind as u8).ok_or(unknown)?;
+        let mut convert = |word, value| match word {
+            Word::Name => Ok(self.name(btf.string(value)?).0),
+            Word::Type => Ok(slot(value)?.0),
+            Word::Number => Ok(value),
+        };
+        let third = convert(record.third, ty.size_or_type)?;
+        let words = ty.words().zip(record.entry.iter().cycle());
+        let words = words.map(|(value, &word)| convert(word, value)).collect::<Result<_, _>>()?;
+        Ok(Definition { vlen: ty.vlen.into(), kind_flag: ty.kflag, third, words })
     }
 
-    /// Gives other slots to the fewest types that keep a BTF's from standing in the order of all.
-    fn straighten(&mut self, slots: &mut [u32]) {
-        let mut places = vec![0; self.slots.len() + 1];
-        for (slot, place) in self.order().into_iter().zip(1..) {
-            places[slot + 1] = place;
-        }
-        let place = |slot: u32| places.get(slot as usize).copied().unwrap_or(0);
-        let placed: Vec<usize> = (0..slots.len()).filter(|&at| place(slots[at]) != 0).collect();
-        let stays = ascending(&placed.iter().map(|&at| place(slots[at])).collect::<Vec<u32>>());
-        let mut fixed = placed.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(&at, _)| at).peekable();
+    /// Extends the order of slots to a BTF's types; the fewest possible of them get other slots of their families.
+    fn put_in_order(&mut self, slots: &mut [SlotId]) {
+        let numbers = self.numbers();
+        let number = |slot: SlotId| slot.index().and_then(|index| numbers.get(index)).copied().unwrap_or(0);
+        let ordered: Vec<usize> = (0..slots.len()).filter(|&at| number(slots[at]) != 0).collect();
+        let stays = ascending(&ordered.iter().map(|&at| number(slots[at])).collect::<Vec<_>>());
+        let mut staying =
+            ordered.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(&at, _)| at).peekable();
         let mut last = 0;
-        for (&at, &stays) in placed.iter().zip(&stays) {
+        for (&at, &stays) in ordered.iter().zip(&stays) {
             if stays {
-                fixed.next();
-                last = place(slots[at]);
-                continue;
+                staying.next();
+            } else {
+                let next = staying.peek().map_or(u32::MAX, |&at| number(slots[at]));
+                let fits =
+                    |other: &SlotId| (last + 1..next).contains(&number(*other)) && !slots.contains(other);
+                let Some(Slot { kind, name, family, .. }) = slots[at].index().map(|index| &self.slots[index])
+                else {
+                    continue;
+                };
+                let (kind, name, family) = (*kind, *name, *family);
+                let other = self.families[family.0].iter().copied().find(fits);
+                slots[at] = other.unwrap_or_else(|| self.new_slot(kind, name, family));
             }
-            let next = fixed.peek().map_or(u32::MAX, |&at| place(slots[at]));
-            let spares = self.spares.entry(slots[at]).or_default();
-            let fits = |spare: &&u32| (last + 1..next).contains(&place(**spare));
-            slots[at] = match spares.iter().find(fits) {
-                Some(&spare) => {
-                    last = place(spare);
-                    spare
-                }
-                None => {
-                    let instead = &self.slots[slots[at] as usize - 1];
-                    self.slots.push(Slot::new(instead.kind, instead.name));
-                    spares.push(self.slots.len() as u32);
-                    self.slots.len() as u32
-                }
-            };
+            last = last.max(number(slots[at]));
         }
-    }
-
-    /// Has a slot that is new to the order follow another.
-    fn link(&mut self, before: u32, slot: u32) {
-        self.followers.resize(self.slots.len() + 1, UNKNOWN);
-        if self.followers[0] == UNKNOWN {
-            self.followers[0] = 0;
+        let mut before = std::mem::take(&mut self.order).into_iter();
+        for &slot in &*slots {
+            if number(slot) != 0 {
+                self.order.extend(before.by_ref().take_while(|other| *other != slot));
+            }
+            self.order.push(slot);
         }
-        if self.followers[slot as usize] == UNKNOWN {
-            let after = std::mem::replace(&mut self.followers[before as usize], slot);
-            self.followers[slot as usize] = after;
-        }
+        self.order.extend(before);
     }
 }
 
@@ -280,15 +331,15 @@ fn is_composite(ty: &RawType<'_>) -> bool {
 /// The ids that a type's record refers to, in the order of its words.
 fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = u32> + use<'a> {
     let record = wire::record(ty.kind as u8);
-    let head = record.filter(|record| record.head == Word::Type).map(|_| ty.size_or_type);
+    let third = record.filter(|record| record.third == Word::Type).map(|_| ty.size_or_type);
     let entry = record.map_or(&[][..], |record| record.entry);
     let is_type = |(value, word): (u32, &Word)| (*word == Word::Type).then_some(value);
-    head.into_iter().chain(ty.words().zip(entry.iter().cycle()).filter_map(is_type))
+    third.into_iter().chain(ty.words().zip(entry.iter().cycle()).filter_map(is_type))
 }
 
-/// Marks a longest ascending subsequence of different values.
-pub(super) fn ascending(values: &[u32]) -> Vec<bool> {
-    // For each length the place of the least value that a subsequence of it ends with.
+/// Marks a longest ascending subsequence of distinct values.
+fn ascending(values: &[u32]) -> Vec<bool> {
+    // For each length the index of the least value that a subsequence of it ends with.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(values.len());
     for (at, value) in values.iter().enumerate() {
@@ -322,5 +373,23 @@ mod tests {
         check(&[9, 1, 2, 3], "msss");
         check(&[1, 2, 9, 3, 4], "ssmss");
         check(&[3, 2, 1], "mms");
+    }
+
+    #[test]
+    fn runs_cover_all_btfs() {
+        let check = |has: &[Option<u32>], expect: &[(u32, u32)]| {
+            let mut slot = Slot::new(Kind::Float as u8, NameId(1), FamilyId(0));
+            for (blob, size) in has.iter().enumerate() {
+                if let Some(third) = *size {
+                    let definition = Definition { vlen: 0, kind_flag: false, third, words: Vec::new() };
+                    slot.add(blob as u32, definition);
+                }
+            }
+            let runs: Vec<_> = slot.runs(has.len() as u32).map(|run| (run.len, run.definition)).collect();
+            assert_eq!(runs, expect, "{has:?}");
+        };
+        check(&[Some(4)], &[(1, 1)]);
+        check(&[Some(4), Some(4), Some(8), Some(4)], &[(2, 1), (1, 2), (1, 1)]);
+        check(&[None, None, Some(4), None, Some(4), None], &[(2, 0), (1, 1), (1, 0), (1, 1), (1, 0)]);
     }
 }

@@ -170,7 +170,7 @@ impl Object {
         self.endian
     }
 
-    /// Digest of what the relocations ask for, as the runtime takes it of the object that it is to load.
+    /// Digest of the types and relocations, the same that the runtime takes of the object that is to be loaded.
     pub fn digest(&self) -> ObjectDigest {
         self.digest
     }

@@ -24,11 +24,12 @@ pub trait Catalog {
 
 impl Catalog for Archive<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        self.visit_ending("", &mut |id, _| visitor(id));
+        self.ids().for_each(visitor);
     }
 
     fn visit_release(&self, release: &str, visitor: &mut dyn FnMut(&str)) {
-        self.visit_ending(&format!("/{release}"), &mut |id, _| visitor(id));
+        let of_release = |id: &&str| id.strip_suffix(release).is_some_and(|folder| folder.ends_with('/'));
+        self.ids().filter(of_release).for_each(visitor);
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {
