@@ -23,11 +23,6 @@ impl Fnv {
     }
 }
 
-/// 16 hexadecimal digits.
-pub(crate) fn hexadecimal(hash: u64) -> String {
-    format!("{hash:016x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,7 +32,7 @@ mod tests {
         let check = |text: &str, expect: &str| {
             let mut hash = Fnv::new();
             hash.bytes(text.as_bytes());
-            assert_eq!(hexadecimal(hash.finish()), expect, "{text}");
+            assert_eq!(format!("{:016x}", hash.finish()), expect, "{text}");
         };
         check("", "cbf29ce484222325");
         check("a", "af63dc4c8601ec8c");

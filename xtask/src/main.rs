@@ -1,92 +1,120 @@
-//! Every task of the project, one verb each: `cargo xtask <VERB>`.
+//! Every task of the project: `cargo xtask <TASK>`. CI runs nothing else.
 
 mod bench;
 mod corpus;
 mod demo;
+mod engine;
 mod files;
 mod fixtures;
 mod kernels;
 mod nearest;
 mod oracle;
+mod parallel;
 mod selftests;
 mod setup;
 mod shell;
-mod test;
+mod steps;
+mod table;
 mod tidy;
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
 use shell::Outcome;
 
-struct Verb {
-    name: &'static str,
-    run: fn(&[String]) -> Outcome,
-    help: &'static str,
+/// Every task of the project.
+///
+/// After each edit run `cargo xtask check`; before a change is taken, `cargo xtask test`.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", subcommand_value_name = "TASK", subcommand_help_heading = "Tasks")]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
 }
 
-/// CI runs nothing but these.
-const VERBS: &[Verb] = &[
-    Verb { name: "setup", run: setup::run, help: "installs what the other verbs need and is missing" },
-    Verb { name: "fixtures", run: fixtures::run, help: "rebuilds testdata with clang; --check compares" },
-    Verb {
-        name: "oracle",
-        run: oracle::run,
-        help: "libbpf, aya-obj and bpftool judge the fixtures; --bless",
-    },
-    Verb {
-        name: "test",
-        run: test::run,
-        help: "setup, format, lints, tidy, tests, documentation, demo, kernels",
-    },
-    Verb { name: "demo", run: demo::run, help: "execwatch on this kernel with the kernel's BTF hidden" },
-    Verb {
-        name: "kernels",
-        run: kernels::run,
-        help: "execwatch on Debian's kernels, booted under QEMU with their BTF hidden; --ci: on three",
-    },
-    Verb {
-        name: "bench",
-        run: bench::run,
-        help: "btfgen against bpftool, as whole processes, in one run; --only <PART>",
-    },
-    Verb {
-        name: "nearest",
-        run: nearest::run,
-        help: "leaves each vendored kernel out: is the nearest match right?",
-    },
-    Verb {
-        name: "corpus",
-        run: corpus::run,
-        help: "reads the BTF of every kernel that Debian's mirror offers",
-    },
-    Verb {
-        name: "selftests",
-        run: selftests::run,
-        help: "the kernel's own CO-RE cases, from linux-source-*",
-    },
-    Verb { name: "tidy", run: tidy::run, help: "checks file headers, file lengths and stray paths" },
-];
+#[derive(Subcommand)]
+enum Task {
+    /// Format, lints, tidy and unit tests, offline: run it after each edit
+    Check,
+    /// Everything that must hold before a change is taken
+    Test(steps::Options),
+    /// File headers, lengths and places, paths of one machine, and the order of modules
+    Tidy,
+    /// Install what the other tasks need and this machine lacks
+    Setup,
+    /// Load execwatch on this kernel with the kernel's BTF hidden
+    Demo,
+    /// Load execwatch on Debian's kernels, booted under QEMU with their BTF hidden
+    Kernels(kernels::Options),
+    /// Measure btfgen against bpftool, and the costs of a build and at run time
+    Bench(bench::Options),
+    /// Rebuild testdata with clang
+    Fixtures(fixtures::Options),
+    /// Compare the resolver with libbpf, aya-obj and bpftool on testdata
+    Oracle(oracle::Options),
+    /// Run the kernel's own CO-RE cases, from Debian's linux-source package
+    Selftests(selftests::Options),
+    /// Leave each vendored kernel out and count how often the nearest match is right
+    Nearest,
+    /// Collect the BTF of every kernel on Debian's mirror
+    Corpus(corpus::Options),
+    /// Run the commands on standard input and print what they cost
+    #[command(hide = true)]
+    Measured,
+}
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let name = args.next();
-    let Some(verb) = name.as_deref().and_then(|name| VERBS.iter().find(|verb| verb.name == name)) else {
-        eprint!("{}", usage());
-        return ExitCode::from(2);
-    };
-    match (verb.run)(&args.collect::<Vec<_>>()) {
+    match run(Cli::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask {}: {error}", verb.name);
+            eprintln!("xtask: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn usage() -> String {
-    let mut text = "Usage: cargo xtask <VERB>\n\n".to_owned();
-    for verb in VERBS {
-        text += &format!("  {:<9}  {}\n", verb.name, verb.help);
+fn run(task: Task) -> Outcome {
+    match task {
+        Task::Check => steps::check(),
+        Task::Test(options) => steps::test(&options),
+        Task::Tidy => tidy::run(),
+        Task::Setup => setup::run(),
+        Task::Demo => demo::run(),
+        Task::Kernels(options) => kernels::run(&options),
+        Task::Bench(options) => bench::run(&options),
+        Task::Fixtures(options) => fixtures::run(&options),
+        Task::Oracle(options) => oracle::run(&options),
+        Task::Selftests(options) => selftests::run(&options),
+        Task::Nearest => nearest::run(),
+        Task::Corpus(options) => corpus::run(&options),
+        Task::Measured => bench::measured(),
     }
-    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_command_line() {
+        let check = |line: &str, expect: bool| {
+            let words = ["xtask"].into_iter().chain(line.split_whitespace());
+            assert_eq!(Cli::try_parse_from(words).is_ok(), expect, "{line}");
+        };
+        check("check", true);
+        check("test format tidy", true);
+        check("test nothing", false);
+        check("bench --only growth --only size --set large --hub corpus --kernels 20 --bless a.o", true);
+        for wrong in ["--only", "--only x", "--set x", "--kernels many", "--blessed"] {
+            check(&format!("bench {wrong}"), false);
+        }
+        check("corpus --tree t --hub k.hub --include debian/*/x86_64/* --exclude */*/*/7.*", true);
+        check("corpus --hub k.hub", false);
+        check("corpus --tree", false);
+        check("kernels --ci", true);
+        check("kernels --ci --only 3", false);
+        check("", false);
+    }
 }

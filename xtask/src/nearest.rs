@@ -3,27 +3,26 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::engine::BTFGEN;
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
 
-/// Sets of objects that archives are made for: what is nearest depends on what is read.
+/// Sets of objects to make archives for: what is nearest depends on what is read.
 const SETS: [&[&str]; 3] =
     [&["opensnoop", "biolatency", "tcpconnect"], &["syscall_count", "hello"], &["kernel"]];
 
-/// `cargo xtask nearest`.
-pub(crate) fn run(_args: &[String]) -> Outcome {
-    setup::run(&[])?;
-    let root = shell::root();
-    let tool = ["build", "--release", "--package", "btfgen", "--bin", "btfgen"];
-    let tool = shell::build(cargo().args(tool))?;
-    let scratch = root.join("target/nearest");
+/// Runs `cargo xtask nearest`.
+pub(crate) fn run() -> Outcome {
+    setup::run()?;
+    let btfgen = shell::build(cargo().args(["build", "--release"]).args(BTFGEN))?;
+    let scratch = shell::root().join("target/nearest");
     files::empty_folder(&scratch)?;
     let suite = oracle::testdata::folder().join("objects/el");
     let mut archives: Vec<PathBuf> = Vec::new();
     for set in SETS {
         let archive = scratch.join(format!("{}.archive", set[0]));
-        let mut pack = Command::new(tool.executable()?);
-        pack.args(["pack", "--hub"]).arg(root.join("example-app/kernels.hub"));
+        let mut pack = Command::new(btfgen.named("btfgen")?);
+        pack.args(["pack", "--hub"]).arg(files::example_hub());
         pack.arg("-o").arg(&archive).args(set.iter().map(|name| suite.join(format!("{name}.o"))));
         shell::read(&mut pack)?;
         archives.push(archive);

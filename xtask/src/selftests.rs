@@ -1,11 +1,11 @@
-//! Self-tests: the kernel's own CO-RE cases, fetched from Debian's `linux-source-*` package and never committed.
+//! Self-tests: the kernel's own CO-RE cases, downloaded in Debian's `linux-source-*` package and never committed.
 //!
 //! ```text
 //! progs/test_core_reloc_*.c, progs/btf__core_reloc_*.c  ->  {el,eb}/*.o
-//! the table in prog_tests/core_reloc.c                  ->  which object against which target, and whether it must fail
+//! the table in prog_tests/core_reloc.c                  ->  the object and target of each case, and whether it must fail
 //! ```
 //!
-//! The judging is done by the example `selftests` of the package `oracle`.
+//! The example `selftests` of the package `oracle` judges them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use crate::files;
 use crate::shell::{self, Outcome, cargo};
 
-/// What is taken out of the kernel's sources.
+/// The files to extract from the kernel's sources.
 const WANTED: [&str; 7] = [
     "*/tools/testing/selftests/bpf/progs/*core_reloc*",
     "*/tools/testing/selftests/bpf/progs/bpf_misc.h",
@@ -26,23 +26,27 @@ const WANTED: [&str; 7] = [
     "*/tools/include/uapi",
 ];
 
-/// Where the BPF self-tests are in the kernel's sources.
+/// The folder of the BPF self-tests in the kernel's sources.
 const TESTS: &str = "tools/testing/selftests/bpf";
 
-/// `cargo xtask selftests [--cache FOLDER] [--source FOLDER]`: with the sources of a kernel nothing is fetched.
-pub(crate) fn run(args: &[String]) -> Outcome {
-    let mut cache = shell::root().join("target/selftests");
-    let mut source = None;
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} needs a folder"))?;
-        match arg.as_str() {
-            "--cache" => cache = std::path::absolute(value)?,
-            "--source" => source = Some(std::path::absolute(value)?),
-            _ => return Err("takes --cache FOLDER and --source FOLDER".into()),
-        }
-    }
-    let source = source.map_or_else(|| fetch(&cache), Ok)?;
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Folder for the sources and objects [default: target/selftests]
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Sources of a kernel to use; nothing is downloaded then
+    #[arg(long, value_name = "FOLDER")]
+    source: Option<PathBuf>,
+}
+
+/// Runs `cargo xtask selftests`.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let cache = options.cache.clone().unwrap_or_else(|| shell::root().join("target/selftests"));
+    let cache = std::path::absolute(cache)?;
+    let source = match &options.source {
+        Some(source) => std::path::absolute(source)?,
+        None => fetch(&cache)?,
+    };
     let tests = source.join(TESTS);
     let table = fs::read_to_string(tests.join("prog_tests/core_reloc.c"))
         .map_err(|error| format!("{} holds no prog_tests/core_reloc.c: {error}", tests.display()))?;
@@ -59,7 +63,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     )
 }
 
-/// The unpacked sources of the newest kernel that apt knows, fetched unless they are there.
+/// The unpacked sources of the newest kernel in apt's index, downloaded unless they are cached.
 fn fetch(cache: &Path) -> Outcome<PathBuf> {
     let names = shell::read(Command::new("apt-cache").args(["pkgnames", "linux-source-"]))?;
     let name = newest(&names)
@@ -70,7 +74,7 @@ fn fetch(cache: &Path) -> Outcome<PathBuf> {
     }
     let packages = folder.join("package");
     fs::create_dir_all(&packages)?;
-    // As another user than root apt's sandbox complains, and goes on.
+    // If the user is not root, apt warns about its sandbox and continues.
     shell::run(Command::new("apt-get").args(["download", "--quiet", name]).current_dir(&packages))?;
     let mut files = fs::read_dir(&packages)?;
     let package = files.next().ok_or("apt-get downloaded nothing")??.path();
@@ -88,7 +92,7 @@ fn newest(names: &str) -> Option<&str> {
     names.lines().filter(|name| version(name).is_some()).max_by_key(|name| version(name))
 }
 
-/// Streams the tarball out of the package and what is wanted out of the tarball.
+/// Streams the tarball out of the package, and the wanted files out of the tarball.
 fn unpack(package: &Path, folder: &Path) -> Outcome {
     let piped = |command: &mut Command| command.stdout(Stdio::piped()).spawn();
     let mut members = piped(Command::new("dpkg-deb").arg("--fsys-tarfile").arg(package))?;
@@ -97,7 +101,7 @@ fn unpack(package: &Path, folder: &Path) -> Outcome {
     let mut tarball = piped(tarball.stdin(members.stdout.take().ok_or("no pipe")?))?;
     let mut files = Command::new("tar");
     files.args(["-xJ", "--no-same-owner", "--strip-components=1", "--wildcards", "-C"]).arg(folder);
-    // A pattern that matches nothing is another kernel's layout; what is missing is told of later.
+    // A pattern without a match belongs to another kernel's layout; missing files are reported later.
     files.args(WANTED).stderr(Stdio::null());
     let status = files.stdin(tarball.stdout.take().ok_or("no pipe")?).status()?;
     members.wait()?;
@@ -109,7 +113,7 @@ fn unpack(package: &Path, folder: &Path) -> Outcome {
     }
 }
 
-/// The newest clang at hand: `TYPE_MATCHES` and 64-bit enumerators need 15.
+/// The newest installed clang: `TYPE_MATCHES` and 64-bit enumerators need 15.
 fn clang() -> Outcome<String> {
     let names = (15..=30).rev().map(|version| format!("clang-{version}")).chain(["clang".to_owned()]);
     Ok(names.into_iter().find(|name| shell::on_path(name)).ok_or("needs clang: apt-get install clang-19")?)
@@ -121,18 +125,10 @@ fn expand(clang: &str, table: &str) -> Outcome<String> {
         .lines()
         .filter(|line| !line.starts_with("#include"))
         .fold(String::new(), |all, line| all + line + "\n");
-    let folder = tempdir()?;
-    let file = folder.join("core_reloc.c");
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("core_reloc.c");
     fs::write(&file, text)?;
-    let expanded = shell::read(Command::new(clang).args(["-E", "-P", "-x", "c"]).arg(&file));
-    fs::remove_dir_all(folder)?;
-    expanded
-}
-
-fn tempdir() -> Outcome<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("btfgen-selftests-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
+    shell::read(Command::new(clang).args(["-E", "-P", "-x", "c"]).arg(&file))
 }
 
 /// A line of the table.
@@ -141,7 +137,7 @@ struct Case {
     name: String,
     /// Source of the programs, without extension.
     object: String,
-    /// Source of the types, without extension; none stands for a kernel.
+    /// Source of the types, without extension; none for a kernel.
     target: Option<String>,
     program: String,
     fails: bool,
@@ -168,7 +164,7 @@ fn cases(expanded: &str) -> Vec<Case> {
     cases
 }
 
-/// The string literals, joined as C does, that a text begins with; none if it begins with something else.
+/// The string literals at the start of a text, joined as in C.
 fn literal(text: &str) -> Option<String> {
     let mut rest = text.trim_start();
     let mut joined = None;
@@ -179,7 +175,7 @@ fn literal(text: &str) -> Option<String> {
     joined
 }
 
-/// Compiles what the cases need, in both byte orders, and returns the list for the judge.
+/// Compiles the cases' sources in both byte orders, and returns the list for the judge.
 fn compile_all(clang: &str, source: &Path, cache: &Path, cases: &[Case]) -> Outcome<String> {
     let include = cache.join("include");
     fs::create_dir_all(&include)?;
@@ -197,7 +193,7 @@ fn compile_all(clang: &str, source: &Path, cache: &Path, cases: &[Case]) -> Outc
                 (Ok(object), Ok(target)) => (object, target),
                 // The module's program names types of the running kernel.
                 (Err(_), _) if case.target.is_none() && !has_kernel => {
-                    eprintln!("selftests: {} is left out: needs bpftool and {KERNEL}", case.name);
+                    eprintln!("selftests: skipped {}: it needs bpftool and {KERNEL}", case.name);
                     continue;
                 }
                 (Err(error), _) | (_, Err(error)) => return Err(error),
@@ -214,15 +210,13 @@ fn compile_all(clang: &str, source: &Path, cache: &Path, cases: &[Case]) -> Outc
 
 const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 
-/// Writes the running kernel's types as C, if there is a way.
+/// Writes the running kernel's types as C, if possible.
 fn kernel_header(path: &Path) -> bool {
-    let program = if shell::works("bpftool", &["version"]) { "bpftool" } else { "/usr/sbin/bpftool" };
-    let mut bpftool = Command::new(program);
-    let output = bpftool.args(["btf", "dump", "file", KERNEL, "format", "c"]).output();
+    let output = Command::new(shell::bpftool()).args(["btf", "dump", "file", KERNEL, "format", "c"]).output();
     output.is_ok_and(|output| output.status.success() && fs::write(path, output.stdout).is_ok())
 }
 
-/// libbpf's generated declarations of helpers, out of the libbpf that the judge is.
+/// The generated declarations of helpers in the libbpf that judges.
 fn helper_defs() -> Outcome<PathBuf> {
     let metadata = shell::read(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
@@ -233,7 +227,7 @@ fn helper_defs() -> Outcome<PathBuf> {
     Ok(Path::new(manifest).with_file_name("libbpf").join("src/bpf_helper_defs.h"))
 }
 
-/// Compiles one source unless another case needed it before; the object's path.
+/// Compiles a source, unless another case did, and returns the object's path.
 fn object(clang: &str, source: &Path, include: &Path, folder: &Path, name: &str) -> Outcome<PathBuf> {
     let object = folder.join(format!("{name}.o"));
     if object.exists() {

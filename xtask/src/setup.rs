@@ -1,4 +1,4 @@
-//! Setup: installs what the other tasks need and this machine lacks.
+//! Setup: installs the programs and headers that the other tasks need.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,147 +8,94 @@ use crate::shell::{self, Outcome, on_path};
 /// Something that a task needs.
 struct Need {
     what: &'static str,
-    there: fn() -> bool,
+    is_installed: fn() -> bool,
     /// Debian's and Ubuntu's names.
     packages: &'static [&'static str],
-    for_what: &'static str,
-    /// Without it the tasks still run, with something left out.
-    optional: bool,
+    purpose: &'static str,
 }
 
-const NEEDS: &[Need] = &[
-    Need {
-        what: "a C compiler with its headers",
-        there: || on_path("cc") && Path::new("/usr/include/stdio.h").exists(),
-        packages: &["gcc", "libc6-dev"],
-        for_what: "libbpf",
-        optional: false,
-    },
-    Need {
-        what: "make",
-        there: || on_path("make"),
-        packages: &["make"],
-        for_what: "libbpf",
-        optional: false,
-    },
-    Need {
-        what: "pkg-config",
-        there: || on_path("pkg-config"),
-        packages: &["pkg-config"],
-        for_what: "libbpf",
-        optional: false,
-    },
-    Need {
-        what: "libelf's headers",
-        there: || Path::new("/usr/include/libelf.h").exists(),
-        packages: &["libelf-dev"],
-        for_what: "libbpf",
-        optional: false,
-    },
-    Need {
-        what: "zlib's headers",
-        there: || Path::new("/usr/include/zlib.h").exists(),
-        packages: &["zlib1g-dev"],
-        for_what: "libbpf",
-        optional: false,
-    },
-    Need {
-        what: "clang",
-        there: || on_path("clang"),
-        packages: &["clang"],
-        for_what: "the eBPF programs",
-        optional: false,
-    },
-    Need {
-        what: "llvm-strip",
-        there: || on_path("llvm-strip"),
-        packages: &["llvm"],
-        for_what: "the eBPF programs",
-        optional: false,
-    },
-    Need {
-        what: "unshare and mount",
-        there: || on_path("unshare") && on_path("mount"),
-        packages: &["util-linux", "mount"],
-        for_what: "hiding the kernel's BTF in the demo",
-        optional: false,
-    },
-    Need {
-        what: "xz",
-        there: || on_path("xz"),
-        packages: &["xz-utils"],
-        for_what: "making test data",
-        optional: true,
-    },
-    Need {
-        what: "bpftool",
-        // Ubuntu's is a wrapper that fails when there is none for the running kernel.
-        there: || shell::works("bpftool", &["version"]) || shell::works("/usr/sbin/bpftool", &["version"]),
-        packages: &["bpftool"],
-        for_what: "comparing with `bpftool gen min_core_btf`",
-        optional: true,
-    },
-    Need {
-        what: "clang 19",
-        there: || on_path("clang-19") && on_path("llvm-strip-19"),
-        packages: &["clang-19", "llvm-19"],
-        for_what: "checking that the committed objects are what their sources give",
-        optional: true,
-    },
-    Need {
-        what: "QEMU for x86",
-        there: || on_path("qemu-system-x86_64"),
-        packages: &["qemu-system-x86"],
-        for_what: "booting Debian's kernels",
-        optional: true,
-    },
-    Need {
-        what: "a statically linked busybox",
-        there: || on_path("busybox"),
-        packages: &["busybox-static"],
-        for_what: "booting Debian's kernels",
-        optional: true,
-    },
+const fn need(
+    what: &'static str,
+    is_installed: fn() -> bool,
+    packages: &'static [&'static str],
+    purpose: &'static str,
+) -> Need {
+    Need { what, is_installed, packages, purpose }
+}
+
+#[rustfmt::skip]
+const REQUIRED: [Need; 8] = [
+    need("a C compiler with its headers", has_c_compiler, &["gcc", "libc6-dev"], "libbpf"),
+    need("make", || on_path("make"), &["make"], "libbpf"),
+    need("pkg-config", || on_path("pkg-config"), &["pkg-config"], "libbpf"),
+    need("libelf's headers", || Path::new("/usr/include/libelf.h").exists(), &["libelf-dev"], "libbpf"),
+    need("zlib's headers", || Path::new("/usr/include/zlib.h").exists(), &["zlib1g-dev"], "libbpf"),
+    need("clang", || on_path("clang"), &["clang"], "the eBPF programs"),
+    need("llvm-strip", || on_path("llvm-strip"), &["llvm"], "the eBPF programs"),
+    need("unshare and mount", || on_path("unshare") && on_path("mount"), &["util-linux", "mount"], "hiding BTF in the demo"),
 ];
 
-/// `cargo xtask setup`.
-pub(crate) fn run(_args: &[String]) -> Outcome {
-    rust_components()?;
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.there)()).collect();
-    if missing.is_empty() {
-        eprintln!("setup: everything is there");
+/// Without these the tasks still run, and skip something.
+#[rustfmt::skip]
+const OPTIONAL: [Need; 5] = [
+    need("xz", || on_path("xz"), &["xz-utils"], "making test data"),
+    need("bpftool", has_bpftool, &["bpftool"], "comparing with `bpftool gen min_core_btf`"),
+    need("clang 19", has_clang_19, &["clang-19", "llvm-19"], "comparing the committed objects with their sources"),
+    need("QEMU for x86", || on_path("qemu-system-x86_64"), &["qemu-system-x86"], "booting Debian's kernels"),
+    need("a statically linked busybox", || on_path("busybox"), &["busybox-static"], "booting Debian's kernels"),
+];
+
+fn has_clang_19() -> bool {
+    on_path("clang-19") && on_path("llvm-strip-19")
+}
+
+fn has_c_compiler() -> bool {
+    on_path("cc") && Path::new("/usr/include/stdio.h").exists()
+}
+
+/// Whether bpftool runs: Ubuntu's is a wrapper that fails if there is none for the running kernel.
+fn has_bpftool() -> bool {
+    shell::works(shell::bpftool(), &["version"])
+}
+
+/// Runs `cargo xtask setup`.
+pub(crate) fn run() -> Outcome {
+    install_rust_components()?;
+    let (required, optional) = (missing(&REQUIRED), missing(&OPTIONAL));
+    if required.is_empty() && optional.is_empty() {
+        eprintln!("setup: everything is installed");
         return Ok(());
     }
-    for need in &missing {
-        eprintln!("setup: {} is missing ({})", need.what, need.for_what);
+    for need in required.iter().chain(&optional) {
+        eprintln!("setup: {} is missing ({})", need.what, need.purpose);
     }
-    let packages = |optional: bool| -> Vec<&str> {
-        let needs = missing.iter().filter(|need| need.optional == optional);
-        needs.flat_map(|need| need.packages).copied().collect()
+    let (required, optional) = (packages(&required), packages(&optional));
+    let Some(prefix) = root_prefix().filter(|_| on_path("apt-get")) else {
+        return if required.is_empty() { Ok(()) } else { Err(advice(&required, &optional).into()) };
     };
-    let (required, optional) = (packages(false), packages(true));
-    let Some(become_root) = way_to_root().filter(|_| on_path("apt-get")) else {
-        if required.is_empty() {
-            return Ok(());
-        }
-        return Err(advice(&required, &optional).into());
-    };
-    apt_get(&become_root, &["update", "-qq"])?;
+    apt_get(&prefix, &["update", "-qq"])?;
     if !required.is_empty() {
-        install(&become_root, &required)?;
+        install(&prefix, &required)?;
     }
     for package in optional {
-        if let Err(error) = install(&become_root, &[package]) {
-            eprintln!("setup: going on without {package}: {error}");
+        if let Err(error) = install(&prefix, &[package]) {
+            eprintln!("setup: continuing without {package}: {error}");
         }
     }
-    let absent: Vec<&str> =
-        NEEDS.iter().filter(|need| !need.optional && !(need.there)()).map(|need| need.what).collect();
+    let absent: Vec<&str> = missing(&REQUIRED).iter().map(|need| need.what).collect();
     if absent.is_empty() { Ok(()) } else { Err(format!("still missing: {}", absent.join(", ")).into()) }
 }
 
-/// Adds what a minimal Rust toolchain leaves out.
-fn rust_components() -> Outcome {
+fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
+    needs.iter().filter(|need| !(need.is_installed)()).collect()
+}
+
+fn packages(needs: &[&'static Need]) -> Vec<&'static str> {
+    needs.iter().flat_map(|need| need.packages).copied().collect()
+}
+
+/// Installs the components that a minimal Rust toolchain lacks.
+fn install_rust_components() -> Outcome {
     for (component, args) in [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])] {
         if shell::works("cargo", &args) {
             continue;
@@ -161,8 +108,8 @@ fn rust_components() -> Outcome {
     Ok(())
 }
 
-/// The words to put before a command that needs root, if there are any that ask no password.
-fn way_to_root() -> Option<Vec<&'static str>> {
+/// The words before a command that needs root, if there is a way without a password.
+fn root_prefix() -> Option<Vec<&'static str>> {
     if shell::is_root() {
         Some(vec![])
     } else if shell::works("sudo", &["-n", "true"]) {
@@ -172,12 +119,12 @@ fn way_to_root() -> Option<Vec<&'static str>> {
     }
 }
 
-fn install(become_root: &[&str], packages: &[&str]) -> Outcome {
-    apt_get(become_root, &[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
+fn install(root_prefix: &[&str], packages: &[&str]) -> Outcome {
+    apt_get(root_prefix, &[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
 }
 
-fn apt_get(become_root: &[&str], args: &[&str]) -> Outcome {
-    let words = [become_root, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat();
+fn apt_get(root_prefix: &[&str], args: &[&str]) -> Outcome {
+    let words = [root_prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], args].concat();
     let [program, rest @ ..] = &words[..] else { return Ok(()) };
     shell::run(Command::new(program).args(rest))
 }
@@ -189,9 +136,9 @@ fn advice(required: &[&str], optional: &[&str]) -> String {
         required.join(" ")
     );
     if !optional.is_empty() {
-        text += &format!("\nuseful as well:            apt-get install {}", optional.join(" "));
+        text += &format!("\noptional:                  apt-get install {}", optional.join(" "));
     }
-    text += "\nelsewhere install what was named above under your distribution's names, for instance on Fedora:\n\
+    text += "\nelsewhere install the same under your distribution's names, for example on Fedora:\n\
              \x20 dnf install gcc make pkgconf-pkg-config elfutils-libelf-devel zlib-devel clang llvm util-linux xz bpftool";
     text
 }
@@ -205,6 +152,6 @@ mod tests {
         let text = advice(&["clang", "libelf-dev"], &["bpftool"]);
         assert!(text.contains("apt-get install clang libelf-dev\n"), "{text}");
         assert!(text.contains("apt-get install bpftool\n"), "{text}");
-        assert!(!advice(&["clang"], &[]).contains("useful"));
+        assert!(!advice(&["clang"], &[]).contains("optional"));
     }
 }

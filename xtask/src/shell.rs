@@ -1,13 +1,14 @@
-//! Shell: running commands, and where the workspace lies.
+//! Shell: running commands, and the workspace's root.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
-/// What a task returns; the message goes to the user as it is.
-pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+/// What a task returns; the message is shown to the user.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -30,17 +31,14 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     succeeded(command, status)
 }
 
-/// What a command prints to standard output; fails unless it succeeds.
+/// Runs a command and returns its standard output; fails unless it succeeds.
 pub(crate) fn read(command: &mut Command) -> Outcome<String> {
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| not_started(command, &error))?;
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
     succeeded(command, output.status)?;
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Whether a command can be started and succeeds, quietly.
+/// Whether a command starts and succeeds; its output is dropped.
 pub(crate) fn works(program: &str, args: &[&str]) -> bool {
     Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
 }
@@ -48,10 +46,16 @@ pub(crate) fn works(program: &str, args: &[&str]) -> bool {
 /// Whether `PATH` holds this program.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Tools for administrators are not in every user's PATH.
+    // Not every user's PATH has the administrator's tools.
     env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .any(|folder| folder.join(program).is_file())
+}
+
+/// The program bpftool; not every user's PATH has Debian's.
+pub(crate) fn bpftool() -> &'static str {
+    let debian = "/usr/sbin/bpftool";
+    if Path::new(debian).exists() { debian } else { "bpftool" }
 }
 
 /// Whether this process is root.
@@ -59,12 +63,12 @@ pub(crate) fn is_root() -> bool {
     read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// The files of the libraries that a program is linked with, its loader among them.
+/// The shared libraries that a program is linked with, its loader included.
 pub(crate) fn libraries(program: &Path) -> Outcome<Vec<String>> {
     Ok(library_files(&read(Command::new("ldd").arg(program))?))
 }
 
-/// The files in what `ldd` prints.
+/// The files in the output of `ldd`.
 fn library_files(ldd: &str) -> Vec<String> {
     let file = |line: &str| {
         let path = line.split_once("=>").map_or(line, |(_, path)| path);
@@ -82,7 +86,7 @@ fn not_started(command: &Command, error: &io::Error) -> String {
     format!("{}: {error}", command.get_program().display())
 }
 
-/// A command as one would type it, the program without its folder.
+/// A command as typed in a shell, the program without its folder.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(OsStr::new("")).display().to_string()];
@@ -95,7 +99,7 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
 }
 
-/// What a build left behind.
+/// The results of a build.
 #[derive(Default)]
 pub(crate) struct Built {
     executables: Vec<PathBuf>,
@@ -103,7 +107,7 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    /// The last executable: cargo names a package's own after those it depends on.
+    /// The last executable: cargo reports a package after its dependencies.
     pub(crate) fn executable(&self) -> Outcome<&Path> {
         Ok(self.executables.last().ok_or("cargo built no executable")?)
     }
@@ -121,7 +125,7 @@ impl Built {
     }
 }
 
-/// Runs a `cargo build` or `cargo test --no-run` and returns what it left behind.
+/// Runs a `cargo build` or `cargo test --no-run` and returns its results.
 pub(crate) fn build(command: &mut Command) -> Outcome<Built> {
     eprintln!("$ {}", line(command));
     let messages = read(command.arg("--message-format=json-render-diagnostics"))?;
@@ -139,14 +143,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_shown_as_typed() {
+    fn shows_commands_as_typed() {
         let mut command = Command::new("/usr/bin/env");
         command.args(["cargo", "build", "--features", "", "two words"]);
         assert_eq!(line(&command), "env cargo build --features '' 'two words'");
     }
 
     #[test]
-    fn reads_what_ldd_prints() {
+    fn reads_the_output_of_ldd() {
         let check = |text: &str, expect: &[&str]| assert_eq!(library_files(text), expect, "{text}");
         check(
             "\tlinux-vdso.so.1 (0x00007ffd)\n\tlibelf.so.1 => /lib/libelf.so.1 (0x00007f)\n\

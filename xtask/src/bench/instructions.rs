@@ -1,51 +1,54 @@
-//! Instructions: what valgrind's callgrind counts on the hot paths, compared with the committed counts, so that no noise
-//! hides a slip.
+//! Instructions: callgrind's counts on the hot paths, compared with the committed counts, free of noise.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use super::inputs::{self, Set};
-use super::{command, process, runtime};
+use super::commands::{Bench, command, runtime_example, words};
+use super::sets::{Set, SetName};
+use super::{process, runtime};
+use crate::engine::read_btf;
+use crate::files;
 use crate::shell::{self, Outcome};
+use crate::table::{Alignment, table};
 
 /// The committed counts, from the workspace's root.
 const COUNTS: &str = "xtask/instructions.toml";
 
-/// By how much a count may grow, in percent: the C library and the CPU's features move it a little.
+/// How much a count may grow, in percent: the C library and the CPU's features have a small effect.
 const TOLERANCE: u64 = 3;
 
-/// What is committed.
+/// The committed file.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Counts {
-    /// The compiler, as `rustc --version` tells it: another one's counts differ.
+    /// The output of `rustc --version`: another compiler's counts differ.
     rustc: String,
     /// Instructions of each job.
     instructions: BTreeMap<String, u64>,
 }
 
-/// Counts, and fails if a count has grown; with `bless` the counts are written instead.
-pub(super) fn guard(btfgen: &Path, scratch: &Path, bless: bool) -> Outcome {
+/// Counts, and fails if a count has grown; with `bless`, writes the counts instead.
+pub(super) fn compare(bench: &Bench, bless: bool) -> Outcome {
     println!("\ninstructions, on one core");
     if !shell::works("valgrind", &["--version"]) {
-        println!("  not counted: there is no valgrind (on Debian: apt-get install valgrind)");
+        println!("  skipped: valgrind is not installed (on Debian: apt-get install valgrind)");
         return Ok(());
     }
     let path = shell::root().join(COUNTS);
     let committed = match fs::read_to_string(&path) {
         Ok(text) => toml::from_str(&text)?,
         Err(_) if bless => Counts::default(),
-        Err(error) => return Err(format!("{COUNTS}: {error}; --bless writes it").into()),
+        Err(error) => return Err(format!("{COUNTS}: {error}; write it with --bless").into()),
     };
     let rustc = shell::read(Command::new("rustc").arg("--version"))?.trim().to_owned();
     let mut counted = Counts { rustc, instructions: BTreeMap::new() };
     if counted.rustc != committed.rustc && !bless {
-        println!("  built with {}, but counted with {}", counted.rustc, committed.rustc);
+        println!("  built with {}, but the committed counts are of {}", counted.rustc, committed.rustc);
     }
-    let mut table = vec![["", "now", "committed", ""].map(str::to_owned).to_vec()];
+    let mut rows = Vec::new();
     let mut grown = Vec::new();
-    for (name, words) in jobs(btfgen, scratch)? {
+    for (name, words) in jobs(bench)? {
         let now = count(&words)?;
         let before = committed.instructions.get(name).copied();
         let verdict = Verdict::of(now, before);
@@ -53,10 +56,10 @@ pub(super) fn guard(btfgen: &Path, scratch: &Path, bless: bool) -> Outcome {
             grown.push(name);
         }
         let before_text = before.map_or("none".to_owned(), |count| count.to_string());
-        table.push(vec![name.to_owned(), now.to_string(), before_text, verdict.text(now, before)]);
+        rows.push(vec![name.to_owned(), now.to_string(), before_text, verdict.text(now, before)]);
         counted.instructions.insert(name.to_owned(), now);
     }
-    print!("{}", process::table(&table));
+    print!("{}", table(&["", "now", "committed", ""], &rows, Alignment::Right));
     if bless {
         let head = "# Written by `cargo xtask bench --only instructions --bless`.\n";
         return Ok(fs::write(&path, format!("{head}{}", toml::to_string(&counted)?))?);
@@ -67,9 +70,9 @@ pub(super) fn guard(btfgen: &Path, scratch: &Path, bless: bool) -> Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Same,
-    /// By more than the tolerance.
+    /// Grown by more than the tolerance.
     Grown,
-    /// By more than the tolerance, or not counted before: the committed counts are to be renewed.
+    /// Shrunk by more than the tolerance, or not counted before: the committed counts should be renewed.
     Stale,
 }
 
@@ -86,33 +89,30 @@ impl Verdict {
         #[expect(clippy::cast_precision_loss, reason = "a percentage")]
         let change = before.map(|before| format!("{:+.1}%", (now as f64 / before as f64 - 1.0) * 100.0));
         let change = change.unwrap_or_default();
-        if self == Self::Stale { format!("{change} --bless it") } else { change }
+        if self == Self::Stale { format!("{change} renew it with --bless") } else { change }
     }
 }
 
 /// The hot paths by name.
-fn jobs(btfgen: &Path, scratch: &Path) -> Outcome<Vec<(&'static str, Vec<String>)>> {
-    let archive = scratch.join("archive");
-    let medium = inputs::medium()?;
-    let hub = inputs::example_hub();
-    let mut pack = super::pack(btfgen, &hub, &archive, &medium);
+fn jobs(bench: &Bench) -> Outcome<Vec<(&'static str, Vec<String>)>> {
+    let [three, medium, large] =
+        [SetName::Three, SetName::Medium, SetName::Large].map(|set| set.load(&bench.scratch));
+    let (three, medium, large) = (three?, medium?, large?);
+    let mut pack = bench.pack(&files::example_hub(), &medium);
     pack.extend(["--arch", "x86_64"].map(str::to_owned));
-    let raw = scratch.join("kernel.btf");
-    fs::write(&raw, &btfgen_core::files::read_btf(&kernel())?[..])?;
-    let text = |path: &Path| path.display().to_string();
-    let minimize = |set: &Set, output: &str| {
-        let mut words = vec![text(btfgen), "minimize".to_owned(), text(&raw)];
-        words.extend(["-o".to_owned(), text(&scratch.join(output))]);
-        words.extend(set.words());
-        words
+    let raw = bench.scratch.join("kernel.btf");
+    fs::write(&raw, &read_btf(&kernel())?[..])?;
+    let minimize = |set: &Set| {
+        let output = bench.scratch.join("minimized.btf");
+        let command = words(&[&bench.btfgen, "minimize".as_ref(), &raw, "-o".as_ref(), &output]);
+        [command, set.words()].concat()
     };
-    let tools = runtime::archive(btfgen, scratch, &inputs::three()?)?;
-    let mut lookup = vec![text(&runtime::example("lookup", "release")?), text(&tools)];
+    let mut lookup = words(&[&runtime_example("lookup", "release")?, &bench.pack_example(&three)?]);
     lookup.extend(runtime::HOST.map(str::to_owned));
     Ok(vec![
         ("pack the medium set from the hub file", pack),
-        ("minimize one raw BTF for the medium set", minimize(&medium, "medium.btf")),
-        ("minimize one raw BTF for the large set", minimize(&inputs::large(scratch)?, "large.btf")),
+        ("minimize one raw BTF for the medium set", minimize(&medium)),
+        ("minimize one raw BTF for the large set", minimize(&large)),
         ("look up a host 1,001 times", lookup),
     ])
 }
@@ -122,7 +122,7 @@ fn kernel() -> PathBuf {
     oracle::testdata::folder().join("kernels/debian/12/x86_64/6.1.0-50-amd64.btf.tar.xz")
 }
 
-/// Instructions of a command on one core, without those of the kernel.
+/// Instructions of a command on one core, without the kernel's.
 fn count(words: &[String]) -> Outcome<u64> {
     let mut all = process::on_one_core()?;
     all.extend(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(str::to_owned));
@@ -134,7 +134,7 @@ fn count(words: &[String]) -> Outcome<u64> {
         .ok_or_else(|| format!("{}:\n{said}", all.join(" ")).into())
 }
 
-/// The count in what callgrind says.
+/// The count in callgrind's output.
 fn collected(said: &str) -> Option<u64> {
     let line = said.lines().rev().find_map(|line| line.split_once("== Collected : "))?;
     line.1.trim().parse().ok()
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_percent_are_no_growth() {
+    fn tolerates_a_few_percent() {
         let check = |now, before, expect, text: &str| {
             assert_eq!(Verdict::of(now, before), expect, "{now} {before:?}");
             assert_eq!(expect.text(now, before), text);
@@ -161,7 +161,7 @@ mod tests {
         check(1030, Some(1000), Verdict::Same, "+3.0%");
         check(1031, Some(1000), Verdict::Grown, "+3.1%");
         check(970, Some(1000), Verdict::Same, "-3.0%");
-        check(900, Some(1000), Verdict::Stale, "-10.0% --bless it");
-        check(900, None, Verdict::Stale, " --bless it");
+        check(900, Some(1000), Verdict::Stale, "-10.0% renew it with --bless");
+        check(900, None, Verdict::Stale, " renew it with --bless");
     }
 }

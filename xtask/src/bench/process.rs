@@ -1,24 +1,20 @@
-//! Processes: how long a job takes, and how much memory, with a warm or a cold page cache, on one core or on all.
+//! Process: time and memory of a job, with a warm or a cold page cache, on one core or on all.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::io::{self, Write};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::commands::command;
 use crate::shell::Outcome;
 
-/// How often a job is run at most; the median counts.
+/// Maximum number of runs of a job; the median counts.
 pub(super) const RUNS: usize = 5;
 
-/// A job that took this long in all is not run again.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The argument that makes this program the small one that [`measured`] is.
-pub(super) const MEASURED: &str = "--measured";
+/// A job whose runs took this long is not run again.
+const ENOUGH: Duration = Duration::from_secs(2);
 
 const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 
@@ -26,16 +22,16 @@ const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 #[derive(Clone, Default)]
 pub(super) struct Job {
     pub(super) commands: Vec<Vec<String>>,
-    /// Whether a command may fail, as bpftool does on some kernels; what it took counts all the same.
+    /// Whether a command may fail, as bpftool does on some kernels; its cost counts.
     pub(super) may_fail: bool,
 }
 
-/// What surrounds a job.
+/// How a job is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Conditions {
-    /// Nothing of any file is in memory.
+    /// With an empty page cache.
     pub(super) cold: bool,
-    /// The job sees one core.
+    /// On one core.
     pub(super) one_core: bool,
 }
 
@@ -43,19 +39,14 @@ pub(super) const WARM_ONE: Conditions = Conditions { cold: false, one_core: true
 pub(super) const WARM_ALL: Conditions = Conditions { cold: false, one_core: false };
 pub(super) const COLD_ALL: Conditions = Conditions { cold: true, one_core: false };
 
-/// What a job takes.
+/// The cost of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cost {
     pub(super) time: Duration,
-    /// Most bytes that one of its processes had in memory.
-    pub(super) peak: u64,
+    /// Peak memory of its largest process, in bytes.
+    pub(super) peak_bytes: u64,
     /// Number of commands that failed.
     pub(super) failed: usize,
-}
-
-/// Number of cores.
-pub(super) fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Whether the page cache can be dropped.
@@ -63,12 +54,12 @@ pub(super) fn can_be_cold() -> bool {
     fs::OpenOptions::new().write(true).open(DROP_CACHES).is_ok()
 }
 
-/// Median cost of each job. The jobs take turns, so that a slow spell of the machine meets them all.
+/// Median cost of each job. The jobs take turns, so a slow phase of the machine affects all of them.
 pub(super) fn medians(jobs: &[&Job], conditions: Conditions) -> Outcome<Vec<Cost>> {
     let mut all = vec![Vec::new(); jobs.len()];
     for _ in 0..RUNS {
         for (job, costs) in jobs.iter().zip(&mut all) {
-            if costs.iter().map(|cost: &Cost| cost.time).sum::<Duration>() < PATIENCE {
+            if costs.iter().map(|cost: &Cost| cost.time).sum::<Duration>() < ENOUGH {
                 costs.push(measure(job, conditions)?);
             }
         }
@@ -79,12 +70,12 @@ pub(super) fn medians(jobs: &[&Job], conditions: Conditions) -> Outcome<Vec<Cost
 /// The cost of median time, with the highest peak.
 fn median(mut costs: Vec<Cost>) -> Cost {
     costs.sort_by_key(|cost| cost.time);
-    let peak = costs.iter().map(|cost| cost.peak).max().unwrap_or(0);
-    Cost { peak, ..costs[costs.len() / 2] }
+    let peak_bytes = costs.iter().map(|cost| cost.peak_bytes).max().unwrap_or(0);
+    Cost { peak_bytes, ..costs[costs.len() / 2] }
 }
 
-/// Runs a job once, under a process of its own: Linux counts what a process had in memory when it started another one in
-/// the peak of that one, and this one may have held hubs.
+/// Runs a job once, started by a small process: Linux counts the memory of the starting process in the peak of the started one,
+/// and this process may have held hubs.
 fn measure(job: &Job, conditions: Conditions) -> Outcome<Cost> {
     if conditions.cold {
         nix::unistd::sync();
@@ -92,9 +83,9 @@ fn measure(job: &Job, conditions: Conditions) -> Outcome<Cost> {
     }
     let mut words = if conditions.one_core { on_one_core()? } else { Vec::new() };
     words.push(std::env::current_exe()?.display().to_string());
-    words.extend(["bench".to_owned(), MEASURED.to_owned()]);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    words.push("measured".to_owned());
+    let mut command = command(&words)?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(&serde_json::to_vec(&job.commands)?)?;
@@ -109,10 +100,10 @@ fn measure(job: &Job, conditions: Conditions) -> Outcome<Cost> {
         return Err(format!("{failed} of {} commands failed, such as {first}", job.commands.len()).into());
     }
     let failed = usize::try_from(failed)?;
-    Ok(Cost { time: Duration::from_micros(micros), peak: kilobytes * 1024, failed })
+    Ok(Cost { time: Duration::from_micros(micros), peak_bytes: kilobytes * 1024, failed })
 }
 
-/// The words before a command that is to see one core.
+/// The words before a command that run it on one core.
 pub(super) fn on_one_core() -> Outcome<Vec<String>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let core = first_core(&status).ok_or("no Cpus_allowed_list in /proc/self/status")?;
@@ -125,44 +116,21 @@ fn first_core(status: &str) -> Option<&str> {
     list.trim().split([',', '-']).next()
 }
 
-/// `xtask bench --measured`: runs the commands on standard input, a JSON list of lists of words, and prints their time in
-/// microseconds, their highest peak in kilobytes and how many failed.
-pub(super) fn measured() -> Outcome {
+/// Runs `xtask measured`: the commands on standard input, a JSON list of lists of words. Prints their time in microseconds, their
+/// highest peak in kilobytes and how many failed.
+pub(crate) fn measured() -> Outcome {
     let commands: Vec<Vec<String>> = serde_json::from_reader(io::stdin())?;
     let mut failed = 0;
     let start = Instant::now();
     for words in &commands {
-        let [program, args @ ..] = &words[..] else { return Err("no command".into()) };
-        let mut command = Command::new(program);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = command(words)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         failed += u64::from(!command.status()?.success());
     }
     let micros = u64::try_from(start.elapsed().as_micros())?;
     let kilobytes = u64::try_from(getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss())?;
     println!("{}", serde_json::to_string(&[micros, kilobytes, failed])?);
     Ok(())
-}
-
-/// A table of columns as wide as their cells: the first to the left, the others to the right.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = match column {
-                0 => write!(line, "  {cell:<width$}"),
-                _ => write!(line, "   {cell:>width$}"),
-            };
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
 }
 
 /// A time with three digits.
@@ -183,8 +151,11 @@ mod tests {
     #[test]
     fn the_median_is_the_middle() {
         let check = |costs: &[(u64, u64)], expect: (u64, u64)| {
-            let cost =
-                |&(millis, peak): &(u64, u64)| Cost { time: Duration::from_millis(millis), peak, failed: 0 };
+            let cost = |&(millis, peak_bytes): &(u64, u64)| Cost {
+                time: Duration::from_millis(millis),
+                peak_bytes,
+                failed: 0,
+            };
             assert_eq!(median(costs.iter().map(cost).collect()), cost(&expect));
         };
         check(&[(9, 1)], (9, 1));
@@ -210,12 +181,5 @@ mod tests {
         check(1_234_567, "1.23 s");
         check(123_456, "123 ms");
         check(1_234, "1.2 ms");
-    }
-
-    #[test]
-    fn tables_are_aligned() {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        assert_eq!(table(&[row(["a", "bb", ""]), row(["ccc", "d", "e"])]), "  a     bb\n  ccc    d   e\n");
-        assert_eq!(table(&[]), "");
     }
 }

@@ -1,23 +1,19 @@
-//! Synthetic kernels: thousands made of hundreds, with other ids and, in some structs, moved members.
+//! Synthetic kernels: thousands made of hundreds, with other ids, and with moved members in some structs.
 //!
-//! Kernels of a series share nearly all definitions, those of another distribution fewer. So the kernels are copied as
-//! often as needed. In one series of three of each copy one struct of forty, the same in all kernels of the copy, has the
-//! second half of its members eight bytes further on, as if a configuration had put a member in between; the other
-//! kernels are only renamed. One kernel in twenty has moved members in one more struct of four hundred that no other
-//! kernel has. The distinct minimized BTFs of a large agent then grow with the kernels about as they do among real ones.
+//! Real kernels of a series share nearly all definitions, kernels of different distributions share fewer. So the kernels are
+//! copied as often as needed. In a third of the series of each copy, one struct of forty has the second half of its members moved
+//! by eight bytes, as if a configuration had added a member; it is the same struct in all kernels of the copy. The other kernels are
+//! only renamed. One kernel in twenty also moves members in one struct of four hundred that no other kernel moves. The number of
+//! distinct minimized BTFs of a large agent then grows with the kernels about as among real ones.
 
-use std::thread;
-
-use btfgen_core::KernelId;
-use btfgen_core::hub::file::{HubBuilder, HubFile};
-
-use super::process::cores;
+use crate::engine::{HubBuilder, HubFile, KernelId};
+use crate::parallel;
 use crate::shell::Outcome;
 
-/// Told apart from other ways to make them, by those who keep the result.
+/// Changes when the kernels are made differently, so that cached hub files are not used.
 pub(super) const VERSION: u32 = 2;
 
-/// One series of so many, one struct of so many in these, one kernel of so many, one struct of so many in that.
+/// One series of this many has moved members, in one struct of `SHARED`; so has one kernel of `EVERY`, in one struct of `ALONE`.
 const SERIES: u64 = 3;
 const SHARED: u64 = 40;
 const EVERY: usize = 20;
@@ -25,24 +21,18 @@ const ALONE: u64 = 400;
 
 /// A hub of `count` kernels made of those of another.
 pub(super) fn hub(source: &HubFile, ids: &[KernelId], count: usize) -> Outcome<Vec<u8>> {
-    let threads = cores();
-    let part = |thread: usize| -> Result<HubBuilder, String> {
+    let threads: Vec<usize> = (0..parallel::cores()).collect();
+    let parts = parallel::map(threads.len(), &threads, |&thread| -> Outcome<HubBuilder> {
         let mut builder = HubBuilder::new();
-        for (place, id) in ids.iter().enumerate().skip(thread).step_by(threads) {
-            let btf = source.extract(id).map_err(|error| error.to_string())?;
-            for number in (place..count).step_by(ids.len()) {
+        for (index, id) in ids.iter().enumerate().skip(thread).step_by(threads.len()) {
+            let btf = source.extract(id)?;
+            for number in (index..count).step_by(ids.len()) {
                 let copy = number / ids.len();
-                let btf = perturbed(&btf, id, copy, number);
-                let id = rename(id, copy)?;
-                builder.add_btf(&id, "", &btf, &[]).map_err(|error| error.to_string())?;
+                builder.add_btf(&rename(id, copy)?, "", &perturbed(&btf, id, copy, number), &[])?;
             }
         }
         Ok(builder)
-    };
-    let parts: Vec<Result<HubBuilder, String>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(Err("a thread panicked".into()))).collect()
-    });
+    })?;
     let mut whole = HubBuilder::new();
     for part in parts {
         whole.merge(part?)?;
@@ -50,15 +40,15 @@ pub(super) fn hub(source: &HubFile, ids: &[KernelId], count: usize) -> Outcome<V
     Ok(whole.finish(19)?)
 }
 
-fn rename(id: &KernelId, copy: usize) -> Result<KernelId, String> {
+fn rename(id: &KernelId, copy: usize) -> Outcome<KernelId> {
     if copy == 0 {
         return Ok(id.clone());
     }
     let version = format!("{copy}.{}", id.version());
-    KernelId::new("synthetic", &version, id.arch(), id.release()).map_err(|error| error.to_string())
+    Ok(KernelId::new("synthetic", &version, id.arch(), id.release())?)
 }
 
-/// The BTF of one copy; that of number 0 is as it was.
+/// The BTF of one copy; copy 0 is unchanged except for `ALONE`.
 fn perturbed(btf: &[u8], id: &KernelId, copy: usize, number: usize) -> Vec<u8> {
     let mut btf = btf.to_vec();
     let shared = copy > 0 && hash(series(id).as_bytes(), copy).is_multiple_of(SERIES);
@@ -76,7 +66,7 @@ fn series(id: &KernelId) -> String {
     format!("{}/{}", id.version(), numbers.join("."))
 }
 
-/// FNV-1a of a name, begun with a number.
+/// FNV-1a of a number and a name.
 fn hash(name: &[u8], number: usize) -> u64 {
     let bytes = number.to_le_bytes();
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
@@ -85,8 +75,8 @@ fn hash(name: &[u8], number: usize) -> u64 {
     hash >> 32
 }
 
-/// In the structs of the chosen names, moves the second half of the members by eight bytes. What is no little-endian BTF
-/// stays as it is.
+/// Moves the second half of the members by eight bytes in the structs whose names are chosen. Invalid and big-endian BTFs are not
+/// changed.
 fn move_members(btf: &mut [u8], chosen: impl Fn(&[u8]) -> bool) {
     let word = |btf: &[u8], at: usize| -> Option<usize> {
         let bytes = btf.get(at..at + 4)?.try_into().ok()?;

@@ -1,16 +1,16 @@
-//! Mirror: where this machine's apt gets Debian from, and which kernel packages are offered there.
+//! Mirror: the Debian mirror in this machine's apt sources, and the kernel packages in its indexes.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use btfgen::import::paragraph;
+use crate::engine::paragraph;
 
 /// Debian's versions that are collected, by codename.
 const VERSIONS: [(&str, &str); 3] = [("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];
 /// Debian's architectures that are collected.
 pub(crate) const ARCHES: [&str; 4] = ["amd64", "arm64", "ppc64el", "s390x"];
-/// A package smaller than this only depends on another that holds the image, in bytes.
+/// A package smaller than this, in bytes, has no image: it depends on the package that has it.
 const MIN_SIZE: u64 = 4_000_000;
 
 /// The URLs of the two archives.
@@ -36,13 +36,13 @@ pub(crate) struct Suite {
 pub(crate) struct Offer {
     /// Path below the mirror.
     pub(crate) path: String,
-    /// The kernel's release, as the package's name tells it.
+    /// The kernel's release, from the package's name.
     pub(crate) release: String,
-    /// Whether the image in it carries Debian's signature.
+    /// Whether its image has Debian's signature.
     signed: bool,
 }
 
-/// Reads the machine's apt sources, `sources.list` and what is in `sources.list.d`.
+/// Reads the machine's apt sources: `sources.list` and the files in `sources.list.d`.
 pub(crate) fn apt_sources(etc_apt: &Path) -> io::Result<String> {
     let mut files = vec![etc_apt.join("sources.list")];
     if let Ok(folder) = fs::read_dir(etc_apt.join("sources.list.d")) {
@@ -69,7 +69,7 @@ impl Mirrors {
         Some(Self { main: find(is_main_suite)?, security: find(is_security_suite) })
     }
 
-    /// The suites in which kernels are looked for; of a kernel in several, the first counts.
+    /// The suites to search for kernels; if a kernel is in several, the first counts.
     pub(crate) fn suites(&self) -> Vec<Suite> {
         let mut suites = Vec::new();
         for (codename, version) in VERSIONS {
@@ -121,7 +121,7 @@ fn is_security_suite(suite: &str) -> bool {
     suite.ends_with("-security") || suite.ends_with("/updates")
 }
 
-/// The packages with a kernel that a suite's index offers: by release, of each the signed one first.
+/// The packages with a kernel in a suite's index, ordered by release, the signed package of each first.
 pub(crate) fn offers(index: &str) -> Vec<Offer> {
     let mut offers: Vec<Offer> = index.split("\n\n").filter_map(offer).collect();
     offers.sort_by(|a, b| (&a.release, !a.signed, &a.path).cmp(&(&b.release, !b.signed, &b.path)));
@@ -129,7 +129,7 @@ pub(crate) fn offers(index: &str) -> Vec<Offer> {
 }
 
 fn offer(text: &str) -> Option<Offer> {
-    // From 6.19 on the image lies in a `linux-binary` package, on which `linux-image` depends.
+    // Since 6.19 the image is in a `linux-binary` package, on which `linux-image` depends.
     let first = text.trim_start().strip_prefix("Package: linux-")?;
     let name = first.lines().next()?.trim();
     let rest = name.strip_prefix("image-").or_else(|| name.strip_prefix("binary-"))?;

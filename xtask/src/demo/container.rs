@@ -1,29 +1,30 @@
-//! Container: execwatch in another distribution's root under the same kernel, whose BTF is hidden.
+//! Container: execwatch in another distribution's root on the same kernel, with its BTF hidden.
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use super::{hidden, indented};
+use super::hidden_btf;
+use super::print::indented;
 use crate::files;
 use crate::shell::{self, Outcome};
 
-/// What `/etc/os-release` says there, and in the containers of the guests that `cargo xtask kernels` boots.
-pub(crate) const OS_RELEASE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n\
+/// The `/etc/os-release` there, and in the containers of the guests of `cargo xtask kernels`.
+pub(crate) const ALPINE_OS_RELEASE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.20.3\n\
      PRETTY_NAME=\"Alpine Linux v3.20\"\nHOME_URL=\"https://alpinelinux.org/\"\n";
 
-/// Asks execwatch inside for its choice, which must be that of outside or a refusal.
+/// Runs execwatch inside, which must choose as outside, or refuse.
 pub(super) fn show(execwatch: &Path, folder: &Path, outside: &str) -> Outcome {
     make_root(execwatch, folder)?;
     println!("$ chroot CONTAINER execwatch --explain");
-    let mut command = hidden::command_in(folder, "/bin/execwatch", ["--explain"]);
+    let mut command = hidden_btf::command_in(folder, "/bin/execwatch", ["--explain"]);
     let Output { status, stdout, stderr } = command.output()?;
     let (inside, complaint) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     print!("{}{}", indented(&inside), indented(&complaint));
     match judge(outside, status.success().then_some(&*inside), &complaint)? {
-        Answer::Same => println!("the choice is that of outside"),
-        Answer::Refused => println!("refused: os-release alone is not taken on trust"),
-        Answer::NoRoot => println!("not possible here: no private mounts, as inside a chroot"),
+        Answer::Same => println!("the same choice as outside"),
+        Answer::Refused => println!("refused: os-release alone is not trusted"),
+        Answer::NoRoot => println!("not possible here: no private mounts, as in a chroot"),
     }
     Ok(())
 }
@@ -32,11 +33,11 @@ pub(super) fn show(execwatch: &Path, folder: &Path, outside: &str) -> Outcome {
 enum Answer {
     Same,
     Refused,
-    /// The other root could not be made.
+    /// The root could not be made.
     NoRoot,
 }
 
-/// Whether the choice inside is right: what `--explain` prints, or the complaint of an execwatch that failed.
+/// Judges the choice inside, by the output of `--explain` or the error message.
 fn judge(outside: &str, inside: Option<&str>, complaint: &str) -> Outcome<Answer> {
     let taken = |text: &str| text.lines().find(|line| line.starts_with("selected: ")).map(str::to_owned);
     match inside {
@@ -48,7 +49,7 @@ fn judge(outside: &str, inside: Option<&str>, complaint: &str) -> Outcome<Answer
     }
 }
 
-/// A root with execwatch, the libraries that it is linked with, and os-release.
+/// Makes a root with execwatch, its libraries and an os-release.
 fn make_root(execwatch: &Path, folder: &Path) -> Outcome {
     files::empty_folder(folder)?;
     for mount in ["proc", "sys"] {
@@ -59,7 +60,7 @@ fn make_root(execwatch: &Path, folder: &Path) -> Outcome {
         fs::create_dir_all(file.parent().unwrap_or(folder))?;
         Ok(file)
     };
-    fs::write(put("etc/os-release")?, OS_RELEASE)?;
+    fs::write(put("etc/os-release")?, ALPINE_OS_RELEASE)?;
     fs::copy(execwatch, put("bin/execwatch")?)?;
     for library in shell::libraries(execwatch)? {
         fs::copy(&library, put(&library)?)?;
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_choice_or_a_refusal_will_do() {
+    fn only_the_same_choice_or_a_refusal_is_right() {
         let check = |inside: Option<&str>, complaint: &str, expect: Option<Answer>| {
             let outside = "embedded archive: x\nselected: 9 bytes of debian/12/x86_64/6.1.0-9-amd64\n";
             assert_eq!(judge(outside, inside, complaint).ok(), expect, "{inside:?} {complaint}");

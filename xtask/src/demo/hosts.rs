@@ -1,4 +1,4 @@
-//! Hosts: machines we do not have, as the runtime would see them, and what it must select there.
+//! Hosts: other machines as the runtime sees them, and the kernel that it must select there.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ struct Host {
     machine: &'static str,
     /// `/proc/version`, which is the host's even inside a container.
     proc_version: &'static str,
-    /// The kernel id that must be selected; `None` where refusing is right.
+    /// The kernel id that must be selected; `None` if nothing must be.
     expect: Option<&'static str>,
 }
 
@@ -82,7 +82,7 @@ const HOSTS: &[Host] = &[
         expect: None,
     },
     Host {
-        what: "Proxmox, which calls itself Debian and builds its own kernels",
+        what: "Proxmox, with Debian's os-release and its own kernels",
         os_release: "NAME=\"Debian GNU/Linux\"\nID=debian\nVERSION_ID=\"10\"\nVERSION_CODENAME=buster\n",
         release: "4.4.35-1-pve",
         machine: "x86_64",
@@ -92,7 +92,7 @@ const HOSTS: &[Host] = &[
     },
 ];
 
-/// Kernel ids to choose from: those expected above, and some near them.
+/// Kernel ids to choose from: the expected ones and similar ones.
 struct Ids(Vec<&'static str>);
 
 impl Catalog for Ids {
@@ -105,7 +105,7 @@ impl Catalog for Ids {
     }
 }
 
-/// Selects for each host, prints what came out, and fails where it is not what it must be.
+/// Selects for each host, prints the selections, and fails if one is wrong.
 pub(super) fn show() -> Outcome {
     let ids = catalog();
     println!("among {} kernels:", ids.0.len());
@@ -130,7 +130,7 @@ pub(super) fn show() -> Outcome {
 }
 
 impl Host {
-    /// What the runtime reads there; os-release is that of the root it runs in, which may be a container's.
+    /// What the runtime reads there; its os-release may be a container's.
     fn seen(&self) -> btfgen_runtime::Host {
         btfgen_runtime::Host {
             release: self.release.to_owned(),
@@ -162,7 +162,7 @@ fn catalog() -> Ids {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_host_gets_what_it_must() {
+    fn every_selection_is_right() {
         super::show().unwrap();
     }
 }

@@ -1,56 +1,53 @@
-//! Demo: execwatch on this very kernel, with the kernel's BTF hidden.
+//! Demo: execwatch on this kernel, with the kernel's BTF hidden.
 
-pub(crate) mod container;
-mod hidden;
+mod container;
+mod hidden_btf;
 mod hosts;
+mod print;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use btfgen_core::KernelId;
-use btfgen_core::hub::file::{HubBuilder, HubFile};
-
+use crate::engine::{HUB_VARIABLE, HubBuilder, HubFile, KernelId};
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
-use hidden::KERNEL_BTF;
+pub(crate) use container::ALPINE_OS_RELEASE;
+use hidden_btf::KERNEL_BTF;
+use print::{heading, indented};
 
-/// Names the hub to the build of the example, in place of the one in its `btfgen.toml`.
-const HUB_VARIABLE: &str = "BTFGEN_HUB";
-
-/// zstd's level for a hub file that is read once.
+/// Compression level of a hub file that is read once.
 const HUB_LEVEL: i32 = 3;
 
-/// `cargo xtask demo`.
-pub(crate) fn run(_args: &[String]) -> Outcome {
-    setup::run(&[])?;
-    let root = shell::root();
-    let scratch = root.join("target/demo");
+/// Runs `cargo xtask demo`.
+pub(crate) fn run() -> Outcome {
+    setup::run()?;
+    let scratch = shell::root().join("target/demo");
     files::empty_folder(&scratch)?;
 
     heading("1. Build execwatch with this kernel's BTF among the vendored ones");
     let hub = scratch.join("kernels.hub");
-    let (kernels, kernel) = add_running_kernel(&root.join("example-app/kernels.hub"), &hub)?;
+    let (kernels, kernel) = add_running_kernel(&files::example_hub(), &hub)?;
     println!("hub: {kernels} vendored kernels and {kernel}, {} bytes", fs::metadata(&hub)?.len());
     let built = shell::build(cargo().env(HUB_VARIABLE, &hub).args(["build", "--package", "example-app"]))?;
     let execwatch = built.executable()?;
     let embedded = fs::metadata(built.generated("btfgen.archive")?)?.len();
-    println!("embedded: {embedded} bytes for all of them");
+    println!("embedded: {embedded} bytes for all kernels");
 
-    match hidden::obstacle() {
+    match hidden_btf::obstacle() {
         None => {
             with_btf_hidden(execwatch, &scratch)?;
-            heading("5. What it said there is true");
+            heading("5. Its events agree with /proc and wait(2)");
             tests_with_btf_hidden(&hub)?;
         }
         Some(obstacle) => {
-            heading("2. Loading cannot be shown here");
-            println!("{obstacle}; what follows needs neither root nor bpf(2)");
+            heading("2. Loading is not possible here");
+            println!("{obstacle}; the rest needs neither root nor bpf(2)");
         }
     }
 
-    heading("6. What would be selected on other hosts");
+    heading("6. Selection on other hosts");
     hosts::show()
 }
 
@@ -58,20 +55,20 @@ fn with_btf_hidden(execwatch: &Path, scratch: &Path) -> Outcome {
     heading("2. Hide the kernel's BTF: libbpf alone cannot load the programs");
     let args = ["--plain", "--once", "1", "--timeout", "10"];
     println!("$ execwatch {}", args.join(" "));
-    let output = hidden::command(execwatch, args).output()?;
+    let output = hidden_btf::command(execwatch, args).output()?;
     print!("{}", indented(&String::from_utf8_lossy(&output.stderr)));
     if output.status.success() {
         return Err(
-            format!("it loaded: libbpf finds this kernel's BTF elsewhere than in {KERNEL_BTF}").into()
+            format!("the programs loaded: libbpf finds this kernel's BTF outside {KERNEL_BTF}").into()
         );
     }
 
-    heading("3. Which BTF execwatch takes there, and why");
+    heading("3. The BTF that execwatch chooses, and why");
     let args = ["--explain"];
     println!("$ execwatch {}", args.join(" "));
-    let outside = shell::read(&mut hidden::command(execwatch, args))?;
+    let outside = shell::read(&mut hidden_btf::command(execwatch, args))?;
     print!("{}", indented(&outside));
-    println!("the same in a container, a root with Alpine's os-release:");
+    println!("the same in a container with Alpine's os-release:");
     container::show(execwatch, &scratch.join("container"), &outside)?;
 
     heading("4. The same programs on the embedded BTF, loaded by libbpf and by aya");
@@ -81,13 +78,13 @@ fn with_btf_hidden(execwatch: &Path, scratch: &Path) -> Outcome {
     Ok(())
 }
 
-/// Runs execwatch with BTF hidden while this process starts a few programs, and prints what it sees.
+/// Runs execwatch with BTF hidden while this process starts a few programs, and prints its events.
 fn watch(execwatch: &Path, loader: &str) -> Outcome {
     let own_pid = std::process::id().to_string();
     let args = ["--loader", loader, "--once", "6", "--timeout", "30", "--parent", &own_pid];
     println!("$ execwatch {}", args.join(" "));
     let mut watcher =
-        hidden::command(execwatch, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        hidden_btf::command(execwatch, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut said = String::new();
     if let Some(stderr) = watcher.stderr.take() {
         let mut stderr = BufReader::new(stderr);
@@ -103,32 +100,23 @@ fn watch(execwatch: &Path, loader: &str) -> Outcome {
     if output.status.success() { Ok(()) } else { Err(format!("execwatch: {}", output.status).into()) }
 }
 
-/// Runs the example's own checks, which compare events with what /proc and wait(2) say, with BTF hidden.
+/// Runs the example's tests, which compare events with /proc and wait(2), with BTF hidden.
 fn tests_with_btf_hidden(hub: &Path) -> Outcome {
     let mut command = cargo();
     command.env(HUB_VARIABLE, hub).args(["test", "--package", "example-app", "--test", "trace", "--no-run"]);
-    shell::run(&mut hidden::command(shell::build(&mut command)?.executable()?, ["--nocapture"]))
+    shell::run(&mut hidden_btf::command(shell::build(&mut command)?.executable()?, ["--nocapture"]))
 }
 
-/// Writes a copy of a hub file with the running kernel's BTF, under the id by which a look-up on this host finds it.
+/// Writes a copy of a hub file with the running kernel's BTF added, under the id that is looked up on this host.
 fn add_running_kernel(vendored: &Path, to: &Path) -> Outcome<(usize, KernelId)> {
     let host = btfgen_runtime::Host::current();
-    let id =
-        host.kernel_id().ok_or("this kernel does not say whose it is, so no hub entry can be made for it")?;
+    let id = host.kernel_id().ok_or("the distribution of this kernel is unknown, so it has no kernel id")?;
     let mut hub = HubBuilder::new();
     hub.add_hub(&HubFile::open(fs::read(vendored)?)?)?;
     let kernels = hub.len();
-    // A Debian host's kernel may be among the vendored ones; what it says of itself counts.
+    // On a Debian host the kernel may be among the vendored ones; its own BTF replaces that.
     hub.remove(&id);
     hub.add_btf(&id, "this host", &fs::read(KERNEL_BTF)?, &[])?;
     fs::write(to, hub.finish(HUB_LEVEL)?)?;
     Ok((kernels, id))
-}
-
-fn heading(text: &str) {
-    println!("\n{text}\n{}", "-".repeat(text.len()));
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  | {line}\n")).collect()
 }

@@ -1,29 +1,33 @@
-//! Guest: a virtual machine that boots one kernel with execwatch in its root file system.
+//! Guest: a virtual machine that boots one kernel with execwatch in its first root file system.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btfgen_core::KernelId;
+use cpio::newc::{Builder, trailer};
 
-use super::cpio::Cpio;
-use crate::demo::container;
+use crate::demo::ALPINE_OS_RELEASE;
+use crate::engine::KernelId;
 use crate::shell::{self, Outcome};
 
 pub(super) const QEMU: &str = "qemu-system-x86_64";
 /// Statically linked, in Debian's package `busybox-static`.
 const BUSYBOX: &str = "/bin/busybox";
-/// What runs in the guest.
+/// The guest's first process.
 const INIT: &str = include_str!("init.sh");
-/// Longest that a guest may take.
+/// Modes of entries of the root file system: everyone may read and execute files.
+const FOLDER: u32 = 0o040_755;
+const FILE: u32 = 0o100_755;
+const DEVICE: u32 = 0o020_600;
+/// Maximum time of a guest.
 const LIMIT: Duration = Duration::from_secs(300);
-/// Most of the guest's output that is kept, in bytes.
+/// Maximum length of the guest's output that is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
-/// What stands in the way of starting guests here, if anything does.
+/// Why guests cannot be started here, if so.
 pub(super) fn obstacle() -> Option<String> {
     let missing = |what, package| {
         Some(format!("{what} is missing: on Debian and Ubuntu run  apt-get install {package}"))
@@ -38,10 +42,11 @@ pub(super) fn obstacle() -> Option<String> {
     None
 }
 
-/// What all guests with one build of execwatch have in common.
+/// The root file system of all guests with one build of execwatch.
 pub(super) struct Root {
-    cpio: Cpio,
-    /// Where the files of each guest are put.
+    /// The archive without its end and without what differs between guests.
+    cpio: Vec<u8>,
+    /// The folder for each guest's files.
     scratch: PathBuf,
 }
 
@@ -53,11 +58,10 @@ impl Root {
         shell::read(strip.arg("-o").arg(&stripped).arg(execwatch))?;
         let libraries = shell::libraries(execwatch)?;
 
-        let mut cpio = Cpio::default();
         let mut files: Vec<(&str, Vec<u8>)> = vec![
             ("bin/busybox", fs::read(BUSYBOX)?),
             ("bin/execwatch", fs::read(stripped)?),
-            ("container/etc/os-release", container::OS_RELEASE.into()),
+            ("container/etc/os-release", ALPINE_OS_RELEASE.into()),
             ("etc/passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n".into()),
             ("etc/group", "root:x:0:\nnogroup:x:65534:\n".into()),
             ("init", INIT.into()),
@@ -66,34 +70,35 @@ impl Root {
             files.push((library.trim_start_matches('/'), fs::read(library)?));
         }
         let paths: Vec<&str> = files.iter().map(|(path, _)| *path).chain(["etc/os-release"]).collect();
+        let mut cpio = Vec::new();
         for folder in folders(&paths) {
-            cpio.folder(folder);
+            add(&mut cpio, Builder::new(folder).mode(FOLDER), &[])?;
         }
         // The kernel opens it for the first process before anything is mounted.
-        cpio.device("dev/console", 5, 1);
+        add(&mut cpio, Builder::new("dev/console").mode(DEVICE).rdev_major(5).rdev_minor(1), &[])?;
         for (path, content) in files {
-            cpio.file(path, &content);
+            add(&mut cpio, Builder::new(path).mode(FILE), &content)?;
         }
         Ok(Self { cpio, scratch: scratch.to_owned() })
     }
 
-    /// Boots a kernel, waits for the guest to end, and returns what it printed.
+    /// Boots a kernel and waits for the guest to end.
     ///
-    /// `options` are given to execwatch; they hold no blanks.
+    /// `options` are execwatch's, without spaces.
     pub(super) fn boot(&self, id: &KernelId, image: &Path, options: &str) -> Outcome<Run> {
         let name = id.as_str().replace('/', "-");
         let initramfs = self.scratch.join(format!("{name}.cpio"));
         let mut cpio = self.cpio.clone();
-        cpio.file("etc/os-release", os_release(id.version()).as_bytes());
-        fs::write(&initramfs, cpio.finish())?;
+        add(&mut cpio, Builder::new("etc/os-release").mode(FILE), os_release(id.version()).as_bytes())?;
+        fs::write(&initramfs, trailer(cpio)?)?;
         let mut arguments = "console=ttyS0 quiet loglevel=0 panic=-1 reboot=t mitigations=off".to_owned();
         if !options.is_empty() {
-            // What the kernel does not know itself goes into the environment of the first process.
+            // The kernel passes parameters that it does not know to the first process's environment.
             arguments += &format!(" BTFGEN_OPTIONS={options}");
         }
         let mut qemu = Command::new(QEMU);
         qemu.args(["-nographic", "-no-reboot", "-nic", "none", "-smp", "1", "-m", "512M"]);
-        // Everywhere the same: KVM is not for everyone, and where it is nested it may not boot a kernel at all.
+        // The same on every machine: KVM is not always allowed, and nested KVM may fail to boot a kernel.
         qemu.args(["-accel", "tcg"]).arg("-kernel").arg(image).arg("-initrd").arg(&initramfs);
         qemu.args(["-append", &arguments]);
         let started = Instant::now();
@@ -104,9 +109,17 @@ impl Root {
     }
 }
 
-/// What came of a boot.
+/// Adds an entry to a cpio archive.
+fn add(cpio: &mut Vec<u8>, entry: Builder, content: &[u8]) -> Outcome {
+    let mut writer = entry.write(cpio, u32::try_from(content.len())?);
+    writer.write_all(content)?;
+    writer.finish()?;
+    Ok(())
+}
+
+/// The outcome of a boot.
 pub(super) struct Run {
-    /// All that the guest printed.
+    /// The guest's whole output.
     pub(super) output: String,
     pub(super) time: Duration,
 }
@@ -114,10 +127,10 @@ pub(super) struct Run {
 /// Runs a guest, no longer than [`LIMIT`].
 fn run(qemu: &mut Command) -> Outcome<String> {
     let mut guest = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
-    let stdout = guest.stdout.take().ok_or("no output of the guest")?;
+    let stdout = guest.stdout.take().ok_or("qemu has no standard output")?;
     let reader = thread::spawn(move || {
         let mut bytes = Vec::new();
-        // A guest that prints without end is stopped by the pipe it fills, and then by the clock.
+        // A guest that prints without end blocks on the full pipe until its time is over.
         stdout.take(OUTPUT_LIMIT).read_to_end(&mut bytes).map(|_| bytes)
     });
     let deadline = Instant::now() + LIMIT;
@@ -129,11 +142,11 @@ fn run(qemu: &mut Command) -> Outcome<String> {
         }
         thread::sleep(Duration::from_millis(50));
     }
-    let bytes = reader.join().map_err(|_| "the guest's output was not read")??;
+    let bytes = reader.join().map_err(|_| "the thread that reads the guest's output panicked")??;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The folders above these paths, and those that the guest mounts on, each after the one that holds it.
+/// The folders of these paths and the guest's mount points, each after its parent.
 fn folders<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     let above = paths.iter().flat_map(|path| path.match_indices('/').map(|(at, _)| &path[..at]));
     let mut folders: Vec<&str> = above.chain(["dev", "proc", "run", "sys"]).collect();
@@ -142,7 +155,7 @@ fn folders<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     folders
 }
 
-/// What `/etc/os-release` of a Debian version says.
+/// The `/etc/os-release` of a Debian version.
 fn os_release(version: &str) -> String {
     let codename = match version {
         "11" => "bullseye",
@@ -163,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_come_before_what_they_hold() {
+    fn folders_come_after_their_parents() {
         let expect = ["a", "a/b", "dev", "lib", "proc", "run", "sys"];
         assert_eq!(folders(&["a/b/c", "a/d", "lib/x", "init"]), expect);
     }

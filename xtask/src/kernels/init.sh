@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The guest's first process: hides the kernel's BTF, runs execwatch, and prints what it and /proc say of one process.
-# Each part of the output begins with a line "@@ name"; the host compares.
+# The guest's first process: hides the kernel's BTF, runs execwatch, and prints its events and /proc for one process.
+# Each part of the output begins with a line "@@ name"; the host compares them.
 
 export PATH=/bin
 /bin/busybox --install -s /bin
@@ -12,7 +12,7 @@ mount -t tracefs none /sys/kernel/tracing
 mount -t tmpfs none /run
 [ -d /sys/kernel/btf ] && mount -t tmpfs none /sys/kernel/btf
 
-# The line that the firmware left behind ends here.
+# End the line that the firmware printed.
 echo
 echo "@@ kernel"
 uname -r
@@ -42,7 +42,7 @@ mount -t tmpfs none /container/sys/kernel/btf
 chroot /container /bin/execwatch --explain $BTFGEN_OPTIONS 2>&1
 echo "status $?"
 
-# Watches the children of a process that starts one only, which waits while /proc is read.
+# Watches the only child of a process; the child waits while /proc is read.
 watch() {
 	mkfifo /run/start /run/ready /run/end /run/said
 	chmod 666 /run/ready
@@ -53,7 +53,7 @@ watch() {
 		wait $!
 	) &
 	launcher=$!
-	# The process becomes su, then sh, then ends.
+	# The process executes su, executes sh, and exits.
 	execwatch --json --once 3 --timeout 120 --parent $launcher --loader $1 $BTFGEN_OPTIONS >/run/events 2>/run/said &
 	watcher=$!
 	exec 3</run/said

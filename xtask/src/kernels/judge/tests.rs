@@ -1,10 +1,10 @@
-//! Tests of the judge, on what real guests printed.
+//! Tests of the judge, on the output of real guests.
 
 use super::*;
 
 /// A kernel in the hub.
 const ENTRY: &str = include_str!("entry.txt");
-/// A kernel that is not in the hub, but those before and after it are.
+/// A kernel that is not in the hub, while its neighbors are.
 const INFERRED: &str = include_str!("inferred.txt");
 
 fn id(release: &str) -> KernelId {
@@ -16,14 +16,14 @@ fn entry() -> Expect {
 }
 
 fn inferred() -> Expect {
-    let neighbours = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
-    Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Inferred { neighbours, blob_len: 673 } }
+    let neighbors = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
+    Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Inferred { neighbors, blob_len: 673 } }
 }
 
 #[test]
-fn what_real_guests_printed_is_right() {
+fn real_guests_pass() {
     let check = |output: &str, expect: &Expect, source: &str| {
-        // A serial line ends with a carriage return as well.
+        // Lines of a serial console end with a carriage return.
         for output in [output.to_owned(), output.replace('\n', "\r\n")] {
             let verdict = judge(&output, expect);
             let (loaded, faults) = (LOADERS.to_vec(), Vec::new());
@@ -36,7 +36,7 @@ fn what_real_guests_printed_is_right() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_found() {
+fn every_fault_is_found() {
     let check = |output: &str, expect: &Expect, from: &str, to: &str, fault: &str| {
         assert!(output.contains(from), "{from:?}");
         let faults = judge(&output.replacen(from, to, 1), expect).faults;
@@ -44,17 +44,17 @@ fn everything_that_is_wrong_is_found() {
     };
     let entry = entry();
     let wrong = [
-        ("@@ end", "panic", "did not come to its end"),
+        ("@@ end", "panic", "did not finish"),
         ("@@ kernel\n6.1.0-50-amd64", "@@ kernel\n6.1.0-51-amd64", "runs kernel \"6.1.0-51-amd64\""),
-        ("status 1\n@@ explain", "status 0\n@@ explain", "loads without being given a BTF"),
-        ("failed to find valid kernel BTF", "no rights", "not for want of one"),
+        ("status 1\n@@ explain", "status 0\n@@ explain", "loads without a BTF"),
+        ("failed to find valid kernel BTF", "no rights", "for another reason"),
         ("selected: 673 bytes of", "selected: 674 bytes of", "explain: "),
         ("6.1.0-50-amd64 exactly", "6.1.0-51-amd64 exactly", "explain: "),
         ("embedded archive: ", "folder: ", "explain: "),
         ("/sys/kernel/btf/vmlinux: No such file", "/sys/kernel/btf/vmlinux: is no btf", "is not hidden"),
-        ("@@ said-aya", "@@ other", "aya: nothing was printed"),
+        ("@@ said-aya", "@@ other", "aya: no output"),
         ("@@ process-aya", "@@ other", "aya: execwatch: watching"),
-        ("\"pid\":111,\"ppid\":109,\"start_boottime_ns\":7522954662,\"uid\":65534}", "", "no event"),
+        ("\"pid\":111,\"ppid\":109,\"start_boottime_ns\":7522954662,\"uid\":65534}", "", "invalid event"),
         ("\"comm\":\"sh\"", "\"comm\":\"sg\"", "comm is \"sg\", but /proc says \"sh\""),
         ("PPid:\t109", "PPid:\t108", "parent is 109, but /proc says 108"),
         ("Pid:\t111", "Pid:\t112", "pid is 111, but /proc says 112"),
@@ -70,8 +70,8 @@ fn everything_that_is_wrong_is_found() {
     }
     let inferred = inferred();
     for (from, to, fault) in [
-        ("no BTF for kernel 5.10.0-45-amd64 (", "no BTF for kernel 5.10 (", "refusal is not the right one"),
-        ("x86_64): no entry for this release", "x86_64): ambiguous", "refusal is not the right one"),
+        ("no BTF for kernel 5.10.0-45-amd64 (", "no BTF for kernel 5.10 (", "wrong refusal"),
+        ("x86_64): no entry for this release", "x86_64): ambiguous", "wrong refusal"),
         ("hub\nstatus 1\n@@ explain-opted-in", "hub\nstatus 0\n@@ explain-opted-in", "not refused"),
         (
             "inferred: between debian/11/x86_64/5.10.0-44",
@@ -84,9 +84,9 @@ fn everything_that_is_wrong_is_found() {
 }
 
 #[test]
-fn an_answer_is_wrong_where_a_refusal_is_right() {
-    let neighbours = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
-    let expect = Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbours } };
+fn a_choice_is_a_fault_where_a_refusal_is_expected() {
+    let neighbors = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
+    let expect = Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbors } };
     let faults = judge(INFERRED, &expect).faults;
     assert!(
         faults.iter().any(|fault| fault == "explain-opted-in ends with status 0, not refused"),
@@ -97,7 +97,7 @@ fn an_answer_is_wrong_where_a_refusal_is_right() {
 }
 
 #[test]
-fn what_is_no_transcript_is_a_fault() {
+fn invalid_output_is_a_fault() {
     for output in
         ["", "@@ ", "@@ plain", "@@ plain\nstatus x", "@@ process-aya\n)\n@@ end", "\u{fffd}\n\n@@ end\n"]
     {

@@ -1,49 +1,51 @@
-//! Wishes: which of the kernels on offer are booted.
+//! Requested kernels: which of the kernels on the mirrors are booted.
 
 use std::collections::BTreeSet;
 
-use btfgen_core::KernelId;
+use crate::engine::KernelId;
 
-/// A kernel that should be among those booted: the newest of its kind.
-struct Wish {
+/// A request for the newest kernel of a kind.
+struct Request {
     /// Debian's version.
     version: &'static str,
-    /// The release's beginning; empty for the newest of all.
+    /// The start of the release; empty for the newest of all.
     series: &'static str,
-    flavour: Flavour,
-    /// Stays out of the hub, as its neighbours do not.
+    flavor: Flavor,
+    /// Whether the kernel stays out of the hub, and its neighbors do not.
     left_out: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flavour {
+enum Flavor {
     Generic,
     Cloud,
 }
 
-const fn wish(version: &'static str, series: &'static str, flavour: Flavour) -> Wish {
-    Wish { version, series, flavour, left_out: false }
+use Flavor::{Cloud, Generic};
+
+const fn embedded(version: &'static str, series: &'static str, flavor: Flavor) -> Request {
+    Request { version, series, flavor, left_out: false }
 }
 
-const fn left_out(version: &'static str, series: &'static str, flavour: Flavour) -> Wish {
-    Wish { version, series, flavour, left_out: true }
+const fn left_out(version: &'static str, series: &'static str, flavor: Flavor) -> Request {
+    Request { left_out: true, ..embedded(version, series, flavor) }
 }
 
 /// In the order in which they are booted; CI takes the first [`CI`].
-const WISHES: [Wish; 13] = [
-    left_out("11", "5.10.", Flavour::Generic),
-    wish("12", "6.1.", Flavour::Generic),
-    wish("13", "", Flavour::Cloud),
-    left_out("12", "6.1.", Flavour::Generic),
-    wish("11", "5.10.", Flavour::Generic),
-    wish("11", "5.10.", Flavour::Cloud),
-    wish("11", "6.1.", Flavour::Generic),
-    wish("12", "6.1.", Flavour::Cloud),
-    wish("12", "6.12.", Flavour::Cloud),
-    wish("13", "6.12.", Flavour::Generic),
-    wish("13", "6.18.", Flavour::Generic),
-    wish("13", "7.0.", Flavour::Generic),
-    wish("13", "", Flavour::Generic),
+const REQUESTS: [Request; 13] = [
+    left_out("11", "5.10.", Generic),
+    embedded("12", "6.1.", Generic),
+    embedded("13", "", Cloud),
+    left_out("12", "6.1.", Generic),
+    embedded("11", "5.10.", Generic),
+    embedded("11", "5.10.", Cloud),
+    embedded("11", "6.1.", Generic),
+    embedded("12", "6.1.", Cloud),
+    embedded("12", "6.12.", Cloud),
+    embedded("13", "6.12.", Generic),
+    embedded("13", "6.18.", Generic),
+    embedded("13", "7.0.", Generic),
+    embedded("13", "", Generic),
 ];
 
 /// How many kernels CI boots.
@@ -53,45 +55,45 @@ pub(super) const CI: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) id: KernelId,
-    /// For a kernel that stays out of the hub, those of its series before and after it.
-    pub(super) neighbours: Option<[KernelId; 2]>,
+    /// For a kernel that stays out of the hub, the kernels of its series before and after it.
+    pub(super) neighbors: Option<[KernelId; 2]>,
 }
 
-/// Chooses among the kernels on offer, those that are vendored before others, for what is to be answered from the hub.
+/// Chooses among the kernels on the mirrors; vendored ones are preferred, unless the kernel stays out of the hub.
 pub(super) fn choose(offered: &[KernelId], vendored: &BTreeSet<KernelId>) -> Vec<Choice> {
-    WISHES.iter().filter_map(|wish| wish.choose(offered, vendored)).collect()
+    REQUESTS.iter().filter_map(|request| request.choose(offered, vendored)).collect()
 }
 
-impl Wish {
+impl Request {
     fn choose(&self, offered: &[KernelId], vendored: &BTreeSet<KernelId>) -> Option<Choice> {
-        let mut fitting: Vec<&KernelId> = offered.iter().filter(|id| self.fits(id)).collect();
-        fitting.sort_by_key(|id| numbers(id.release()));
+        let mut matching: Vec<&KernelId> = offered.iter().filter(|id| self.matches(id)).collect();
+        matching.sort_by_key(|id| numbers(id.release()));
         if self.left_out {
-            // The newest that has neighbours on both sides.
-            let [.., before, id, after] = fitting[..] else { return None };
-            return Some(Choice { id: id.clone(), neighbours: Some([before.clone(), after.clone()]) });
+            // The newest that has neighbors on both sides.
+            let [.., before, id, after] = matching[..] else { return None };
+            return Some(Choice { id: id.clone(), neighbors: Some([before.clone(), after.clone()]) });
         }
-        let newest = fitting.last()?;
+        let newest = matching.last()?;
         let same_series =
             |id: &KernelId| numbers(id.release()).get(..2) == numbers(newest.release()).get(..2);
-        let known = fitting.iter().rev().find(|id| vendored.contains(**id) && same_series(id));
-        Some(Choice { id: (*known.unwrap_or(newest)).clone(), neighbours: None })
+        let known = matching.iter().rev().find(|id| vendored.contains(**id) && same_series(id));
+        Some(Choice { id: (*known.unwrap_or(newest)).clone(), neighbors: None })
     }
 
-    fn fits(&self, id: &KernelId) -> bool {
+    fn matches(&self, id: &KernelId) -> bool {
         id.distro() == "debian"
             && id.version() == self.version
             && id.arch() == "x86_64"
             && id.release().starts_with(self.series)
-            && flavour(id.release()) == Some(self.flavour)
+            && flavor(id.release()) == Some(self.flavor)
     }
 }
 
-fn flavour(release: &str) -> Option<Flavour> {
+fn flavor(release: &str) -> Option<Flavor> {
     match release.strip_suffix("-amd64")?.rsplit_once('-') {
-        Some((_, "cloud")) => Some(Flavour::Cloud),
+        Some((_, "cloud")) => Some(Flavor::Cloud),
         Some((_, "rt")) => None,
-        _ => Some(Flavour::Generic),
+        _ => Some(Flavor::Generic),
     }
 }
 
@@ -141,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn names_the_neighbours_of_the_one_left_out() {
+    fn names_the_neighbors_of_the_one_left_out() {
         let offered = ids(&["12 6.1.0-9", "12 6.1.0-11", "12 6.1.0-10", "12 6.1.0-8"]);
         let choices = choose(&offered, &BTreeSet::new());
-        let choice = choices.iter().find(|choice| choice.neighbours.is_some()).unwrap();
+        let choice = choices.iter().find(|choice| choice.neighbors.is_some()).unwrap();
         assert_eq!(choice.id, ids(&["12 6.1.0-10"])[0]);
         assert_eq!(
-            choice.neighbours.as_ref().map(|two| two.to_vec()),
+            choice.neighbors.as_ref().map(|two| two.to_vec()),
             Some(ids(&["12 6.1.0-9", "12 6.1.0-11"]))
         );
     }

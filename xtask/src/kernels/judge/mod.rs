@@ -1,62 +1,63 @@
-//! Judge: whether what a guest printed is what it must be.
+//! Judge: compares a guest's output with the expected outcome.
 
 use std::collections::BTreeMap;
 
-use btfgen_core::KernelId;
 use serde_json::Value;
+
+use crate::engine::KernelId;
 
 /// The loaders that execwatch has.
 const LOADERS: [&str; 2] = ["libbpf", "aya"];
-/// The arguments of the process in the guest, those that a shell would take for something else among them.
+/// The arguments of the process in the guest, including some that a shell would split or drop.
 const ARGS: [&str; 6] = ["sh", "-c", "echo >/run/ready; read -r _; exit 7", "two words", "", "ü"];
-/// What that process ends with.
+/// The exit status of that process.
 const STATUS: u64 = 7;
 /// The user of that process.
 const UID: u64 = 65_534;
-/// Nanoseconds of a tick, in which /proc gives the start of a process.
+/// Nanoseconds of a tick, the unit of start times in /proc.
 const TICK: u64 = 10_000_000;
 
-/// What must come out of a boot.
+/// The expected outcome of a boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expect {
-    /// The kernel booted.
+    /// The booted kernel.
     pub(super) kernel: KernelId,
     pub(super) answer: Answer,
 }
 
-/// What execwatch must answer to the kernel.
+/// Which BTF execwatch must choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// Its own entry, with a blob of so many bytes.
+    /// The kernel's own entry, with a blob of this length.
     Entry { blob_len: usize },
-    /// A refusal; by the nearest match, the blob of so many bytes that the kernels before and after it share.
-    Inferred { neighbours: [KernelId; 2], blob_len: usize },
-    /// A refusal, also when opted in: the blobs of the kernels before and after it differ.
-    Refused { neighbours: [KernelId; 2] },
+    /// None; with `--nearest`, the blob of this length that the kernels before and after it share.
+    Inferred { neighbors: [KernelId; 2], blob_len: usize },
+    /// None, even with `--nearest`: the blobs of the kernels before and after it differ.
+    Refused { neighbors: [KernelId; 2] },
 }
 
-/// What came out, for the table; what is wrong is in `faults`.
+/// The outcome, for the table and in `faults`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// Where execwatch says that the BTF came from.
+    /// The source of the BTF that execwatch reports.
     pub(super) source: String,
     /// The loaders that loaded and attached the programs.
     pub(super) loaded: Vec<&'static str>,
-    /// Values that equal what /proc and wait(2) say.
+    /// Values that equal those of /proc and wait(2).
     pub(super) equal: usize,
     /// Values compared.
     pub(super) compared: usize,
     pub(super) faults: Vec<String>,
 }
 
-/// Compares what a guest printed with what must come out.
+/// Compares a guest's output with the expected outcome.
 pub(super) fn judge(output: &str, expect: &Expect) -> Verdict {
     let parts = Parts::of(output);
     let mut verdict = Verdict::default();
     if parts.get("end").is_none() {
         let lines: Vec<&str> = output.lines().collect();
         let tail = lines[lines.len().saturating_sub(5)..].join(" / ");
-        verdict.faults.push(format!("the guest did not come to its end; it said last: {tail}"));
+        verdict.faults.push(format!("the guest did not finish; its last output: {tail}"));
     }
     verdict.booted(&parts, expect);
     verdict.chosen(&parts, expect);
@@ -69,7 +70,7 @@ pub(super) fn judge(output: &str, expect: &Expect) -> Verdict {
     verdict
 }
 
-/// What the guest printed, by the names of its parts.
+/// The guest's output, by the names of its parts.
 struct Parts<'a>(BTreeMap<&'a str, Vec<&'a str>>);
 
 impl<'a> Parts<'a> {
@@ -92,14 +93,12 @@ impl<'a> Parts<'a> {
         self.0.get(name).map(Vec::as_slice)
     }
 
-    /// The lines of a command's part, and the status that it ended with.
+    /// The lines of a command's part, and its exit status.
     fn command(&self, name: &str) -> Result<(&[&'a str], u32), String> {
-        let (last, lines) = self
-            .get(name)
-            .and_then(<[_]>::split_last)
-            .ok_or_else(|| format!("nothing was printed for {name}"))?;
+        let (last, lines) =
+            self.get(name).and_then(<[_]>::split_last).ok_or_else(|| format!("no output of {name}"))?;
         let status = last.strip_prefix("status ").and_then(|status| status.parse().ok());
-        Ok((lines, status.ok_or_else(|| format!("{name} ends with {last:?}, no status"))?))
+        Ok((lines, status.ok_or_else(|| format!("{name} ends with {last:?}, not with a status"))?))
     }
 }
 
@@ -115,14 +114,11 @@ impl Verdict {
         let release = parts.get("kernel").and_then(|lines| lines.first()).copied().unwrap_or_default();
         self.require(release == expect.kernel.release(), || format!("the guest runs kernel {release:?}"));
         match parts.command("plain") {
-            Ok((_, 0)) => self.faults.push("libbpf loads without being given a BTF".to_owned()),
+            Ok((_, 0)) => self.faults.push("libbpf loads without a BTF".to_owned()),
             Ok((lines, _)) => {
                 let why = "failed to find valid kernel BTF";
                 self.require(lines.iter().any(|line| line.contains(why)), || {
-                    format!(
-                        "libbpf fails without being given a BTF, but not for want of one: {}",
-                        lines.join(" / ")
-                    )
+                    format!("libbpf fails without a BTF, but for another reason: {}", lines.join(" / "))
                 });
             }
             Err(error) => self.faults.push(error),
@@ -135,15 +131,15 @@ impl Verdict {
         let missing = "no entry for this release";
         match &expect.answer {
             Answer::Entry { .. } => self.answered(parts, "explain", expect),
-            Answer::Inferred { neighbours, .. } => {
-                self.refused(parts, "explain", missing, release, neighbours);
+            Answer::Inferred { neighbors, .. } => {
+                self.refused(parts, "explain", missing, release, neighbors);
                 self.answered(parts, "explain-opted-in", expect);
             }
-            Answer::Refused { neighbours } => {
+            Answer::Refused { neighbors } => {
                 let apart = "not between two kernels of its series with identical BTFs";
-                self.refused(parts, "explain", missing, release, neighbours);
-                self.refused(parts, "explain-opted-in", apart, release, neighbours);
-                self.refused(parts, "explain-container", apart, release, neighbours);
+                self.refused(parts, "explain", missing, release, neighbors);
+                self.refused(parts, "explain-opted-in", apart, release, neighbors);
+                self.refused(parts, "explain-container", apart, release, neighbors);
                 return;
             }
         }
@@ -163,14 +159,14 @@ impl Verdict {
         }
     }
 
-    /// The message is the right one: it names the kernel, the reason and the nearest kernels.
+    /// The refusal names the kernel, the reason and the nearest kernels.
     fn refused(
         &mut self,
         parts: &Parts<'_>,
         part: &str,
         reason: &str,
         release: &str,
-        neighbours: &[KernelId; 2],
+        neighbors: &[KernelId; 2],
     ) {
         match parts.command(part) {
             Ok((lines, status)) => {
@@ -182,8 +178,8 @@ impl Verdict {
                 let named: Vec<&str> = nearest.split(", ").collect();
                 let right = said.starts_with(&head)
                     && said.contains(reason)
-                    && neighbours.iter().all(|id| named.contains(&id.as_str()));
-                self.require(right, || format!("{part}: the refusal is not the right one: {said}"));
+                    && neighbors.iter().all(|id| named.contains(&id.as_str()));
+                self.require(right, || format!("{part}: wrong refusal: {said}"));
                 if self.source.is_empty() {
                     "refused".clone_into(&mut self.source);
                 }
@@ -200,7 +196,7 @@ impl Verdict {
         }
     }
 
-    /// What execwatch saw of the process is what /proc says.
+    /// The events of the process agree with /proc.
     fn watched(&mut self, parts: &Parts<'_>, loader: &'static str) {
         match watched(parts, loader) {
             Ok(values) => {
@@ -219,37 +215,37 @@ impl Verdict {
     }
 }
 
-/// The source of the BTF that `--explain` tells, if it is the embedded archive and the right entry of it.
+/// The source in the output of `--explain`, if it is the embedded archive and the right entry of it.
 fn source(lines: &[&str], expect: &Expect) -> Result<String, String> {
     let own = &expect.kernel;
     let (blob_len, taken, why, how) = match &expect.answer {
         Answer::Entry { blob_len } => (*blob_len, own, format!("matched {own} exactly"), ""),
-        Answer::Inferred { neighbours: [before, after], blob_len } => {
+        Answer::Inferred { neighbors: [before, after], blob_len } => {
             let why = format!("inferred: between {before} and {after}, which have identical BTFs");
             (*blob_len, before, why, ", nearest match")
         }
-        Answer::Refused { .. } => return Err("answered where it was to be refused".to_owned()),
+        Answer::Refused { .. } => return Err("chose a BTF instead of refusing".to_owned()),
     };
     let taken = format!("selected: {blob_len} bytes of {taken}");
-    let Some((last, steps)) = lines.split_last() else { return Err("nothing was printed".to_owned()) };
+    let Some((last, steps)) = lines.split_last() else { return Err("no output".to_owned()) };
     if *last != taken {
         return Err(format!("{last:?} instead of {taken:?}"));
     }
     let (source, reasons) = steps.last().and_then(|step| step.split_once(": ")).unwrap_or_default();
     if source != "embedded archive" || !reasons.split("; ").any(|reason| reason == why) {
-        return Err(format!("{:?} where the archive's {why:?} was to be", steps.last()));
+        return Err(format!("{:?} instead of the archive's {why:?}", steps.last()));
     }
     if !steps.iter().any(|step| step.starts_with("sysfs: ") && step.contains("No such file")) {
-        return Err("the kernel's own BTF was not looked for, or is not hidden".to_owned());
+        return Err("the kernel's own BTF was not tried, or is not hidden".to_owned());
     }
     Ok(format!("{source}{how}"))
 }
 
-/// A value's name, as execwatch saw it, and as it is.
+/// A value's name, the value in the event, and the value in /proc.
 type Compared = (&'static str, Value, Value);
 
 fn watched(parts: &Parts<'_>, loader: &str) -> Result<Vec<Compared>, String> {
-    let said = parts.get(&format!("said-{loader}")).ok_or("nothing was printed")?;
+    let said = parts.get(&format!("said-{loader}")).ok_or("no output")?;
     let process = parts.get(&format!("process-{loader}")).ok_or_else(|| said.join(" / "))?;
     let truth = Process::read(process)?;
     let (lines, status) = parts.command(&format!("events-{loader}"))?;
@@ -258,7 +254,7 @@ fn watched(parts: &Parts<'_>, loader: &str) -> Result<Vec<Compared>, String> {
     }
     let events = lines
         .iter()
-        .map(|line| serde_json::from_str(line).map_err(|_| format!("no event: {line}")))
+        .map(|line| serde_json::from_str(line).map_err(|_| format!("invalid event: {line}")))
         .collect::<Result<Vec<Value>, String>>()?;
     let [_su, exec, exit] = &events[..] else { return Err(format!("{} events, not three", events.len())) };
 
@@ -274,7 +270,7 @@ fn watched(parts: &Parts<'_>, loader: &str) -> Result<Vec<Compared>, String> {
     }
     values.push(("arguments", exec["args"].clone(), truth.args.clone().into()));
     values.push(("status", exit["status"].clone(), STATUS.into()));
-    // What /proc says must be the process that was started, or the two would agree on something else.
+    // Both could agree on another process than the one that was started.
     if truth.uid != UID || truth.args != ARGS {
         return Err(format!("/proc describes another process: {truth:?}"));
     }
@@ -298,18 +294,18 @@ impl Process {
     fn read(lines: &[&str]) -> Result<Self, String> {
         let field = |name: &str| {
             let line = lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.map(str::trim).ok_or_else(|| format!("/proc tells no {name}"))
+            line.map(str::trim).ok_or_else(|| format!("/proc has no {name}"))
         };
         let number = |text: &str| {
             let word = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
-            word.ok_or_else(|| format!("/proc tells {text:?} where a number was to be"))
+            word.ok_or_else(|| format!("/proc has {text:?} instead of a number"))
         };
-        let stat = lines.first().and_then(|line| line.rsplit_once(')')).ok_or("/proc tells no stat")?.1;
+        let stat = lines.first().and_then(|line| line.rsplit_once(')')).ok_or("/proc has no stat")?.1;
         // The twenty-second field; the first two end with the parenthesis.
         let start = stat.split_whitespace().nth(19).unwrap_or_default();
         let cmdline = field("Cmdline")?
             .split_whitespace()
-            .map(|byte| u8::from_str_radix(byte, 16).map_err(|_| format!("no byte: {byte}")))
+            .map(|byte| u8::from_str_radix(byte, 16).map_err(|_| format!("invalid byte {byte}")))
             .collect::<Result<Vec<u8>, String>>()?;
         let args = cmdline.strip_suffix(&[0]).unwrap_or(&cmdline).split(|byte| *byte == 0);
         Ok(Self {

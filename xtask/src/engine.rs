@@ -1,0 +1,28 @@
+//! Engine: what the tasks use of the packages under test.
+
+pub(crate) use btfgen::import::VendorError;
+pub(crate) use btfgen::import::codec::Codec;
+pub(crate) use btfgen::import::collect::{Collector, Fate};
+pub(crate) use btfgen::import::package::{PackagedKernel, arch as package_arch, read_kernel};
+pub(crate) use btfgen::import::paragraph;
+pub(crate) use btfgen::import::source::{Offer, Wanted};
+pub(crate) use btfgen_core::btf::{Btf, BtfError, Endian, Kind, RawType};
+pub(crate) use btfgen_core::files::{list, read_btf};
+pub(crate) use btfgen_core::hub::KernelFilter;
+pub(crate) use btfgen_core::hub::file::{HubBuilder, HubFile};
+pub(crate) use btfgen_core::pipeline::read_objects;
+pub(crate) use btfgen_core::resolve::Roots;
+pub(crate) use btfgen_runtime::KernelId;
+
+/// The cargo options that build the command `btfgen`.
+pub(crate) const BTFGEN: [&str; 4] = ["--package", "btfgen", "--bin", "btfgen"];
+
+/// Each library with each choice of features that a user may make; the tests run with all of them.
+pub(crate) const FEATURES: &[(&str, &[&str])] = &[
+    ("btfgen-core", &["", "packed"]),
+    ("btfgen-build", &["", "packed"]),
+    ("btfgen-runtime", &["", "include-dir"]),
+];
+
+/// Names the hub to a build script, in place of the one in `btfgen.toml`.
+pub(crate) const HUB_VARIABLE: &str = "BTFGEN_HUB";
