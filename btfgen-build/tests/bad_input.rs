@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use btfgen_build::{Config, Error, ErrorKind, Report};
-use btfgen_core::btf::{Endian, Kind, Writer};
+use btfgen_core::btf::{Endian, Kind, Member, TypeId, Writer};
 use elf::{EM_BPF, Parts};
 
 /// A package of one object and one kernel, both good unless told otherwise.
@@ -81,24 +81,24 @@ fn build(shape: Shape, extra: &[&[u8]]) -> (Vec<u8>, Vec<u32>) {
     let mut btf = Writer::new(Endian::Little);
     let int = btf.int(b"int", 4, 1, 0, 32).unwrap();
     let long = btf.int(b"long", 8, 1, 0, 64).unwrap();
-    assert_eq!((int, long), (1, 2));
+    assert_eq!((int, long), (TypeId(1), TypeId(2)));
     // The types that follow: 3 place, 4 task, 5 function prototype, 6 function, 7 and 8 typedefs.
     let inner = match shape {
-        Shape::Itself => 4,
-        Shape::TypeOutOfRange => 99,
-        Shape::MemberIsFunction => 6,
-        Shape::TypedefCircle => 7,
+        Shape::Itself => TypeId(4),
+        Shape::TypeOutOfRange => TypeId(99),
+        Shape::MemberIsFunction => TypeId(6),
+        Shape::TypedefCircle => TypeId(7),
         Shape::Good | Shape::NameOutOfRange => int,
     };
-    let members: [(&[u8], u32, u32, u8); 2] = [(b"x", inner, 0, 0), (b"y", int, 32, 0)];
+    let members = [Member::new(b"x".as_slice(), inner, 0), Member::new(b"y", int, 32)];
     btf.composite(Kind::Struct, b"place", 8, members.into_iter()).unwrap();
-    let members: [(&[u8], u32, u32, u8); 2] = [(b"id", long, 0, 0), (b"at", 3, 64, 0)];
+    let members = [Member::new(b"id".as_slice(), long, 0), Member::new(b"at", TypeId(3), 64)];
     btf.composite(Kind::Struct, b"task", 16, members.into_iter()).unwrap();
-    btf.func_proto(0, std::iter::empty::<u32>().collect::<Vec<_>>().into_iter()).unwrap();
-    btf.reference(Kind::Func, b"work", 5).unwrap();
-    btf.reference(Kind::Typedef, b"a", 8).unwrap();
-    btf.reference(Kind::Typedef, b"b", 7).unwrap();
-    let strings = extra.iter().map(|text| btf.string(text)).collect();
+    btf.func_proto(TypeId::VOID, [].into_iter()).unwrap();
+    btf.reference(Kind::Func, b"work", TypeId(5)).unwrap();
+    btf.reference(Kind::Typedef, b"a", TypeId(8)).unwrap();
+    btf.reference(Kind::Typedef, b"b", TypeId(7)).unwrap();
+    let strings = extra.iter().map(|text| btf.string(text).0).collect();
     let mut bytes = btf.finish().unwrap();
     if matches!(shape, Shape::NameOutOfRange) {
         // Name of the first member of `place`: header 24, two ints of 16, the struct's 12.

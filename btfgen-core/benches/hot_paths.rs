@@ -1,7 +1,7 @@
-//! Benches of the hot paths: reading a BTF, interning it, resolving, emitting, and looking a host up in an archive.
+//! Benches of the hot paths: reading a BTF, interning, resolving, minimizing, opening a hub file, looking a host up.
 //!
-//! On a kernel of `testdata` and two of its objects: `cargo bench -p btfgen-build`. What counts for a change is how whole
-//! processes behave, which `cargo xtask bench` tells.
+//! They use kernels and objects of `testdata`: `cargo bench -p btfgen-core`. `cargo xtask bench` measures whole processes,
+//! which is what matters to users.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -53,7 +53,7 @@ fn kernels() -> Outcome<Vec<(KernelId, Vec<u8>)>> {
     KERNELS.into_iter().map(kernel).collect()
 }
 
-/// A few questions of a few types.
+/// Objects with a few relocations of a few types.
 fn tools() -> Outcome<Vec<Object>> {
     let read = |name: &str| {
         let bytes = std::fs::read(testdata().join(format!("objects/el/{name}.o")))?;
@@ -62,7 +62,7 @@ fn tools() -> Outcome<Vec<Object>> {
     ["opensnoop", "biolatency", "tcpconnect"].into_iter().map(read).collect()
 }
 
-/// Thousands of questions of a hundred types.
+/// An object with thousands of relocations of a hundred types.
 fn tracer() -> Outcome<Vec<Object>> {
     let packed = std::fs::read(testdata().join("objects/tracer.o.zst"))?;
     Ok(vec![Object::parse("tracer", &zstd::decode_all(&packed[..])?)?])
@@ -78,7 +78,7 @@ fn reading(criterion: &mut Criterion, raw: &[u8]) -> Outcome {
             let mut types = Types::new();
             let mut interner = Interner::new(&btf);
             for raw in btf.named_types() {
-                // A function is no type of data.
+                // Fails for types that are not data.
                 let _ = black_box(interner.root(&mut types, raw.id));
             }
             types.len()
@@ -90,7 +90,7 @@ fn reading(criterion: &mut Criterion, raw: &[u8]) -> Outcome {
 fn resolving(criterion: &mut Criterion, name: &str, objects: &[Object], raw: &[u8]) -> Outcome {
     let roots = Roots::new(objects)?;
     let btf = Btf::parse(raw)?;
-    criterion.bench_function(&format!("intern: what {name} reach of a BTF"), |bencher| {
+    criterion.bench_function(&format!("intern: the part of a BTF that {name} reach"), |bencher| {
         let types = || roots.types().clone();
         bencher.iter_batched_ref(
             types,
@@ -107,21 +107,24 @@ fn resolving(criterion: &mut Criterion, name: &str, objects: &[Object], raw: &[u
             }
         }
     };
-    criterion.bench_function(&format!("resolve: the questions of {name}"), |bencher| {
+    criterion.bench_function(&format!("resolve: the relocations of {name}"), |bencher| {
         bencher.iter_batched_ref(|| Answers::new(&roots), resolve, BatchSize::LargeInput);
     });
-    criterion.bench_function(&format!("emit: what {name} read, reduced, written and verified"), |bencher| {
-        let resolved = || {
-            let mut minimizer = Minimizer::new(&roots);
-            resolve(minimizer.answers());
-            minimizer
-        };
-        bencher.iter_batched_ref(
-            resolved,
-            |minimizer| minimizer.minimize(&types, &kernel).map(|bytes| bytes.len()),
-            BatchSize::LargeInput,
-        );
-    });
+    criterion.bench_function(
+        &format!("minimize: the types that {name} read, written and verified"),
+        |bencher| {
+            let resolved = || {
+                let mut minimizer = Minimizer::new(&roots);
+                resolve(minimizer.answers());
+                minimizer
+            };
+            bencher.iter_batched_ref(
+                resolved,
+                |minimizer| minimizer.minimize(&types, &kernel).map(|bytes| bytes.len()),
+                BatchSize::LargeInput,
+            );
+        },
+    );
     Ok(())
 }
 
@@ -138,7 +141,7 @@ fn hub_file(
     }
     let bytes = builder.finish(19)?;
     let all: Vec<usize> = (0..kernels.len()).collect();
-    criterion.bench_function(&format!("hub file: opened and seen as {name} see it"), |bencher| {
+    criterion.bench_function(&format!("hub file: opened, and the view of {name}"), |bencher| {
         bencher.iter_batched_ref(
             || (bytes.clone(), roots.types().clone()),
             |(bytes, types)| {
@@ -164,7 +167,7 @@ fn look_up(criterion: &mut Criterion, kernels: &[(KernelId, Vec<u8>)]) -> Outcom
     }
     let bytes = archive::write(&entries, &blobs, &[], 19)?;
     let (id, _) = &kernels[1];
-    criterion.bench_function("archive: opened, and one BTF taken out", |bencher| {
+    criterion.bench_function("archive: opened, and one BTF unpacked", |bencher| {
         bencher.iter(|| {
             Archive::open(black_box(&bytes)).map(|archive| archive.get(id).map(|btf| btf.is_some()))
         });
@@ -176,7 +179,7 @@ fn look_up(criterion: &mut Criterion, kernels: &[(KernelId, Vec<u8>)]) -> Outcom
         proc_version: None,
         ..Host::current()
     };
-    criterion.bench_function("archive: a host's BTF, to the path for libbpf", |bencher| {
+    criterion.bench_function("archive: a host's BTF, as a path for libbpf", |bencher| {
         bencher.iter(|| {
             let finder = Finder::new().archive(black_box(&bytes)).host(host.clone());
             let finder = finder.skip(Source::Override).skip(Source::Sysfs).skip(Source::KernelFile);

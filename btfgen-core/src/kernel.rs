@@ -41,7 +41,7 @@ impl KernelTypes {
             if let Some(root) = roots.root_of(kind, name) {
                 found.add(root, interner.root(types, raw.id)?);
             }
-            if raw.kind == Kind::Int && raw.size_or_type == u32::from(model.pointer_size) && is_long(name) {
+            if raw.kind == Kind::Int && raw.size() == u32::from(model.pointer_size) && is_long(name) {
                 let ty = interner.root(types, raw.id)?;
                 long = Some(long.map_or(ty, |long| preferred_long(types, long, ty)));
             }

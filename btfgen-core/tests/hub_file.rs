@@ -1,4 +1,4 @@
-//! Real kernels through the hub file: minimized BTFs come out byte for byte as from the raw BTFs.
+//! Real kernels in a hub file: minimized BTFs are byte-equal to those from the raw BTFs.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -17,7 +17,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The files of a folder of the test suites, sorted.
+/// The files of a folder of `testdata`, sorted.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = repository().join("testdata").join(folder);
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -25,7 +25,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// The test suites' targets and kernels, and those of the hub beside the repository, as far as they are there.
+/// The targets and kernels of `testdata`, and those of a hub tree next to the repository, if there is one.
 fn kernels() -> Vec<(KernelId, files::Bytes)> {
     let mut kernels: Vec<(KernelId, files::Bytes)> = Vec::new();
     for order in ["el", "eb"] {
@@ -53,7 +53,7 @@ fn objects() -> Vec<Object> {
 }
 
 #[test]
-fn kernels_are_the_same_through_a_hub_file() {
+fn kernels_are_the_same_in_a_hub_file() {
     let kernels = kernels();
     let mut builder = HubBuilder::new();
     for (id, raw) in &kernels {
@@ -68,7 +68,7 @@ fn kernels_are_the_same_through_a_hub_file() {
     let objects = objects();
     assert!(kernels.len() > 1 && objects.len() > 1);
     minimized_as_from_raw(&hub, &kernels, &objects);
-    // Object by object on some: the targets made for them, and kernels of every series.
+    // Each object alone on some of them: the targets made for them, and kernels of every series.
     let some: Vec<_> =
         kernels.into_iter().enumerate().filter(|(place, _)| *place < 2 || place % 5 == 0).collect();
     let some: Vec<_> = some.into_iter().map(|(_, kernel)| kernel).collect();
@@ -102,7 +102,7 @@ fn extracted_is_the_same(hub: &HubFile, kernels: &[(KernelId, files::Bytes)], ob
         let expect = KernelTypes::from_btf(&mut types, &roots, &Btf::parse(raw).unwrap()).unwrap();
         let kernel = KernelTypes::from_btf(&mut types, &roots, &Btf::parse(&extracted).unwrap()).unwrap();
         assert_eq!(kernel, expect, "{id}");
-        // All of the kernel, not only what these objects ask for.
+        // The whole kernel, not only the types that these objects reach.
         let mut again = HubBuilder::new();
         again.add_btf(id, "", &extracted, &[]).unwrap();
         let again = HubFile::open(again.finish(1).unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! Relocations: what an object says of each, and of where it stands.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use btfgen_core::btf::{Endian, Kind, Writer};
+use btfgen_core::btf::{Endian, Kind, Member, Writer};
 use btfgen_core::object::{Object, ObjectError};
 use btfgen_core::resolve::RelocationKind;
 
@@ -22,13 +22,14 @@ impl Made {
     fn new(endian: Endian) -> Self {
         let mut btf = Writer::new(endian);
         let int = btf.int(b"int", 4, 1, 0, 32).unwrap();
-        let root = btf.composite(Kind::Struct, b"a", 4, [(b"x".as_slice(), int, 0, 0)].into_iter()).unwrap();
+        let root =
+            btf.composite(Kind::Struct, b"a", 4, [Member::new(b"x".as_slice(), int, 0)].into_iter()).unwrap();
         let section = btf.string(elf::SECTION.as_bytes());
-        Self { endian, btf, root, section }
+        Self { endian, btf, root: root.0, section: section.0 }
     }
 
     fn string(&mut self, text: &str) -> u32 {
-        self.btf.string(text.as_bytes())
+        self.btf.string(text.as_bytes()).0
     }
 
     fn parse(self, lines: &[(u32, Vec<Record>)], relocations: &[(u32, Vec<Record>)]) -> Object {

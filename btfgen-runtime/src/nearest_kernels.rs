@@ -118,6 +118,6 @@ pub(crate) fn nearest(host: &Host, identity: &Identity<'_>, catalog: &dyn Catalo
         };
         entries.push((distance, id));
     });
-    entries.sort();
+    entries.sort_unstable();
     entries.into_iter().take(MAX_NAMED).map(|(_, id)| id).collect()
 }

@@ -144,7 +144,7 @@ fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
             entries.push(entry);
         }
     });
-    entries.sort();
+    entries.sort_unstable();
     entries
 }
 

@@ -98,15 +98,16 @@ fn list(path: &Path, json: bool) -> Result<()> {
 fn stat(path: &Path, json: bool, svg: Option<&Path>) -> Result<()> {
     with(path, |hub| {
         let HubStat { kernels, types, distinct, source_bytes, bytes, growth, .. } = hub.stat()?;
-        let plot = Plot { points: growth.iter().map(|&(_, distinct)| distinct).collect() };
+        let plot = Plot { points: growth.iter().map(|kernels| kernels.distinct).collect() };
         if let Some(svg) = svg {
             output::write(svg, plot.svg().as_bytes())?;
         }
         let mut folders = BTreeMap::new();
+        let growth = growth.iter().map(|kernels| (kernels.types, kernels.distinct)).collect();
         for KernelRecord { id, .. } in hub.kernels() {
             *folders.entry(format!("{}/{}/{}", id.distro(), id.version(), id.arch())).or_default() += 1;
         }
-        let columns = hub.columns().map(|(name, stored, _)| (name, stored)).collect();
+        let columns = hub.columns().map(|column| (column.name, column.stored)).collect();
         let stat =
             Stat { kernels, types, distinct_types: distinct, source_bytes, bytes, columns, folders, growth };
         if json { print_json(&stat) } else { print(&(stat.text() + "\n" + &plot.text())) }

@@ -6,7 +6,7 @@ pub(crate) use btfgen::import::collect::{Collector, Fate};
 pub(crate) use btfgen::import::package::{PackagedKernel, arch as package_arch, read_kernel};
 pub(crate) use btfgen::import::paragraph;
 pub(crate) use btfgen::import::source::{Offer, Wanted};
-pub(crate) use btfgen_core::btf::{Btf, BtfError, Endian, Kind, RawType};
+pub(crate) use btfgen_core::btf::{Btf, BtfError, Endian, Kind, RawType, StrOffset, TypeId};
 pub(crate) use btfgen_core::files::{list, read_btf};
 pub(crate) use btfgen_core::hub::KernelFilter;
 pub(crate) use btfgen_core::hub::file::{HubBuilder, HubFile};

@@ -6,7 +6,7 @@
 
 use btfgen_runtime::wire::{self, Word};
 
-use crate::btf::{Btf, BtfError, Kind, RawType, VOID};
+use crate::btf::{Btf, BtfError, Kind, RawType, StrOffset, TypeId};
 use crate::memo::Memo;
 
 /// How deep nameless types are followed to compare them; deeper ones are matched in the order of their ids.
@@ -142,8 +142,8 @@ impl Slots {
                 self.enter(&mut adding, &ty, name, Content::Named { kind: ty.kind, name });
             }
         }
-        let has_slot = |&id: &u32| adding.slots[id as usize] != SlotId::VOID;
-        let mut open: Vec<u32> = (1..btf.type_count()).filter(has_slot).collect();
+        let has_slot = |id: &TypeId| adding.slots[id.index()] != SlotId::VOID;
+        let mut open: Vec<TypeId> = btf.types().map(|ty| ty.id).filter(has_slot).collect();
         while let Some(id) = open.pop() {
             self.enter_members(&mut adding, &btf.type_by_id(id)?, &mut open)?;
         }
@@ -152,8 +152,8 @@ impl Slots {
         }
         self.put_in_order(&mut adding.slots[1..]);
         for ty in btf.types() {
-            let definition = self.definition(&ty, btf, |id| Ok(adding.slots[id as usize]))?;
-            if let Some(index) = adding.slots[ty.id as usize].index() {
+            let definition = self.definition(&ty, btf, |id| Ok(adding.slots[id.index()]))?;
+            if let Some(index) = adding.slots[ty.id.index()].index() {
                 self.slots[index].add(self.blobs, definition);
             }
         }
@@ -210,7 +210,7 @@ impl Slots {
         let known = self.families[family.0].get(*seen).copied();
         *seen += 1;
         let slot = known.unwrap_or_else(|| self.new_slot(ty.kind as u8, name, family));
-        adding.slots[ty.id as usize] = slot;
+        adding.slots[ty.id.index()] = slot;
         slot
     }
 
@@ -226,19 +226,20 @@ impl Slots {
         &mut self,
         adding: &mut Adding<'_>,
         ty: &RawType<'_>,
-        open: &mut Vec<u32>,
+        open: &mut Vec<TypeId>,
     ) -> Result<(), BtfError> {
-        let parent = adding.slots[ty.id as usize];
+        let parent = adding.slots[ty.id.index()];
         if !is_composite(ty) {
             return Ok(());
         }
-        for (name_off, id, _, _) in ty.members() {
-            if adding.slots.get(id as usize) != Some(&SlotId::VOID) || id == VOID {
+        for member in ty.members() {
+            let id = member.ty;
+            if adding.slots.get(id.index()) != Some(&SlotId::VOID) || id == TypeId::VOID {
                 continue;
             }
             let inner = adding.btf.type_by_id(id)?;
             if is_composite(&inner) && inner.vlen > 0 {
-                let name = self.name(adding.btf.string(name_off)?);
+                let name = self.name(adding.btf.string(member.name)?);
                 self.enter(adding, &inner, NameId(0), Content::Member { kind: inner.kind, parent, name });
                 open.push(id);
             }
@@ -247,10 +248,10 @@ impl Slots {
     }
 
     /// The slot of a type, matched by content if it has no name.
-    fn slot(&mut self, adding: &mut Adding<'_>, id: u32, depth: usize) -> Result<SlotId, BtfError> {
-        let known = adding.slots.get(id as usize).copied();
+    fn slot(&mut self, adding: &mut Adding<'_>, id: TypeId, depth: usize) -> Result<SlotId, BtfError> {
+        let known = adding.slots.get(id.index()).copied();
         let known = known.ok_or(BtfError::TypeId { id, count: adding.btf.type_count() })?;
-        if known != SlotId::VOID || id == VOID {
+        if known != SlotId::VOID || id == TypeId::VOID {
             return Ok(known);
         }
         if depth == MAX_DEPTH {
@@ -258,7 +259,7 @@ impl Slots {
         }
         let ty = adding.btf.type_by_id(id)?;
         // The type may contain itself.
-        adding.slots[id as usize] = SlotId::UNKNOWN;
+        adding.slots[id.index()] = SlotId::UNKNOWN;
         let mut slots = Vec::new();
         for component in types_in(&ty) {
             slots.push(self.slot(adding, component, depth + 1)?);
@@ -272,13 +273,13 @@ impl Slots {
         &mut self,
         ty: &RawType<'_>,
         btf: &Btf<'_>,
-        mut slot: impl FnMut(u32) -> Result<SlotId, BtfError>,
+        mut slot: impl FnMut(TypeId) -> Result<SlotId, BtfError>,
     ) -> Result<Definition, BtfError> {
         let unknown = BtfError::UnknownKind { id: ty.id, kind: ty.kind as u8 };
         let record = wire::record(ty.kind as u8).ok_or(unknown)?;
         let mut convert = |word, value| match word {
-            Word::Name => Ok(self.name(btf.string(value)?).0),
-            Word::Type => Ok(slot(value)?.0),
+            Word::Name => Ok(self.name(btf.string(StrOffset(value))?).0),
+            Word::Type => Ok(slot(TypeId(value))?.0),
             Word::Number => Ok(value),
         };
         let third = convert(record.third, ty.size_or_type)?;
@@ -329,11 +330,11 @@ fn is_composite(ty: &RawType<'_>) -> bool {
 }
 
 /// The ids that a type's record refers to, in the order of its words.
-fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = u32> + use<'a> {
+fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = TypeId> + use<'a> {
     let record = wire::record(ty.kind as u8);
-    let third = record.filter(|record| record.third == Word::Type).map(|_| ty.size_or_type);
+    let third = record.filter(|record| record.third == Word::Type).map(|_| TypeId(ty.size_or_type));
     let entry = record.map_or(&[][..], |record| record.entry);
-    let is_type = |(value, word): (u32, &Word)| (*word == Word::Type).then_some(value);
+    let is_type = |(value, word): (u32, &Word)| (*word == Word::Type).then_some(TypeId(value));
     third.into_iter().chain(ty.words().zip(entry.iter().cycle()).filter_map(is_type))
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::btf::{Endian, Kind, Writer};
+use crate::btf::{Endian, Enumerator, Kind, Member, TypeId, Writer};
 
 /// The digest of an object that nobody has.
 const OBJECT: [ObjectDigest; 1] = [ObjectDigest::from_bytes([7; 8])];
@@ -16,13 +16,13 @@ fn id(text: &str) -> KernelId {
 fn btf(own: &str, offsets: &[u32]) -> Vec<u8> {
     let mut writer = Writer::new(Endian::Little);
     let int = writer.int(b"int", 4, 1, 0, 32).unwrap();
-    let pointer = writer.reference(Kind::Ptr, b"", 5).unwrap();
+    let pointer = writer.reference(Kind::Ptr, b"", TypeId(5)).unwrap();
     let array = writer.array(int, 16).unwrap();
     let members: Vec<(String, u32)> =
         offsets.iter().enumerate().map(|(at, &offset)| (format!("member_{at}"), offset)).collect();
     let types = [int, pointer, array];
     let members = members.iter().enumerate();
-    let members = members.map(|(at, (name, offset))| (name.as_bytes(), types[at % 3], *offset, 0));
+    let members = members.map(|(at, (name, offset))| Member::new(name.as_bytes(), types[at % 3], *offset));
     writer.composite(Kind::Struct, b"task_struct", 64, members.collect::<Vec<_>>().into_iter()).unwrap();
     writer.int(own.as_bytes(), 8, 0, 0, 64).unwrap();
     writer.finish().unwrap()
@@ -119,7 +119,7 @@ fn refuses_what_exceeds_a_look_up() {
     let struct_of = |blob: u32| {
         let mut writer = Writer::new(Endian::Little);
         let offset = |at: u32| (at ^ blob).wrapping_mul(2_654_435_761);
-        let members = (0..0xffff).map(|at| (b"m".as_slice(), 0, offset(at), 0));
+        let members = (0..0xffff).map(|at| Member::new(b"m".as_slice(), TypeId::VOID, offset(at)));
         writer.composite(Kind::Struct, b"s", 64, members).unwrap();
         writer.finish().unwrap()
     };
@@ -157,11 +157,14 @@ fn alike_blobs_share_their_definitions() {
 fn drawn(draws: &[(u8, u16, u16)], endian: Endian) -> Vec<u8> {
     let mut writer = Writer::new(endian);
     for &(kind, a, b) in draws {
-        let id = |n: u16| u32::from(n) % (draws.len() as u32 + 1);
+        let id = |n: u16| TypeId(u32::from(n) % (draws.len() as u32 + 1));
         let name = format!("n{}", a % 7);
         let name = if b % 3 == 0 { b"".as_slice() } else { name.as_bytes() };
-        let members: Vec<(&[u8], u32, u32, u8)> = (0..b % 4)
-            .map(|at| (name, id(a.wrapping_add(at)), u32::from(b) * 8, if a % 5 == 0 { 3 } else { 0 }))
+        let members: Vec<Member<&[u8]>> = (0..b % 4)
+            .map(|at| {
+                let bitfield_size = if a % 5 == 0 { 3 } else { 0 };
+                Member { bitfield_size, ..Member::new(name, id(a.wrapping_add(at)), u32::from(b) * 8) }
+            })
             .collect();
         match kind % 9 {
             0 => writer.int(name, 4, 1, 0, a as u8),
@@ -170,8 +173,8 @@ fn drawn(draws: &[(u8, u16, u16)], endian: Endian) -> Vec<u8> {
             3 => writer.composite(Kind::Struct, name, u32::from(a), members.into_iter()),
             4 => writer.composite(Kind::Union, name, u32::from(a), members.into_iter()),
             5 => {
-                let values: Vec<(&[u8], u64)> =
-                    (0..b % 5).map(|at| (name, u64::from(a) << (at * 8))).collect();
+                let values: Vec<_> =
+                    (0..b % 5).map(|at| Enumerator { name, value: u64::from(a) << (at * 8) }).collect();
                 writer.enumeration(name, 4, a % 2 == 0, b % 2 == 0, values.into_iter())
             }
             6 => writer.forward(name, a % 2 == 0),

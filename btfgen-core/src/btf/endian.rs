@@ -1,4 +1,4 @@
-//! Byte order of a BTF or an object, and reads of fixed-size fields in it.
+//! Byte order of a BTF or an object, and reading fixed-size fields in it.
 
 use std::fmt;
 
@@ -54,32 +54,32 @@ impl fmt::Display for Endian {
     }
 }
 
-/// Reads 16 bits at a byte offset, if they are there.
+/// Reads 16 bits at a byte offset; none past the end.
 pub(crate) fn u16_at(bytes: &[u8], at: usize, endian: Endian) -> Option<u16> {
     let field = bytes.get(at..at.checked_add(2)?)?;
     Some(endian.u16([field[0], field[1]]))
 }
 
-/// Reads 32 bits at a byte offset, if they are there.
+/// Reads 32 bits at a byte offset; none past the end.
 pub fn u32_at(bytes: &[u8], at: usize, endian: Endian) -> Option<u32> {
     let field = bytes.get(at..at.checked_add(4)?)?;
     Some(endian.u32([field[0], field[1], field[2], field[3]]))
 }
 
-/// Records of `N` words of 32 bits, one after another; a rest too short for a record is left out.
+/// Consecutive records of `N` words of 32 bits; a rest too short for a record is ignored.
 #[derive(Clone)]
-pub(crate) struct Fields<'a, const N: usize> {
+pub(super) struct Records<'a, const N: usize> {
     bytes: &'a [u8],
     endian: Endian,
 }
 
-impl<'a, const N: usize> Fields<'a, N> {
-    pub(crate) fn new(bytes: &'a [u8], endian: Endian) -> Self {
+impl<'a, const N: usize> Records<'a, N> {
+    pub(super) fn new(bytes: &'a [u8], endian: Endian) -> Self {
         Self { bytes, endian }
     }
 }
 
-impl<const N: usize> Iterator for Fields<'_, N> {
+impl<const N: usize> Iterator for Records<'_, N> {
     type Item = [u32; N];
 
     fn next(&mut self) -> Option<[u32; N]> {
@@ -93,7 +93,7 @@ impl<const N: usize> Iterator for Fields<'_, N> {
     }
 }
 
-/// What a kernel's BTF says of all its types: byte order and size of a pointer in bytes.
+/// The properties that all types of a BTF share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataModel {
     /// Byte order.

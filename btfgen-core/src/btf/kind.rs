@@ -53,13 +53,13 @@ const ALL: [Kind; 20] = [
 ];
 
 impl Kind {
-    /// The kind with that number; `void` has no record and so no number.
+    /// The kind with that number; none for `void`, which has no record.
     pub fn from_number(number: u8) -> Option<Self> {
         ALL.get(usize::from(number)).copied().filter(|kind| *kind != Self::Void)
     }
 
-    /// Bytes that follow the 12 bytes common to all types.
-    pub(crate) fn extra_len(self, vlen: usize) -> usize {
+    /// Number of bytes after the 12 bytes common to all types.
+    pub(super) fn extra_len(self, vlen: usize) -> usize {
         match self {
             Self::Int | Self::Var | Self::DeclTag => 4,
             Self::Array => 12,
@@ -69,7 +69,7 @@ impl Kind {
         }
     }
 
-    /// Whether a relocation's candidates can be of this kind: named data, and forward declarations of it.
+    /// Whether candidates of relocations can be of this kind: data and forward declarations.
     pub fn is_looked_up(self) -> bool {
         matches!(
             self,
@@ -84,7 +84,7 @@ impl Kind {
         )
     }
 
-    /// Const, volatile, restrict or type tag: what libbpf's `btf_is_mod` skips.
+    /// Whether it is const, volatile, restrict or a type tag, as libbpf's `btf_is_mod` has it.
     pub fn is_modifier(self) -> bool {
         matches!(self, Self::Volatile | Self::Const | Self::Restrict | Self::TypeTag)
     }

@@ -1,6 +1,10 @@
-//! Reader: a BTF's header, its strings and its types by id, borrowed from the input.
+//! Reader: a BTF's strings and its types by id, borrowed from the input.
 
-use super::{BtfError, DataModel, Endian, Fields, Kind, VOID, u16_at, u32_at};
+use super::endian::{DataModel, Endian, Records, u16_at, u32_at};
+use super::entries::{Enumerator, Member, Param, Variable};
+use super::error::BtfError;
+use super::ids::{StrOffset, TypeId};
+use super::kind::Kind;
 
 const MAGIC: u16 = 0xeb9f;
 const HEADER_LEN: usize = 24;
@@ -9,19 +13,19 @@ const TYPE_LEN: usize = 12;
 /// Longest name of a type or member, in bytes: twice the kernel's `KSYM_NAME_LEN`.
 pub const MAX_NAME_LEN: usize = 1024;
 
-/// A BTF, borrowed; types are numbered from 1, and 0 is `void`.
+/// A BTF, borrowed from its bytes.
 ///
-/// Opening checks the header, the string section's ends and that the types fill the type section;
-/// references between types are checked where they are followed.
+/// Parsing checks the header, both ends of the string section and that the types fill the type section; references
+/// between types are checked where they are followed.
 #[derive(Debug, Clone)]
 pub struct Btf<'a> {
     endian: Endian,
     types: &'a [u8],
     strings: &'a [u8],
-    /// Byte offset in `types` of each type, from this BTF's first.
+    /// Byte offset in `types` of each own type.
     offsets: Vec<u32>,
-    /// Ids of the own types that have a name and that a relocation can look up by it.
-    named: Vec<u32>,
+    /// Ids of the own types that have a name and are of a kind that relocations look up.
+    named: Vec<TypeId>,
     base: Option<&'a Btf<'a>>,
 }
 
@@ -29,39 +33,39 @@ pub struct Btf<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct RawType<'a> {
     /// The type's id.
-    pub id: u32,
+    pub id: TypeId,
     /// Its kind.
     pub kind: Kind,
     /// The kind flag: bitfields in a struct, signed in an enum, union in a forward declaration.
     pub kflag: bool,
     /// Number of members, enumerators or parameters.
     pub vlen: u16,
-    /// Where its name stands among the strings.
-    pub name_off: u32,
-    /// A size in bytes, or the id of the type it refers to, as its kind has it.
+    /// Its name.
+    pub name_off: StrOffset,
+    /// The third word: [`RawType::size`] or [`RawType::target`], depending on the kind.
     pub size_or_type: u32,
     extra: &'a [u8],
     endian: Endian,
 }
 
 impl<'a> Btf<'a> {
-    /// Opens a raw BTF.
+    /// Parses a raw BTF.
     ///
     /// # Errors
-    /// When the header is not BTF's, or a section or type is cut off or of an unknown kind.
+    /// When the header is not that of a BTF, or a section or type is truncated or of an unknown kind.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
-        Self::open(bytes, None)
+        Self::parse_over(bytes, None)
     }
 
-    /// Opens a split BTF, such as a module's: its ids and string offsets go on where the base's end.
+    /// Parses a split BTF, such as a module's: its ids and string offsets continue those of `base`.
     ///
     /// # Errors
     /// As [`Btf::parse`].
     pub fn parse_split(bytes: &'a [u8], base: &'a Btf<'a>) -> Result<Self, BtfError> {
-        Self::open(bytes, Some(base))
+        Self::parse_over(bytes, Some(base))
     }
 
-    fn open(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, BtfError> {
+    fn parse_over(bytes: &'a [u8], base: Option<&'a Btf<'a>>) -> Result<Self, BtfError> {
         let endian = match bytes.get(..2) {
             Some([0x9f, 0xeb]) => Endian::Little,
             Some([0xeb, 0x9f]) => Endian::Big,
@@ -97,11 +101,11 @@ impl<'a> Btf<'a> {
         Ok(btf)
     }
 
-    /// Finds where each type begins, and which have names to be looked up by.
+    /// Finds the offset of each type, and the types that can be looked up by name.
     fn scan(&mut self) -> Result<(), BtfError> {
         // A kernel's types take 24 to 30 bytes each.
         self.offsets.reserve(self.types.len() / 22);
-        let mut id = self.first_id();
+        let mut id = TypeId(self.first_id());
         let mut at = 0;
         while at < self.types.len() {
             let truncated = |needed| BtfError::Truncated {
@@ -121,7 +125,7 @@ impl<'a> Btf<'a> {
             if kind.is_looked_up() && record[..4] != [0; 4] {
                 self.named.push(id);
             }
-            id = id.checked_add(1).ok_or(BtfError::TooLarge("types"))?;
+            id = TypeId(id.0.checked_add(1).ok_or(BtfError::TooLarge("types"))?);
             at += len;
         }
         Ok(())
@@ -136,18 +140,18 @@ impl<'a> Btf<'a> {
         self.endian
     }
 
-    /// Number of types, `void` and the base's included; ids are below it.
+    /// Number of types, including `void` and those of the base; all ids are below it.
     pub fn type_count(&self) -> u32 {
         self.first_id() + self.offsets.len() as u32
     }
 
-    /// The type with that id, which is none for `void` and for ids out of range.
-    pub fn get(&self, id: u32) -> Option<RawType<'a>> {
+    /// The type with that id; none for `void` and for ids out of range.
+    pub fn get(&self, id: TypeId) -> Option<RawType<'a>> {
         let first = self.first_id();
-        if id < first {
+        if id.0 < first {
             return self.base.and_then(|base| base.get(id));
         }
-        let at = *self.offsets.get((id - first) as usize)? as usize;
+        let at = *self.offsets.get((id.0 - first) as usize)? as usize;
         let record = self.types.get(at..)?;
         let info = u32_at(record, 4, self.endian)?;
         let kind = Kind::from_number((info >> 24 & 0x1f) as u8)?;
@@ -157,7 +161,7 @@ impl<'a> Btf<'a> {
             kind,
             kflag: info >> 31 != 0,
             vlen,
-            name_off: u32_at(record, 0, self.endian)?,
+            name_off: StrOffset(u32_at(record, 0, self.endian)?),
             size_or_type: u32_at(record, 8, self.endian)?,
             extra: record.get(TYPE_LEN..TYPE_LEN + kind.extra_len(usize::from(vlen)))?,
             endian: self.endian,
@@ -167,17 +171,17 @@ impl<'a> Btf<'a> {
     /// The type with that id.
     ///
     /// # Errors
-    /// When there is none, which is so for `void` too.
-    pub fn type_by_id(&self, id: u32) -> Result<RawType<'a>, BtfError> {
+    /// When there is none, as for `void`.
+    pub fn type_by_id(&self, id: TypeId) -> Result<RawType<'a>, BtfError> {
         self.get(id).ok_or(BtfError::TypeId { id, count: self.type_count() })
     }
 
     /// This BTF's own types in the order of their ids, without the base's.
     pub fn types(&self) -> impl Iterator<Item = RawType<'a>> + '_ {
-        (self.first_id()..self.type_count()).filter_map(|id| self.get(id))
+        (self.first_id()..self.type_count()).filter_map(|id| self.get(TypeId(id)))
     }
 
-    /// This BTF's own types that have a name and that a relocation can look up by it, in the order of their ids.
+    /// This BTF's own types that have a name and are of a kind that relocations look up, in the order of their ids.
     pub fn named_types(&self) -> impl Iterator<Item = RawType<'a>> + '_ {
         self.named.iter().filter_map(|&id| self.get(id))
     }
@@ -186,27 +190,27 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// When the offset is past the string section's end.
-    pub fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+    pub fn string(&self, offset: StrOffset) -> Result<&'a [u8], BtfError> {
         self.string_up_to(offset, usize::MAX)
     }
 
-    /// The name at an offset: a string of at most [`MAX_NAME_LEN`] bytes, so that looking at every type's name takes no
-    /// quadratic time where names share bytes.
+    /// The name at an offset: a string of at most [`MAX_NAME_LEN`] bytes, so that reading the names of all types takes
+    /// linear time even if they overlap.
     ///
     /// # Errors
-    /// As [`Btf::string`], and when it is longer.
-    pub fn name(&self, offset: u32) -> Result<&'a [u8], BtfError> {
+    /// As [`Btf::string`], and when the name is longer.
+    pub fn name(&self, offset: StrOffset) -> Result<&'a [u8], BtfError> {
         let name = self.string_up_to(offset, MAX_NAME_LEN + 1)?;
         if name.len() > MAX_NAME_LEN {
-            return Err(BtfError::LongName { offset, most: MAX_NAME_LEN });
+            return Err(BtfError::LongName { offset, limit: MAX_NAME_LEN });
         }
         Ok(name)
     }
 
-    /// The string at an offset, or as many bytes from its beginning.
-    pub(crate) fn string_up_to(&self, offset: u32, most: usize) -> Result<&'a [u8], BtfError> {
+    /// The first `most` bytes of the string at an offset.
+    pub(crate) fn string_up_to(&self, offset: StrOffset, most: usize) -> Result<&'a [u8], BtfError> {
         let base_len = self.base.map_or(0, |base| base.string_len());
-        let Some(own) = (offset as usize).checked_sub(base_len) else {
+        let Some(own) = (offset.0 as usize).checked_sub(base_len) else {
             return self.base.map_or(Ok(b"".as_slice()), |base| base.string_up_to(offset, most));
         };
         let out_of_range = || BtfError::StringOffset { offset, size: self.string_len() };
@@ -218,11 +222,12 @@ impl<'a> Btf<'a> {
         self.strings
     }
 
+    /// Length in bytes of the string section, including that of the base.
     pub(crate) fn string_len(&self) -> usize {
         self.base.map_or(0, |base| base.string_len()) + self.strings.len()
     }
 
-    /// Size in bytes of a pointer, guessed from the type `long` as libbpf's `determine_ptr_size` does.
+    /// Size in bytes of a pointer, as libbpf's `determine_ptr_size` derives it from the type `long`.
     pub fn pointer_size(&self) -> Option<u8> {
         if let Some(size) = self.base.and_then(|base| base.pointer_size()) {
             return Some(size);
@@ -234,14 +239,14 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// The string at an offset of a string section, without its NUL byte, or as many bytes from its beginning.
+/// The first `most` bytes of the string at an offset of a string section, without its NUL byte.
 pub(crate) fn string_at(strings: &[u8], at: usize, most: usize) -> Option<&[u8]> {
     let rest = strings.get(at..).filter(|rest| !rest.is_empty())?;
     let rest = rest.get(..most).unwrap_or(rest);
     Some(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
 }
 
-/// One of the names that libbpf's `determine_ptr_size` takes for the type `long`.
+/// Whether libbpf's `determine_ptr_size` accepts the name as that of the type `long`.
 pub(crate) fn is_long(name: &[u8]) -> bool {
     const ALIASES: [&[u8]; 11] = [
         b"long",
@@ -260,18 +265,28 @@ pub(crate) fn is_long(name: &[u8]) -> bool {
 }
 
 impl<'a> RawType<'a> {
-    /// Records of so many words after the common part; a rest too short for one is left out.
-    fn records<const N: usize>(&self) -> Fields<'a, N> {
-        Fields::new(self.extra, self.endian)
+    /// Size in bytes of an int, float, struct, union, enum or data section.
+    pub fn size(&self) -> u32 {
+        self.size_or_type
     }
 
-    /// The words after the common part, of all entries.
+    /// The type that a pointer, typedef, modifier, function, variable or tag refers to; a function prototype's result.
+    pub fn target(&self) -> TypeId {
+        TypeId(self.size_or_type)
+    }
+
+    /// The entries after the common part, as records of so many words.
+    fn records<const N: usize>(&self) -> Records<'a, N> {
+        Records::new(self.extra, self.endian)
+    }
+
+    /// The words after the common part.
     pub(crate) fn words(&self) -> impl Iterator<Item = u32> + use<'a> {
         self.records::<1>().map(|[word]| word)
     }
 
     fn word(&self, index: usize) -> u32 {
-        u32_at(self.extra, index * 4, self.endian).unwrap_or(VOID)
+        u32_at(self.extra, index * 4, self.endian).unwrap_or(0)
     }
 
     /// An int's encoding: 1 signed, 2 char, 4 bool.
@@ -290,8 +305,8 @@ impl<'a> RawType<'a> {
     }
 
     /// An array's element type.
-    pub fn array_element(&self) -> u32 {
-        self.word(0)
+    pub fn array_element(&self) -> TypeId {
+        TypeId(self.word(0))
     }
 
     /// An array's number of elements.
@@ -299,48 +314,46 @@ impl<'a> RawType<'a> {
         self.word(2)
     }
 
-    /// Members as name offset, type, bit offset and bitfield size in bits (0: no bitfield).
-    pub fn members(&self) -> impl Iterator<Item = (u32, u32, u32, u8)> + 'a {
-        let kflag = self.kflag;
-        self.records().map(move |[name_off, ty, offset]| {
-            if kflag {
-                (name_off, ty, offset & 0xff_ffff, (offset >> 24) as u8)
-            } else {
-                (name_off, ty, offset, 0)
-            }
+    /// Members of a struct or union.
+    pub fn members(&self) -> impl Iterator<Item = Member<StrOffset>> + 'a {
+        let has_bitfields = self.kflag;
+        self.records().map(move |[name, ty, offset]| {
+            let (bit_offset, bitfield_size) =
+                if has_bitfields { (offset & 0xff_ffff, (offset >> 24) as u8) } else { (offset, 0) };
+            Member { name: StrOffset(name), ty: TypeId(ty), bit_offset, bitfield_size }
         })
     }
 
-    /// Enumerators as name offset and value; the 32-bit values of an enum are sign-extended as libbpf reads them.
-    pub fn enumerators(&self) -> impl Iterator<Item = (u32, u64)> + 'a {
+    /// Enumerators of an enum or enum64.
+    pub fn enumerators(&self) -> impl Iterator<Item = Enumerator<StrOffset>> + 'a {
         let wide = self.kind == Kind::Enum64;
         let narrow = (!wide).then(|| {
-            self.records().map(|[name_off, value]| (name_off, i64::from(value.cast_signed()).cast_unsigned()))
+            self.records().map(|[name, value]| (name, i64::from(value.cast_signed()).cast_unsigned()))
         });
-        let wide = wide.then(|| {
-            self.records().map(|[name_off, low, high]| (name_off, u64::from(high) << 32 | u64::from(low)))
-        });
-        narrow.into_iter().flatten().chain(wide.into_iter().flatten())
+        let wide = wide
+            .then(|| self.records().map(|[name, low, high]| (name, u64::from(high) << 32 | u64::from(low))));
+        let all = narrow.into_iter().flatten().chain(wide.into_iter().flatten());
+        all.map(|(name, value)| Enumerator { name: StrOffset(name), value })
     }
 
-    /// A function prototype's parameters as name offset and type.
-    pub fn params(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
-        self.records().map(|[name_off, ty]| (name_off, ty))
+    /// Parameters of a function prototype.
+    pub fn params(&self) -> impl Iterator<Item = Param<StrOffset>> + 'a {
+        self.records().map(|[name, ty]| Param { name: StrOffset(name), ty: TypeId(ty) })
     }
 
-    /// A data section's variables as type, offset and size in bytes.
-    pub fn variables(&self) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
-        self.records().map(|[ty, offset, size]| (ty, offset, size))
+    /// Variables of a data section.
+    pub fn variables(&self) -> impl Iterator<Item = Variable> + 'a {
+        self.records().map(|[ty, offset, size]| Variable { ty: TypeId(ty), offset, size })
     }
 
-    /// A declaration tag's component: a member's or parameter's index, or none for the whole declaration.
+    /// The index of the member or parameter that a declaration tag is for; none if it is for the whole declaration.
     pub fn component(&self) -> Option<u32> {
         Some(self.word(0)).filter(|&index| index != u32::MAX)
     }
 }
 
 impl Btf<'_> {
-    /// Byte order and pointer size; without a type `long` a pointer is taken for 8 bytes.
+    /// Byte order and pointer size; a pointer has 8 bytes if there is no type `long`.
     pub fn data_model(&self) -> DataModel {
         DataModel { endian: self.endian, pointer_size: self.pointer_size().unwrap_or(8) }
     }

@@ -5,7 +5,24 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::{BtfError, Endian, Kind};
+use super::endian::Endian;
+use super::entries::{Enumerator, Member};
+use super::error::BtfError;
+use super::ids::{StrOffset, TypeId};
+use super::kind::Kind;
+
+/// A string of the string section.
+#[derive(Debug, Clone, Copy)]
+struct Stored {
+    offset: u32,
+    len: u32,
+}
+
+impl Stored {
+    fn bytes(self, strings: &[u8]) -> &[u8] {
+        &strings[self.offset as usize..][..self.len as usize]
+    }
+}
 
 /// Builds a raw BTF.
 #[derive(Debug, Clone)]
@@ -14,46 +31,47 @@ pub struct Writer {
     types: Vec<u8>,
     type_count: u32,
     strings: Vec<u8>,
-    /// Offset and length of each string, by its bytes.
-    offsets: HashTable<(u32, u32)>,
+    /// The strings, by their bytes.
+    known: HashTable<Stored>,
     hasher: FixedState,
 }
 
 impl Writer {
-    /// An empty BTF in that byte order.
+    /// Starts an empty BTF.
     pub fn new(endian: Endian) -> Self {
         Self {
             endian,
             types: Vec::new(),
             type_count: 0,
             strings: vec![0],
-            offsets: HashTable::new(),
+            known: HashTable::new(),
             hasher: FixedState::with_seed(0),
         }
     }
 
-    /// Offset of a string, which is added if it is new; a NUL byte would end it.
-    pub fn string(&mut self, text: &[u8]) -> u32 {
+    /// Adds a string if it is new, and returns its offset; a NUL byte ends it.
+    pub fn string(&mut self, text: &[u8]) -> StrOffset {
         let len = memchr::memchr(0, text).unwrap_or(text.len());
         if len == 0 {
-            return 0;
+            return StrOffset::EMPTY;
         }
         let text = &text[..len];
-        let Self { strings, offsets, hasher, .. } = self;
+        let Self { strings, known, hasher, .. } = self;
         let hash = hasher.hash_one(text);
-        if let Some(&(offset, _)) = offsets.find(hash, |&place| slice(strings, place) == text) {
-            return offset;
+        if let Some(stored) = known.find(hash, |stored| stored.bytes(strings) == text) {
+            return StrOffset(stored.offset);
         }
         let offset = strings.len() as u32;
         strings.extend_from_slice(text);
         strings.push(0);
-        offsets.insert_unique(hash, (offset, len as u32), |&place| hasher.hash_one(slice(strings, place)));
-        offset
+        let stored = Stored { offset, len: len as u32 };
+        known.insert_unique(hash, stored, |stored| hasher.hash_one(stored.bytes(strings)));
+        StrOffset(offset)
     }
 
     /// The id that the next type will get.
-    pub fn next_id(&self) -> u32 {
-        self.type_count + 1
+    pub fn next_id(&self) -> TypeId {
+        TypeId(self.type_count + 1)
     }
 
     fn words(&mut self, words: &[u32]) {
@@ -69,18 +87,18 @@ impl Writer {
         kflag: bool,
         vlen: usize,
         size_or_type: u32,
-    ) -> Result<u32, BtfError> {
+    ) -> Result<TypeId, BtfError> {
         let vlen = u16::try_from(vlen).map_err(|_| BtfError::TooLarge("members of one type"))?;
-        let name_off = self.string(name);
+        let name = self.string(name);
         self.type_count += 1;
-        self.words(&[name_off, u32::from(kflag) << 31 | (kind as u32) << 24 | u32::from(vlen), size_or_type]);
-        Ok(self.type_count)
+        self.words(&[name.0, u32::from(kflag) << 31 | (kind as u32) << 24 | u32::from(vlen), size_or_type]);
+        Ok(TypeId(self.type_count))
     }
 
     /// Appends an int: size in bytes, encoding, bit offset and width in bits.
     ///
     /// # Errors
-    /// When the BTF grows too large, as for all that follow.
+    /// When the BTF grows too large.
     pub fn int(
         &mut self,
         name: &[u8],
@@ -88,7 +106,7 @@ impl Writer {
         encoding: u8,
         offset: u8,
         bits: u8,
-    ) -> Result<u32, BtfError> {
+    ) -> Result<TypeId, BtfError> {
         let id = self.begin(Kind::Int, name, false, 0, size)?;
         self.words(&[u32::from(encoding & 0xf) << 24 | u32::from(offset) << 16 | u32::from(bits)]);
         Ok(id)
@@ -98,7 +116,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::int`].
-    pub fn float(&mut self, name: &[u8], size: u32) -> Result<u32, BtfError> {
+    pub fn float(&mut self, name: &[u8], size: u32) -> Result<TypeId, BtfError> {
         self.begin(Kind::Float, name, false, 0, size)
     }
 
@@ -106,52 +124,52 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::int`].
-    pub fn reference(&mut self, kind: Kind, name: &[u8], target: u32) -> Result<u32, BtfError> {
-        self.begin(kind, name, false, 0, target)
+    pub fn reference(&mut self, kind: Kind, name: &[u8], target: TypeId) -> Result<TypeId, BtfError> {
+        self.begin(kind, name, false, 0, target.0)
     }
 
     /// Appends a forward declaration.
     ///
     /// # Errors
     /// As [`Writer::int`].
-    pub fn forward(&mut self, name: &[u8], union: bool) -> Result<u32, BtfError> {
+    pub fn forward(&mut self, name: &[u8], union: bool) -> Result<TypeId, BtfError> {
         self.begin(Kind::Fwd, name, union, 0, 0)
     }
 
-    /// Appends an array; its index type is left void, which no relocation reads.
+    /// Appends an array; its index type is `void`, because no relocation reads it.
     ///
     /// # Errors
     /// As [`Writer::int`].
-    pub fn array(&mut self, element: u32, len: u32) -> Result<u32, BtfError> {
+    pub fn array(&mut self, element: TypeId, len: u32) -> Result<TypeId, BtfError> {
         let id = self.begin(Kind::Array, b"", false, 0, 0)?;
-        self.words(&[element, 0, len]);
+        self.words(&[element.0, 0, len]);
         Ok(id)
     }
 
-    /// Appends a struct or union: members as name, type, bit offset and bitfield size in bits (0: none).
+    /// Appends a struct or union of a size in bytes.
     ///
     /// # Errors
-    /// As [`Writer::int`], and when a bit offset beside bitfields does not fit 24 bits.
+    /// As [`Writer::int`], and when there are bitfields and a bit offset does not fit 24 bits.
     pub fn composite<'m>(
         &mut self,
         kind: Kind,
         name: &[u8],
         size: u32,
-        members: impl ExactSizeIterator<Item = (&'m [u8], u32, u32, u8)> + Clone,
-    ) -> Result<u32, BtfError> {
-        let kflag = members.clone().any(|(.., bits)| bits != 0);
+        members: impl ExactSizeIterator<Item = Member<&'m [u8]>> + Clone,
+    ) -> Result<TypeId, BtfError> {
+        let kflag = members.clone().any(|member| member.bitfield_size != 0);
         let id = self.begin(kind, name, kflag, members.len(), size)?;
-        for (name, ty, bit_offset, bits) in members {
+        for Member { name, ty, bit_offset, bitfield_size } in members {
             if kflag && bit_offset > 0xff_ffff {
                 return Err(BtfError::MemberOffset(bit_offset));
             }
-            let name_off = self.string(name);
-            self.words(&[name_off, ty, u32::from(bits) << 24 | bit_offset]);
+            let name = self.string(name);
+            self.words(&[name.0, ty.0, u32::from(bitfield_size) << 24 | bit_offset]);
         }
         Ok(id)
     }
 
-    /// Appends an enum, or an enum64 if `wide`: enumerators as name and value.
+    /// Appends an enum of a size in bytes, or an enum64 if `wide`.
     ///
     /// # Errors
     /// As [`Writer::int`].
@@ -161,13 +179,13 @@ impl Writer {
         size: u32,
         signed: bool,
         wide: bool,
-        enumerators: impl ExactSizeIterator<Item = (&'m [u8], u64)>,
-    ) -> Result<u32, BtfError> {
+        enumerators: impl ExactSizeIterator<Item = Enumerator<&'m [u8]>>,
+    ) -> Result<TypeId, BtfError> {
         let kind = if wide { Kind::Enum64 } else { Kind::Enum };
         let id = self.begin(kind, name, signed, enumerators.len(), size)?;
-        for (name, value) in enumerators {
-            let name_off = self.string(name);
-            self.words(&[name_off, value as u32]);
+        for Enumerator { name, value } in enumerators {
+            let name = self.string(name);
+            self.words(&[name.0, value as u32]);
             if wide {
                 self.words(&[(value >> 32) as u32]);
             }
@@ -175,29 +193,29 @@ impl Writer {
         Ok(id)
     }
 
-    /// Appends a function prototype; parameters are types without names.
+    /// Appends a function prototype; its parameters have types only.
     ///
     /// # Errors
     /// As [`Writer::int`].
     pub fn func_proto(
         &mut self,
-        result: u32,
-        params: impl ExactSizeIterator<Item = u32>,
-    ) -> Result<u32, BtfError> {
-        let id = self.begin(Kind::FuncProto, b"", false, params.len(), result)?;
+        result: TypeId,
+        params: impl ExactSizeIterator<Item = TypeId>,
+    ) -> Result<TypeId, BtfError> {
+        let id = self.begin(Kind::FuncProto, b"", false, params.len(), result.0)?;
         for ty in params {
-            self.words(&[0, ty]);
+            self.words(&[0, ty.0]);
         }
         Ok(id)
     }
 
-    /// The BTF's bytes: header, types, strings.
+    /// Returns the BTF's bytes: header, types, strings.
     ///
     /// # Errors
-    /// When a section is larger than 32 bits can number.
+    /// When a section is too long for its 32-bit length.
     pub fn finish(self) -> Result<Vec<u8>, BtfError> {
         let type_len = u32::try_from(self.types.len()).map_err(|_| BtfError::TooLarge("types"))?;
-        let string_len = u32::try_from(self.strings.len()).map_err(|_| BtfError::TooLarge("strings"))?;
+        let string_len = u32::try_from(self.strings.len()).map_err(|_| BtfError::TooLarge("string bytes"))?;
         let mut bytes = Vec::with_capacity(24 + self.types.len() + self.strings.len());
         bytes.extend_from_slice(&self.endian.bytes16(0xeb9f));
         bytes.extend_from_slice(&[1, 0]);
@@ -208,8 +226,4 @@ impl Writer {
         bytes.extend_from_slice(&self.strings);
         Ok(bytes)
     }
-}
-
-fn slice(strings: &[u8], (offset, len): (u32, u32)) -> &[u8] {
-    &strings[offset as usize..][..len as usize]
 }

@@ -1,13 +1,13 @@
-//! ELF: the section `.BTF` of a kernel's `vmlinux`, which may stand where a raw BTF does.
+//! ELF: the section `.BTF` of a kernel's `vmlinux`, which is accepted in place of a raw BTF.
 
 use std::ops::Range;
 
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{Endianness, FileKind, elf};
 
-use super::CodecError;
+use super::form::CodecError;
 
-/// Where in an ELF file its BTF lies; the whole of what is no ELF file.
+/// The range of an ELF file's BTF; the whole range if the bytes are not an ELF file.
 ///
 /// # Errors
 /// When the ELF file is damaged or has no section `.BTF`.
@@ -18,7 +18,7 @@ pub fn btf_range(bytes: &[u8]) -> Result<Range<usize>, CodecError> {
     match FileKind::parse(bytes).map_err(damaged)? {
         FileKind::Elf64 => section::<elf::FileHeader64<Endianness>>(bytes),
         FileKind::Elf32 => section::<elf::FileHeader32<Endianness>>(bytes),
-        other => Err(CodecError::Elf { what: format!("it is of the form {other:?}") }),
+        other => Err(CodecError::Elf { what: format!("unsupported type {other:?}") }),
     }
 }
 
@@ -31,7 +31,7 @@ fn section<H: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Range<usi
         let (start, len) = (usize::try_from(start).ok()?, usize::try_from(len).ok()?);
         Some(start..start.checked_add(len).filter(|&end| end <= bytes.len())?)
     });
-    range.ok_or_else(|| CodecError::Elf { what: "section .BTF lies outside the file".to_owned() })
+    range.ok_or_else(|| CodecError::Elf { what: "section .BTF is outside the file".to_owned() })
 }
 
 fn damaged(error: object::Error) -> CodecError {

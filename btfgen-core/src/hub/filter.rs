@@ -1,23 +1,24 @@
 //! Filter: which of a hub's kernels are wanted, by globs over kernel ids and by architecture.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use btfgen_runtime::KernelId;
 use glob::{MatchOptions, Pattern};
 
-/// Globs over kernel ids, such as `debian/*/x86_64/*`: `*` stays within a part, `**` crosses parts.
+/// Globs over kernel ids, such as `debian/*/x86_64/*`: `*` matches within a part, `**` across parts.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: false,
 };
 
-/// Stands for every architecture.
+/// The name that means every architecture.
 const ANY_ARCH: &str = "all";
 
-/// Which kernels are wanted: any that an include glob matches (all, when there is none), of a wanted
-/// architecture (any, when none is named), and that no exclude glob matches.
+/// Which kernels are wanted: those of the wanted architectures whose ids match an include glob and no exclude glob.
+///
+/// Without include globs every id matches; without architectures every one is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct KernelFilter {
     include: Vec<Pattern>,
@@ -25,21 +26,21 @@ pub struct KernelFilter {
     archs: BTreeSet<String>,
 }
 
-/// What a filter makes of a list of kernels.
+/// The result of a filter on a list of kernels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Selection {
-    /// Positions in the list, ascending, of the kernels wanted.
+    /// Indices in the list of the kernels that are wanted, ascending.
     pub kept: Vec<usize>,
-    /// Exclude globs that matched no kernel.
+    /// Exclude globs that match no kernel.
     pub idle: Vec<String>,
 }
 
-/// Why a filter is refused, or leaves nothing.
+/// Why a filter is invalid, or why no kernel is left.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// A text that is no glob.
+    /// A text is not a glob.
     #[error("{glob:?} is not a glob over kernel ids")]
     Glob {
         /// The text.
@@ -47,40 +48,48 @@ pub enum FilterError {
         /// What is wrong with it.
         source: glob::PatternError,
     },
-    /// An include glob that matches no kernel.
+    /// An include glob matches no kernel.
     #[error("include {glob:?} matches no kernel; {near}")]
     NoMatch {
         /// The glob.
         glob: String,
-        /// What there is.
+        /// The nearest kernels.
         near: Near,
     },
-    /// Nothing is left after all globs and architectures.
-    #[error("no kernel left of {of}{by_arch}{by_exclude}; {near}",
-        by_arch = ListOr(" of arch ", archs), by_exclude = ListOr(" after exclude ", exclude))]
+    /// The hub has no kernel of the wanted architectures.
+    #[error("the hub has no kernel for {}; it has {}", archs.join(" or "), Counts(found))]
+    NoArch {
+        /// The wanted architectures.
+        archs: Vec<String>,
+        /// The hub's architectures and their numbers of kernels.
+        found: BTreeMap<String, usize>,
+    },
+    /// No kernel is left after all globs and architectures.
+    #[error("no kernel left of {count}{by_arch}{by_exclude}; {near}",
+        by_arch = ListOr(" for ", archs), by_exclude = ListOr(" after exclude ", exclude))]
     NothingLeft {
-        /// How many kernels the hub holds.
-        of: usize,
-        /// The architectures wanted.
+        /// Number of kernels of the hub.
+        count: usize,
+        /// The wanted architectures.
         archs: Vec<String>,
         /// The exclude globs.
         exclude: Vec<String>,
-        /// What there is.
+        /// The nearest kernels.
         near: Near,
     },
 }
 
-/// What a hub holds near to what was asked for.
+/// The kernels of a hub that are nearest to a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
     /// The nearest kernel ids.
     pub ids: Vec<KernelId>,
-    /// Every `<distro>/<version>/<arch>` there is.
+    /// Every `<distro>/<version>/<arch>` of the hub.
     pub groups: Vec<String>,
 }
 
 impl KernelFilter {
-    /// Parses the globs of a filter. No include glob means every kernel, no arch every architecture.
+    /// Parses the globs of a filter. `aarch64` and `amd64` are accepted as names of `arm64` and `x86_64`.
     ///
     /// # Errors
     /// When a text is not a glob.
@@ -88,15 +97,15 @@ impl KernelFilter {
         let parse =
             |globs: &[S]| globs.iter().map(|glob| parse(glob.as_ref())).collect::<Result<Vec<_>, _>>();
         let any = archs.is_empty() || archs.iter().any(|arch| arch.as_ref() == ANY_ARCH);
-        let named = archs.iter().filter(|_| !any).map(|arch| arch.as_ref().to_owned());
-        let archs = named.collect();
+        let named = archs.iter().filter(|_| !any);
+        let archs = named.map(|arch| canonical_arch(arch.as_ref()).to_owned()).collect();
         Ok(Self { include: parse(include)?, exclude: parse(exclude)?, archs })
     }
 
-    /// Selects among kernels.
+    /// Selects kernels.
     ///
     /// # Errors
-    /// When an include glob matches none of them, or none is left. Both errors say what is near.
+    /// When an include glob matches none of them, or none is left. The errors list the nearest kernels.
     pub fn select<'a>(&self, ids: impl IntoIterator<Item = &'a KernelId>) -> Result<Selection, FilterError> {
         let ids: Vec<&KernelId> = ids.into_iter().collect();
         let matched = |glob: &Pattern| ids.iter().any(|id| matches(glob, id));
@@ -104,15 +113,19 @@ impl KernelFilter {
             let glob = glob.as_str().to_owned();
             return Err(FilterError::NoMatch { near: Near::to(&glob, &ids), glob });
         }
-        let kept: Vec<usize> = (0..ids.len()).filter(|&at| self.wants(ids[at])).collect();
+        let kept: Vec<usize> = (0..ids.len()).filter(|&index| self.wants(ids[index])).collect();
         if kept.is_empty() {
-            let texts = |globs: &[Pattern]| globs.iter().map(|glob| glob.as_str().to_owned()).collect();
-            let asked = self.include.first().map_or("", Pattern::as_str);
+            let archs = self.archs.iter().cloned().collect();
+            let mut found: BTreeMap<String, usize> = BTreeMap::new();
+            ids.iter().for_each(|id| *found.entry(id.arch().to_owned()).or_default() += 1);
+            if !found.is_empty() && !found.keys().any(|arch| self.wants_arch(arch)) {
+                return Err(FilterError::NoArch { archs, found });
+            }
             return Err(FilterError::NothingLeft {
-                of: ids.len(),
-                archs: self.archs.iter().cloned().collect(),
-                exclude: texts(&self.exclude),
-                near: Near::to(asked, &ids),
+                count: ids.len(),
+                archs,
+                exclude: self.exclude.iter().map(|glob| glob.as_str().to_owned()).collect(),
+                near: Near::to(self.include.first().map_or("", Pattern::as_str), &ids),
             });
         }
         let idle = self.exclude.iter().filter(|glob| !matched(glob));
@@ -121,9 +134,22 @@ impl KernelFilter {
 
     /// Whether one kernel is wanted.
     pub fn wants(&self, id: &KernelId) -> bool {
-        (self.archs.is_empty() || self.archs.contains(id.arch()))
+        self.wants_arch(id.arch())
             && (self.include.is_empty() || self.include.iter().any(|glob| matches(glob, id)))
             && !self.exclude.iter().any(|glob| matches(glob, id))
+    }
+
+    fn wants_arch(&self, arch: &str) -> bool {
+        self.archs.is_empty() || self.archs.contains(arch)
+    }
+}
+
+/// The name of an architecture in kernel ids.
+fn canonical_arch(arch: &str) -> &str {
+    match arch {
+        "aarch64" => "arm64",
+        "amd64" => "x86_64",
+        other => other,
     }
 }
 
@@ -136,8 +162,8 @@ fn matches(glob: &Pattern, id: &KernelId) -> bool {
 }
 
 impl Near {
-    /// The ids that share the longest start with a glob, at most three.
-    fn to(glob: &str, ids: &[&KernelId]) -> Self {
+    /// The ids that share the longest prefix with a glob, at most three.
+    pub fn to(glob: &str, ids: &[&KernelId]) -> Self {
         let shared =
             |id: &KernelId| id.as_str().bytes().zip(glob.bytes()).take_while(|(a, b)| a == b).count();
         let most = ids.iter().map(|id| shared(id)).max().unwrap_or(0);
@@ -153,26 +179,40 @@ impl Near {
 
 impl fmt::Display for Near {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 12;
+        const MAX_SHOWN: usize = 12;
         if !self.ids.is_empty() {
             let ids: Vec<&str> = self.ids.iter().map(KernelId::as_str).collect();
-            write!(f, "near: {}; ", ids.join(", "))?;
+            write!(f, "nearest: {}; ", ids.join(", "))?;
         }
-        let shown: Vec<&str> = self.groups.iter().take(MOST).map(String::as_str).collect();
-        match self.groups.len().saturating_sub(MOST) {
+        let shown: Vec<&str> = self.groups.iter().take(MAX_SHOWN).map(String::as_str).collect();
+        match self.groups.len().saturating_sub(MAX_SHOWN) {
             0 if shown.is_empty() => f.write_str("the hub is empty"),
-            0 => write!(f, "there are: {}", shown.join(", ")),
-            more => write!(f, "there are: {} and {more} more", shown.join(", ")),
+            0 => write!(f, "the hub has {}", shown.join(", ")),
+            more => write!(f, "the hub has {} and {more} more", shown.join(", ")),
         }
     }
 }
 
-/// A list behind its introduction, or nothing.
+/// A list after its introduction, or nothing.
 struct ListOr<'a>(&'static str, &'a [String]);
 
 impl fmt::Display for ListOr<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.1.is_empty() { Ok(()) } else { write!(f, "{}{}", self.0, self.1.join(", ")) }
+    }
+}
+
+/// Architectures with their numbers of kernels.
+struct Counts<'a>(&'a BTreeMap<String, usize>);
+
+impl fmt::Display for Counts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (arch, count)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            let kernels = if *count == 1 { "kernel" } else { "kernels" };
+            write!(f, "{separator}{arch} ({count} {kernels})")?;
+        }
+        Ok(())
     }
 }
 
@@ -203,19 +243,21 @@ mod tests {
         check(&["debian/*/x86_64/*"], &[], &[], &[0, 2, 3]);
         check(&["debian/**"], &[], &["x86_64"], &[0, 2, 3]);
         check(&["debian/**"], &[], &["x86_64", "all"], &[0, 1, 2, 3]);
+        check(&[], &[], &["aarch64"], &[1]);
+        check(&["debian/**"], &[], &["amd64"], &[0, 2, 3]);
         check(&["debian/**", "ubuntu/20.04/*/5.4.*"], &["**/*-cloud-*"], &["arm64", "x86_64"], &[0, 1, 2, 4]);
         check(&["*/*/arm64/*", "debian/11/**"], &[], &["x86_64"], &[0]);
         check(&["debian/1[12]/x86_64/*-amd64"], &["debian/12/x86_64/6.1.0-50-amd64"], &[], &[0, 3]);
     }
 
     #[test]
-    fn tells_of_idle_excludes() {
+    fn reports_idle_excludes() {
         assert_eq!(select(&[], &["fedora/**", "ubuntu/**"], &[]).unwrap().idle, ["fedora/**"]);
     }
 
     #[test]
     fn refuses() {
-        let there = "there are: debian/11/x86_64, debian/12/arm64, debian/12/x86_64, ubuntu/20.04/x86_64";
+        let there = "the hub has debian/11/x86_64, debian/12/arm64, debian/12/x86_64, ubuntu/20.04/x86_64";
         let check = |include: &[&str], exclude: &[&str], archs: &[&str], expect: &str| {
             let error = select(include, exclude, archs).unwrap_err().to_string();
             assert_eq!(error, expect.replace("THERE", there));
@@ -224,18 +266,29 @@ mod tests {
             &["debian/**", "debian/12/x86_64/6.1.0-51-amd64"],
             &[],
             &[],
-            "include \"debian/12/x86_64/6.1.0-51-amd64\" matches no kernel; near: \
+            "include \"debian/12/x86_64/6.1.0-51-amd64\" matches no kernel; nearest: \
              debian/12/x86_64/6.1.0-50-amd64, debian/12/x86_64/6.1.0-50-cloud-amd64; THERE",
         );
         check(&["fedora/*"], &[], &[], "include \"fedora/*\" matches no kernel; THERE");
-        // One part too few: a star does not cross parts.
+        // One part too few: a star matches within a part only.
         check(
             &["ubuntu/*"],
             &[],
             &[],
-            "include \"ubuntu/*\" matches no kernel; near: ubuntu/20.04/x86_64/5.4.0-84-generic; THERE",
+            "include \"ubuntu/*\" matches no kernel; nearest: ubuntu/20.04/x86_64/5.4.0-84-generic; THERE",
         );
-        check(&[], &[], &["s390x"], "no kernel left of 5 of arch s390x; THERE");
+        check(
+            &[],
+            &[],
+            &["s390x"],
+            "the hub has no kernel for s390x; it has arm64 (1 kernel), x86_64 (4 kernels)",
+        );
+        check(
+            &[],
+            &["*/*/arm64/*"],
+            &["aarch64"],
+            "no kernel left of 5 for arm64 after exclude */*/arm64/*; THERE",
+        );
         check(&[], &["**"], &[], "no kernel left of 5 after exclude **; THERE");
         check(&["debian/***"], &[], &[], "\"debian/***\" is not a glob over kernel ids");
         let empty = KernelFilter::default().select(&[]).unwrap_err().to_string();

@@ -1,10 +1,14 @@
-//! Hub: a source of kernels. What hub files hold, the forms of BTF files, and which kernels of a hub are wanted.
+//! Hub: a source of kernels. Its files' formats, and which of its kernels are wanted.
+//!
+//! In the order of imports: `codec`, `form`, `elf`, `filter`, `file`.
 
 mod codec;
 mod elf;
 pub mod file;
 mod filter;
+mod form;
 
-pub use codec::{CodecError, Form, MAX_BTF_LEN, unpack};
+pub use codec::{Codec, Failure, Limited, read_up_to};
 pub use elf::btf_range;
-pub use filter::{FilterError, KernelFilter, Selection};
+pub use filter::{FilterError, KernelFilter, Near, Selection};
+pub use form::{CodecError, Form, MAX_BTF_LEN, unpack};

@@ -1,10 +1,9 @@
 //! Minimized BTF: from a kernel's candidates to the canonical bytes that hold what the relocations read.
 //!
 //! Steps: [`Answers`] works out each question for each candidate and what it read; `footprint` keeps the candidates
-//! that take part in a decision; `reduce` cuts their definitions down to what was read; `emit` writes them in an
-//! order that depends on content alone; `verify` reads the bytes back and resolves everything anew.
+//! that take part in a decision; `reduce` cuts their definitions down to what was read; `types::emit` writes them in
+//! an order that depends on content alone; `verify` reads the bytes back and resolves everything anew.
 
-mod emit;
 mod footprint;
 mod reduce;
 mod verify;
@@ -15,11 +14,9 @@ use crate::btf::{BtfError, DataModel};
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
 use crate::resolve::{Answers, Roots};
-use crate::types::{TypeRef, Types};
+use crate::types::{TypeRef, Types, emit};
 
-pub(crate) use emit::emit;
 pub use footprint::Footprint;
-pub(crate) use reduce::Reduced;
 use reduce::Reducer;
 pub use verify::{Difference, Verifier};
 

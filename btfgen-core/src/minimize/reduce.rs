@@ -3,19 +3,7 @@
 use super::Footprint;
 use crate::memo::Memo;
 use crate::resolve::NodeReads;
-use crate::types::{Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
-
-/// The definitions of a minimized BTF.
-pub(crate) struct Reduced<'t> {
-    /// The store that they are in, perhaps with more.
-    pub(crate) types: &'t Types,
-    /// The definitions but `void`, in the order of their content.
-    pub(crate) definitions: Vec<TypeRef>,
-    /// Roots, each with the number of copies needed.
-    pub(crate) roots: Memo<TypeRef, usize>,
-    /// Roots whose order of ids decides something, in that order.
-    pub(crate) ordered: Vec<Vec<TypeRef>>,
-}
+use crate::types::{Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
 /// Cuts footprints down, one after the other; what they share is stored and put in order once.
 pub(super) struct Reducer {
@@ -48,7 +36,7 @@ impl Reducer {
     }
 
     /// Cuts a footprint's definitions down; `source` must be the same store every time.
-    pub(super) fn reduce(&mut self, source: &Types, footprint: &Footprint) -> Reduced<'_> {
+    pub(super) fn reduce(&mut self, source: &Types, footprint: &Footprint) -> Emission<'_> {
         self.names.resize(source.names().len(), UNSEEN);
         let mut reduction = Reduction {
             source,
@@ -78,7 +66,7 @@ impl Reducer {
         let mut definitions = reduction.definitions;
         self.ranking.update(&self.types);
         definitions.sort_unstable_by_key(|&ty| self.ranking.rank(ty));
-        Reduced { types: &self.types, definitions, roots, ordered }
+        Emission { types: &self.types, definitions, copies: roots, ordered }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::lines::Lines;
 use super::{Asks, ObjectError, Relocations, Section, Stand};
-use crate::btf::{Btf, Endian, u16_at, u32_at};
+use crate::btf::{Btf, Endian, StrOffset, u16_at, u32_at};
 use crate::memo::Memo;
 use crate::resolve::RelocationKind;
 
@@ -191,7 +191,7 @@ impl<'b, 'a> Texts<'b, 'a> {
 
     /// The bytes of a string; all of them together are bounded, since strings may share bytes.
     fn bytes(&mut self, offset: u32, most: usize) -> Result<&'a [u8], ObjectError> {
-        let bytes = self.btf.string_up_to(offset, most).map_err(ObjectError::BtfExtString)?;
+        let bytes = self.btf.string_up_to(StrOffset(offset), most).map_err(ObjectError::BtfExtString)?;
         let left = self.left.checked_sub(bytes.len());
         self.left = left.ok_or_else(|| malformed("its strings overlap"))?;
         Ok(bytes)

@@ -1,6 +1,6 @@
 //! Programs, and those among them that need the kernel's own BTF, whatever is embedded.
 
-use crate::btf::{Btf, BtfError, Kind, VOID};
+use crate::btf::{Btf, BtfError, Kind, TypeId};
 
 /// A program, or a subprogram in `.text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +62,11 @@ pub(super) fn kernel_btf_needs(
         if btf.name(datasec.name_off)? != b".ksyms" {
             continue;
         }
-        for (id, ..) in datasec.variables() {
-            let symbol = btf.type_by_id(id)?;
+        for variable in datasec.variables() {
+            let symbol = btf.type_by_id(variable.ty)?;
             let what = match symbol.kind {
                 Kind::Func => "kfunc",
-                Kind::Var if !is_void(btf, symbol.size_or_type)? => "typed ksym",
+                Kind::Var if !is_void(btf, symbol.target())? => "typed ksym",
                 _ => continue,
             };
             let name = btf.name(symbol.name_off)?;
@@ -89,16 +89,16 @@ fn section_need(section: &str) -> Option<&'static str> {
 }
 
 /// Whether a variable is declared `extern const void`, an untyped ksym (`bpf_object__collect_externs`).
-fn is_void(btf: &Btf<'_>, mut id: u32) -> Result<bool, BtfError> {
+fn is_void(btf: &Btf<'_>, mut id: TypeId) -> Result<bool, BtfError> {
     for _ in 0..32 {
-        if id == VOID {
+        if id == TypeId::VOID {
             return Ok(true);
         }
         let ty = btf.type_by_id(id)?;
         if !(ty.kind.is_modifier() || ty.kind == Kind::Typedef) {
             return Ok(false);
         }
-        id = ty.size_or_type;
+        id = ty.target();
     }
     Err(BtfError::TooDeep { id })
 }

@@ -4,7 +4,7 @@
 //! all objects; thousands of relocations of a large object come down to a few questions a root.
 
 use super::{LocalFailure, LocalSpec, RelocationKind, check_local};
-use crate::btf::{Btf, DataModel, Kind};
+use crate::btf::{Btf, DataModel, Kind, TypeId};
 use crate::memo::Memo;
 use crate::object::{Asks, Object, ObjectError};
 use crate::types::{Interner, Name, TypeRef, Types, essential_len};
@@ -145,13 +145,13 @@ impl Roots {
         (local, access, kind): (u32, &str, RelocationKind),
         questions: &mut Memo<(usize, Question), usize>,
     ) -> Result<Place, LocalFailure> {
-        let definition = interner.root(&mut self.types, local)?;
+        let definition = interner.root(&mut self.types, TypeId(local))?;
         let spec = LocalSpec::parse(&self.types, model, definition, kind, access)?;
         if kind == RelocationKind::TypeIdLocal {
             return Ok(Place::Local);
         }
         // libbpf takes the name of the very type that the relocation names; a modifier has none.
-        let raw = btf.type_by_id(local)?;
+        let raw = btf.type_by_id(TypeId(local))?;
         let name = self.types.name_of(definition);
         let Some(root_kind) = RootKind::of(raw.kind).filter(|_| name != Name::EMPTY) else {
             return Err(LocalFailure::Anonymous);

@@ -1,35 +1,51 @@
-//! Interning: a raw BTF's types, followed as far as a relocation can read, become definitions.
+//! Interning: definitions from a raw BTF's types, followed as far as a relocation can read.
 
-use super::{Composite, Enumerator, Member, Name, Type, TypeRef, Types};
-use crate::btf::{Btf, BtfError, Kind, RawType, VOID};
+use super::definition::{Composite, Enumerator, Member, Type, TypeRef};
+use super::names::Name;
+use super::store::Types;
+use super::visit::Visit;
+use crate::btf::{self, Btf, BtfError, Kind, RawType, StrOffset, TypeId};
 
-/// Deepest nesting of types that is followed; compilers and kernels stay far below.
+/// Deepest nesting of types that is followed; that of kernels is far below.
 const MAX_DEPTH: u32 = 200;
 
 /// Longest chain of typedefs, modifiers and arrays, as libbpf's `btf__resolve_size` (`MAX_RESOLVE_DEPTH`) follows.
 const MAX_CHAIN: u32 = 32;
 
-/// How far a type is followed.
+/// How a type is referred to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// It is contained: its members count.
-    Value = 0,
-    /// It is behind a pointer: of a struct or union only kind and name count.
-    Pointee = 1,
+enum Context {
+    /// By value: its members count.
+    Value,
+    /// Behind a pointer: of a struct or union only kind and name count.
+    Pointee,
 }
 
-const UNSEEN: u32 = 0;
-const OPEN: u32 = u32::MAX;
+/// What is known of one type of the BTF.
+#[derive(Clone, Copy)]
+struct Seen {
+    by_value: Visit,
+    by_pointer: Visit,
+}
+
+impl Seen {
+    fn in_context(&mut self, context: Context) -> &mut Visit {
+        match context {
+            Context::Value => &mut self.by_value,
+            Context::Pointee => &mut self.by_pointer,
+        }
+    }
+}
 
 /// Interns types of one BTF into a [`Types`]; each type is followed once.
 pub struct Interner<'b, 'a> {
     btf: &'b Btf<'a>,
-    /// For each place and type id: [`UNSEEN`], [`OPEN`] or the reference's index plus one.
-    seen: [Vec<u32>; 2],
+    /// For each type id.
+    seen: Vec<Seen>,
     members: Vec<Member>,
     enumerators: Vec<Enumerator>,
     params: Vec<TypeRef>,
-    /// Bytes of the names that were new.
+    /// Bytes of the names that were new to the store.
     name_bytes: usize,
     name_limit: usize,
 }
@@ -37,32 +53,32 @@ pub struct Interner<'b, 'a> {
 impl<'b, 'a> Interner<'b, 'a> {
     /// An interner that has seen nothing yet.
     pub fn new(btf: &'b Btf<'a>) -> Self {
-        let none = || vec![UNSEEN; btf.type_count() as usize];
+        let unseen = Seen { by_value: Visit::Unseen, by_pointer: Visit::Unseen };
         Self {
             btf,
-            seen: [none(), none()],
+            seen: vec![unseen; btf.type_count() as usize],
             members: Vec::new(),
             enumerators: Vec::new(),
             params: Vec::new(),
             name_bytes: 0,
-            // A linker may let one name be another's end, but no more than that.
+            // A linker may merge a name with the end of a longer one, but no more than that.
             name_limit: 2 * btf.string_len() + (1 << 16),
         }
     }
 
-    /// Interns a type as a relocation's root: a typedef stays one, a modifier is skipped.
+    /// Interns a type as a relocation's root: a typedef is kept, a modifier is skipped.
     ///
     /// # Errors
-    /// When the type or one that it contains is malformed, contains itself, or is no type of data.
-    pub fn root(&mut self, types: &mut Types, id: u32) -> Result<TypeRef, BtfError> {
-        if id == VOID {
+    /// When the type or one that it contains is malformed, contains itself, or is not data.
+    pub fn root(&mut self, types: &mut Types, id: TypeId) -> Result<TypeRef, BtfError> {
+        if id == TypeId::VOID {
             return Ok(TypeRef::VOID);
         }
         let raw = self.btf.type_by_id(id)?;
         if raw.kind != Kind::Typedef {
-            return self.follow(types, id, Place::Value, 0);
+            return self.follow(types, id, Context::Value, 0);
         }
-        let target = self.follow(types, raw.size_or_type, Place::Value, 0)?;
+        let target = self.follow(types, raw.target(), Context::Value, 0)?;
         let name = self.name(types, &raw)?;
         Ok(types.add(Type::Typedef { name, target }))
     }
@@ -71,8 +87,8 @@ impl<'b, 'a> Interner<'b, 'a> {
         self.string(types, raw.name_off)
     }
 
-    fn string(&mut self, types: &mut Types, offset: u32) -> Result<Name, BtfError> {
-        if offset == 0 {
+    fn string(&mut self, types: &mut Types, offset: StrOffset) -> Result<Name, BtfError> {
+        if offset == StrOffset::EMPTY {
             return Ok(Name::EMPTY);
         }
         let name = self.btf.name(offset)?;
@@ -88,34 +104,39 @@ impl<'b, 'a> Interner<'b, 'a> {
     }
 
     /// Skips modifiers and typedefs, as libbpf's `skip_mods_and_typedefs`, and counts them.
-    fn skip(&self, mut id: u32) -> Result<(Option<RawType<'a>>, u32), BtfError> {
+    fn skip(&self, mut id: TypeId) -> Result<(Option<RawType<'a>>, u32), BtfError> {
         for skipped in 0..MAX_CHAIN {
-            if id == VOID {
+            if id == TypeId::VOID {
                 return Ok((None, skipped));
             }
             let raw = self.btf.type_by_id(id)?;
             if !(raw.kind.is_modifier() || raw.kind == Kind::Typedef) {
                 return Ok((Some(raw), skipped));
             }
-            id = raw.size_or_type;
+            id = raw.target();
         }
         Err(BtfError::TooDeep { id })
     }
 
-    fn follow(&mut self, types: &mut Types, id: u32, place: Place, depth: u32) -> Result<TypeRef, BtfError> {
+    fn follow(
+        &mut self,
+        types: &mut Types,
+        id: TypeId,
+        context: Context,
+        depth: u32,
+    ) -> Result<TypeRef, BtfError> {
         let (Some(raw), _) = self.skip(id)? else { return Ok(TypeRef::VOID) };
-        let slot = raw.id as usize;
-        match self.seen[place as usize][slot] {
-            UNSEEN => {}
-            OPEN => return Err(BtfError::Cycle { id: raw.id }),
-            known => return Ok(TypeRef(known - 1)),
+        match *self.seen[raw.id.index()].in_context(context) {
+            Visit::Unseen => {}
+            Visit::Open => return Err(BtfError::Cycle { id: raw.id }),
+            Visit::Done(ty) => return Ok(ty),
         }
         if depth == MAX_DEPTH {
             return Err(BtfError::TooDeep { id: raw.id });
         }
-        self.seen[place as usize][slot] = OPEN;
-        let ty = self.define(types, &raw, place, depth + 1)?;
-        self.seen[place as usize][slot] = ty.0 + 1;
+        *self.seen[raw.id.index()].in_context(context) = Visit::Open;
+        let ty = self.define(types, &raw, context, depth + 1)?;
+        *self.seen[raw.id.index()].in_context(context) = Visit::Done(ty);
         Ok(ty)
     }
 
@@ -123,53 +144,53 @@ impl<'b, 'a> Interner<'b, 'a> {
         &mut self,
         types: &mut Types,
         raw: &RawType<'a>,
-        place: Place,
+        context: Context,
         depth: u32,
     ) -> Result<TypeRef, BtfError> {
         let name = self.name(types, raw)?;
         Ok(match raw.kind {
             Kind::Int => types.add(Type::Int {
                 name,
-                size: raw.size_or_type,
+                size: raw.size(),
                 encoding: raw.int_encoding(),
                 offset: raw.int_offset(),
                 bits: raw.int_bits(),
             }),
-            Kind::Float => types.add(Type::Float { name, size: raw.size_or_type }),
+            Kind::Float => types.add(Type::Float { name, size: raw.size() }),
             Kind::Ptr => {
-                let pointee = self.follow(types, raw.size_or_type, Place::Pointee, depth)?;
+                let pointee = self.follow(types, raw.target(), Context::Pointee, depth)?;
                 types.add(Type::Ptr { pointee })
             }
             Kind::Array => {
                 self.check_chain(raw)?;
-                let element = self.follow(types, raw.array_element(), place, depth)?;
+                let element = self.follow(types, raw.array_element(), context, depth)?;
                 types.add(Type::Array { element, len: raw.array_len() })
             }
             Kind::Struct | Kind::Union => {
                 let kind = if raw.kind == Kind::Struct { Composite::Struct } else { Composite::Union };
-                match place {
-                    Place::Pointee => types.add(Type::Named { kind, name }),
-                    Place::Value => self.composite(types, raw, kind, name, depth)?,
+                match context {
+                    Context::Pointee => types.add(Type::Named { kind, name }),
+                    Context::Value => self.composite(types, raw, kind, name, depth)?,
                 }
             }
             Kind::Enum | Kind::Enum64 => {
                 self.enumerators.clear();
-                for (name_off, value) in raw.enumerators() {
-                    let name = self.string(types, name_off)?;
+                for btf::Enumerator { name, value } in raw.enumerators() {
+                    let name = self.string(types, name)?;
                     self.enumerators.push(Enumerator { name, value });
                 }
                 let wide = raw.kind == Kind::Enum64;
-                types.add_enum(name, raw.size_or_type, raw.kflag, wide, &self.enumerators)
+                types.add_enum(name, raw.size(), raw.kflag, wide, &self.enumerators)
             }
             Kind::Fwd => {
                 let kind = if raw.kflag { Composite::Union } else { Composite::Struct };
                 types.add(Type::Fwd { kind, name })
             }
             Kind::FuncProto => {
-                let result = self.follow(types, raw.size_or_type, place, depth)?;
+                let result = self.follow(types, raw.target(), context, depth)?;
                 let start = self.params.len();
-                for (_, ty) in raw.params() {
-                    let ty = self.follow(types, ty, place, depth)?;
+                for param in raw.params() {
+                    let ty = self.follow(types, param.ty, context, depth)?;
                     self.params.push(ty);
                 }
                 let ty = types.add_func_proto(result, &self.params[start..]);
@@ -198,12 +219,12 @@ impl<'b, 'a> Interner<'b, 'a> {
         depth: u32,
     ) -> Result<TypeRef, BtfError> {
         let start = self.members.len();
-        for (name_off, ty, bit_offset, bitfield_size) in raw.members() {
-            let ty = self.follow(types, ty, Place::Value, depth)?;
-            let name = self.string(types, name_off)?;
+        for btf::Member { name, ty, bit_offset, bitfield_size } in raw.members() {
+            let ty = self.follow(types, ty, Context::Value, depth)?;
+            let name = self.string(types, name)?;
             self.members.push(Member { name, ty, bit_offset, bitfield_size });
         }
-        let ty = types.add_composite(kind, name, raw.size_or_type, &self.members[start..]);
+        let ty = types.add_composite(kind, name, raw.size(), &self.members[start..]);
         self.members.truncate(start);
         Ok(ty)
     }

@@ -1,30 +1,31 @@
-//! Names, stored once, each with its essential name: what is left without a flavor.
+//! Names, stored once, each with its essential name: the name without its flavor.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-/// A name in a [`Names`]; equal bytes have one.
+/// A name in a [`Names`]; equal names have one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(u32);
 
 impl Name {
-    /// The name of what has none.
+    /// The name of an unnamed type or member.
     pub const EMPTY: Self = Self(0);
 
-    pub(crate) fn number(self) -> u32 {
-        self.0
-    }
-
-    /// The name at that place; nothing checks that there is one.
+    /// The name with that index; nothing checks that the store has one for it.
     pub(crate) fn at(index: u32) -> Self {
         Self(index)
     }
 
-    /// Place in the order of adding.
+    /// Index in the order of adding.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The index, as files store it.
+    pub(crate) fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -35,11 +36,13 @@ pub struct Names {
     /// End of each name in `bytes`.
     ends: Vec<u32>,
     essential: Vec<Name>,
+    /// Indices of names, by their bytes.
     table: HashTable<u32>,
     hasher: FixedState,
 }
 
 impl Names {
+    /// A store that holds the empty name only.
     pub(super) fn new() -> Self {
         let mut names = Self {
             bytes: Vec::new(),
@@ -52,11 +55,11 @@ impl Names {
         names
     }
 
-    /// Names in the order they are given, of which the first must be empty; none can be found by its bytes, and each is
+    /// Names in the order of a file, the first of which must be empty. They cannot be looked up by their bytes, and each is
     /// its own essential name.
     ///
-    /// `ends` are the ends of each in `bytes`, ascending.
-    pub(crate) fn fixed(bytes: Vec<u8>, ends: Vec<u32>) -> Self {
+    /// `ends` has the end of each name in `bytes`, ascending.
+    pub(crate) fn unindexed(bytes: Vec<u8>, ends: Vec<u32>) -> Self {
         let essential = (0..ends.len() as u32).map(Name).collect();
         Self { bytes, ends, essential, table: HashTable::new(), hasher: FixedState::with_seed(1) }
     }
@@ -66,7 +69,7 @@ impl Names {
         self.ends.len()
     }
 
-    /// Whether nothing but the empty name is there.
+    /// Whether there is nothing but the empty name.
     pub fn is_empty(&self) -> bool {
         self.ends.len() <= 1
     }
@@ -76,7 +79,7 @@ impl Names {
         slice(&self.bytes, &self.ends, name.index())
     }
 
-    /// A name as text for people; bytes that are not UTF-8 are replaced.
+    /// A name as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, name: Name) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(self.get(name))
     }
@@ -86,7 +89,7 @@ impl Names {
         self.essential.get(name.index()).copied().unwrap_or(name)
     }
 
-    /// A name that is there already.
+    /// The name with these bytes, if there is one.
     pub fn find(&self, bytes: &[u8]) -> Option<Name> {
         let hash = self.hash(bytes);
         self.table
@@ -129,9 +132,9 @@ fn hash_bytes(hasher: &FixedState, bytes: &[u8]) -> u64 {
     state.finish()
 }
 
-/// Length in bytes of a name without its flavor, as libbpf's `bpf_core_essential_name_len` has it.
+/// Length in bytes of a name without its flavor, as libbpf's `bpf_core_essential_name_len` computes it.
 ///
-/// The last `___` between characters that are no underscores separates the flavor:
+/// The last `___` between characters other than underscores separates the flavor:
 ///
 /// ```
 /// # use btfgen_core::types::essential_len;

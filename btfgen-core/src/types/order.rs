@@ -1,19 +1,20 @@
-//! A total order of definitions by content alone, whatever order they were interned in.
+//! A total order of definitions by content alone, independent of the order of interning.
 
 use std::cmp::Ordering;
 
-use super::{Type, TypeRef, Types};
+use super::definition::{Type, TypeRef};
+use super::store::Types;
 
 impl Types {
-    /// Compares two definitions by what they hold: kind, name, size, then members and the like, then contained types.
+    /// Compares two definitions by content: kind, name, size, then members, enumerators or parameters, then contained types.
     ///
-    /// Equal means the same reference, since equal content is stored once.
+    /// Only a definition itself compares equal, because equal content is stored once.
     pub fn compare(&self, a: TypeRef, b: TypeRef) -> Ordering {
         if a == b {
             return Ordering::Equal;
         }
         let (left, right) = (self.get(a), self.get(b));
-        let own = rank(left).cmp(&rank(right)).then_with(|| {
+        let own = left.kind().cmp(&right.kind()).then_with(|| {
             let names = self.names();
             names.get(self.name_of(a)).cmp(names.get(self.name_of(b)))
         });
@@ -68,16 +69,16 @@ impl Types {
     }
 }
 
-/// The definitions of a growing store in the order of their content, `void` left out.
+/// The definitions of a growing store except `void`, in the order of their content.
 #[derive(Default)]
 pub(crate) struct Ranking {
     order: Vec<TypeRef>,
-    /// Each definition's place in `order`.
+    /// For each definition its index in `order`.
     ranks: Vec<u32>,
 }
 
 impl Ranking {
-    /// Takes in what was added to the store since the last time.
+    /// Adds the definitions that are new in the store since the last call.
     pub(crate) fn update(&mut self, types: &Types) {
         let mut new: Vec<TypeRef> = types.refs().skip(self.ranks.len().max(1)).collect();
         if new.is_empty() {
@@ -106,7 +107,7 @@ impl Ranking {
         &self.order
     }
 
-    /// A definition's place in that order.
+    /// A definition's index in that order.
     pub(crate) fn rank(&self, ty: TypeRef) -> u32 {
         self.ranks[ty.index()]
     }
@@ -114,20 +115,4 @@ impl Ranking {
 
 fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
     orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-}
-
-fn rank(ty: Type) -> u8 {
-    match ty {
-        Type::Void => 0,
-        Type::Int { .. } => 1,
-        Type::Float { .. } => 2,
-        Type::Ptr { .. } => 3,
-        Type::Array { .. } => 4,
-        Type::Enum { .. } => 5,
-        Type::FuncProto { .. } => 6,
-        Type::Named { kind, .. } => 7 + kind as u8,
-        Type::Fwd { kind, .. } => 9 + kind as u8,
-        Type::Typedef { .. } => 11,
-        Type::Composite { kind, .. } => 12 + kind as u8,
-    }
 }

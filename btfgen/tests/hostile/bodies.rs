@@ -2,7 +2,7 @@
 //!
 //! A body panics on a mistake of ours, never on a mistake of its input.
 
-use btfgen_core::btf::{Btf, BtfError, Endian, Kind, Writer};
+use btfgen_core::btf::{Btf, BtfError, Endian, Enumerator, Kind, Member, TypeId, Writer};
 use btfgen_core::hub::file::HubFile;
 use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
@@ -86,7 +86,7 @@ pub(crate) fn resolve(data: &[u8]) {
     let kinds = RelocationKind::ALL.len() as u32;
     let mut local = Graph::draw(&mut draw, endian, 24);
     let target = Graph::draw(&mut draw, endian, 48);
-    let section = local.writer.string(SECTION.as_bytes());
+    let section = local.writer.string(SECTION.as_bytes()).0;
     let mut relocations = Vec::new();
     for at in 0..draw.below(24) {
         let root = draw.below(local.count + 1);
@@ -97,7 +97,7 @@ pub(crate) fn resolve(data: &[u8]) {
         for _ in 0..levels {
             access += &format!(":{}", draw.below(5));
         }
-        let access = local.writer.string(access.as_bytes());
+        let access = local.writer.string(access.as_bytes()).0;
         relocations.push([at * 8, root, access, kind]);
     }
     let (Ok(local), Ok(target)) = (local.writer.finish(), target.writer.finish()) else { return };
@@ -236,13 +236,13 @@ impl Graph {
     }
 }
 
-fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<u32, BtfError> {
+fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<TypeId, BtfError> {
     let name = NAMES[draw.below(NAMES.len() as u32) as usize];
     let kind = draw.below(20);
     // Mostly backwards, so that most graphs have an end.
     let other = |draw: &mut Draw<'_>, writer: &Writer| match draw.below(8) {
-        0 => draw.below(count + 1),
-        _ => draw.below(writer.next_id()),
+        0 => TypeId(draw.below(count + 1)),
+        _ => TypeId(draw.below(writer.next_id().0)),
     };
     match kind {
         0 | 1 => {
@@ -260,20 +260,24 @@ fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<u32, BtfE
             writer.array(element, len)
         }
         7..=12 => {
-            let members: Vec<(&[u8], u32, u32, u8)> = (0..draw.below(6))
+            let members: Vec<Member<&[u8]>> = (0..draw.below(6))
                 .map(|_| {
                     let name = NAMES[draw.below(NAMES.len() as u32) as usize];
                     let ty = other(draw, writer);
-                    let bits = if draw.below(6) == 0 { draw.below(34) as u8 } else { 0 };
-                    (name, ty, draw.below(64) * if bits == 0 { 8 } else { 1 }, bits)
+                    let bitfield_size = if draw.below(6) == 0 { draw.below(34) as u8 } else { 0 };
+                    let bit_offset = draw.below(64) * if bitfield_size == 0 { 8 } else { 1 };
+                    Member { name, ty, bit_offset, bitfield_size }
                 })
                 .collect();
             let kind = if draw.below(4) == 0 { Kind::Union } else { Kind::Struct };
             writer.composite(kind, name, draw.below(64), members.into_iter())
         }
         13 | 14 => {
-            let values: Vec<(&[u8], u64)> = (0..draw.below(5))
-                .map(|_| (NAMES[draw.below(NAMES.len() as u32) as usize], u64::from(draw.byte()) << 30))
+            let values: Vec<Enumerator<&[u8]>> = (0..draw.below(5))
+                .map(|_| Enumerator {
+                    name: NAMES[draw.below(NAMES.len() as u32) as usize],
+                    value: u64::from(draw.byte()) << 30,
+                })
                 .collect();
             let wide = draw.below(2) == 0;
             writer.enumeration(name, 4 << u32::from(wide), draw.below(2) == 0, wide, values.into_iter())
@@ -290,7 +294,7 @@ fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<u32, BtfE
         }
         18 => {
             let result = other(draw, writer);
-            let params: Vec<u32> = (0..draw.below(3)).map(|_| other(draw, writer)).collect();
+            let params: Vec<TypeId> = (0..draw.below(3)).map(|_| other(draw, writer)).collect();
             writer.func_proto(result, params.into_iter())
         }
         _ => {

@@ -1,279 +1,192 @@
-//! Codec: the forms a BTF file is kept in (plain, xz, gzip, zstd, tar), and unpacking them in bounds.
+//! Codec: the compressions of BTF files, kernel images and packages, decoded as bounded streams.
 
-use std::io::{self, Read};
+mod limited;
+#[cfg(feature = "all-codecs")]
+mod lz4;
 
-/// Most bytes that a packed file may expand to: 256 MiB.
-///
-/// The largest BTFs of Linux kernels have under 20 MB, those of debug builds with all modules included.
-pub const MAX_BTF_LEN: u64 = 256 << 20;
+use std::fmt;
+use std::io::{self, BufReader, Read};
 
-/// Most memory for xz's dictionary: 128 MiB. `xz -9` asks for 65 MiB.
+pub use limited::{Failure, Limited};
+
+/// Most memory for the dictionary of xz and lzma, in bytes. A kernel's build asks for up to 128 MiB.
 #[cfg(feature = "packed")]
-const MAX_XZ_MEMORY: u64 = 128 << 20;
+const MAX_LZMA_MEMORY: u64 = 160 << 20;
 
-/// Largest zstd window, as a power of two: 128 MiB, what `zstd --ultra -22` asks for.
+/// Largest window of zstd, as a power of two: 128 MiB, as `zstd --ultra -22` and a kernel's build ask for.
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
-/// Most bytes of a member's name that a message shows.
-#[cfg(feature = "packed")]
-const MAX_SHOWN_NAME: usize = 256;
-
-/// How a BTF file is kept, told by the end of its name.
-///
-/// The order is that of preference when one kernel is there in several forms: cheaper to read first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A compression format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Form {
-    /// `.btf`
-    Plain,
-    /// `.btf.tar`
-    Tar,
-    /// `.btf.zst`
-    Zst,
-    /// `.btf.tar.zst`
-    TarZst,
-    /// `.btf.gz`
-    Gz,
-    /// `.btf.tar.gz`
-    TarGz,
-    /// `.btf.xz`
+pub enum Codec {
+    /// gzip.
+    Gzip,
+    /// xz.
     Xz,
-    /// `.btf.tar.xz`, as the BTFHub archive keeps them.
-    TarXz,
+    /// The older `.lzma` ("LZMA alone").
+    Lzma,
+    /// The lz4 legacy frame, which a kernel's build writes.
+    Lz4,
+    /// Zstandard.
+    Zstd,
+    /// bzip2.
+    Bzip2,
 }
 
-impl Form {
-    /// Every form, in order of preference.
-    pub const ALL: [Self; 8] =
-        [Self::Plain, Self::Tar, Self::Zst, Self::TarZst, Self::Gz, Self::TarGz, Self::Xz, Self::TarXz];
+/// How much of the input a decoder reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// The first frame, whatever follows it.
+    FirstFrame,
+    /// Frames up to the end of the input.
+    AllFrames,
+}
 
-    /// The end of a file's name.
-    pub fn suffix(self) -> &'static str {
+impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; 6] = [Self::Gzip, Self::Xz, Self::Lzma, Self::Lz4, Self::Zstd, Self::Bzip2];
+
+    /// The codec whose magic `head` starts with.
+    ///
+    /// `.lzma` has no magic: its first 14 bytes are checked for what common encoders write.
+    pub fn sniff(head: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.starts(head))
+    }
+
+    /// The first bytes of a frame, to search for; [`Codec::sniff`] then checks more of them.
+    pub fn needle(self) -> &'static [u8] {
         match self {
-            Self::Plain => ".btf",
-            Self::Tar => ".btf.tar",
-            Self::Zst => ".btf.zst",
-            Self::TarZst => ".btf.tar.zst",
-            Self::Gz => ".btf.gz",
-            Self::TarGz => ".btf.tar.gz",
-            Self::Xz => ".btf.xz",
-            Self::TarXz => ".btf.tar.xz",
+            Self::Gzip => &[0x1f, 0x8b, 8],
+            Self::Xz => &[0xfd, b'7', b'z', b'X', b'Z', 0],
+            Self::Lzma => &[0x5d, 0, 0],
+            Self::Lz4 => &[0x02, 0x21, 0x4c, 0x18],
+            Self::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
+            Self::Bzip2 => b"BZh",
         }
     }
 
-    /// Splits a file's name into the kernel's release and the form.
-    pub fn split(name: &str) -> Option<(&str, Self)> {
-        Self::ALL.into_iter().find_map(|form| Some((name.strip_suffix(form.suffix())?, form)))
+    fn starts(self, head: &[u8]) -> bool {
+        if !head.starts_with(self.needle()) {
+            return false;
+        }
+        match self {
+            // Reserved flag bits are zero, RFC 1952.
+            Self::Gzip => head.get(3).is_some_and(|flags| flags & 0xe0 == 0),
+            Self::Lzma => lzma_header_is_plausible(head),
+            // Block size digit, then the magic of the first block (pi).
+            Self::Bzip2 => {
+                head.get(3).is_some_and(u8::is_ascii_digit)
+                    && head.get(4..10) == Some(&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59])
+            }
+            Self::Xz | Self::Lz4 | Self::Zstd => true,
+        }
     }
 
-    #[cfg(feature = "packed")]
-    fn is_tar(self) -> bool {
-        matches!(self, Self::Tar | Self::TarZst | Self::TarGz | Self::TarXz)
+    /// The name of the format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Lzma => "lzma",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// Decodes the first frame of `compressed`, whatever follows it.
+    ///
+    /// # Errors
+    /// When the header is damaged or asks for more memory than any kernel or package needs, or when the codec was not
+    /// compiled in: all but zstd need feature `packed` or `all-codecs`.
+    pub fn decoder<'a, R: Read + 'a>(self, compressed: R) -> io::Result<Box<dyn Read + 'a>> {
+        self.open(compressed, Extent::FirstFrame)
+    }
+
+    /// Decodes all frames of `compressed`, up to its end; `.lzma` and lz4 have only one.
+    ///
+    /// # Errors
+    /// As [`Codec::decoder`].
+    pub fn decoder_of_all_frames<'a, R: Read + 'a>(self, compressed: R) -> io::Result<Box<dyn Read + 'a>> {
+        self.open(compressed, Extent::AllFrames)
+    }
+
+    fn open<'a, R: Read + 'a>(self, compressed: R, extent: Extent) -> io::Result<Box<dyn Read + 'a>> {
+        let buffered = BufReader::with_capacity(64 << 10, compressed);
+        Ok(match (self, extent) {
+            #[cfg(feature = "packed")]
+            (Self::Gzip, Extent::FirstFrame) => Box::new(flate2::bufread::GzDecoder::new(buffered)),
+            #[cfg(feature = "packed")]
+            (Self::Gzip, Extent::AllFrames) => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
+            #[cfg(feature = "packed")]
+            (Self::Xz, _) => {
+                let flags = if extent == Extent::AllFrames { liblzma::stream::CONCATENATED } else { 0 };
+                let stream = liblzma::stream::Stream::new_stream_decoder(MAX_LZMA_MEMORY, flags)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(buffered, stream))
+            }
+            #[cfg(feature = "packed")]
+            (Self::Lzma, _) => {
+                let stream = liblzma::stream::Stream::new_lzma_decoder(MAX_LZMA_MEMORY)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(buffered, stream))
+            }
+            #[cfg(feature = "all-codecs")]
+            (Self::Lz4, _) => Box::new(lz4::Lz4Legacy::new(buffered)?),
+            (Self::Zstd, _) => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered)?;
+                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+                match extent {
+                    Extent::FirstFrame => Box::new(decoder.single_frame()),
+                    Extent::AllFrames => Box::new(decoder),
+                }
+            }
+            #[cfg(feature = "all-codecs")]
+            (Self::Bzip2, Extent::FirstFrame) => Box::new(bzip2::bufread::BzDecoder::new(buffered)),
+            #[cfg(feature = "all-codecs")]
+            (Self::Bzip2, Extent::AllFrames) => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered)),
+            #[cfg(not(feature = "all-codecs"))]
+            _ => {
+                let message = format!("this program was built without support for {self}");
+                return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+            }
+        })
     }
 }
 
-/// What is wrong with the content of a packed file.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CodecError {
-    /// The compressed stream or the tar archive cannot be read: not of this format, cut short, damaged.
-    #[error("not a readable {format} stream")]
-    Stream {
-        /// `xz`, `gzip`, `zstd` or `tar`.
-        format: &'static str,
-        /// What the decoder said.
-        source: io::Error,
-    },
-    /// The form is read with the feature `packed` only.
-    #[error("{suffix} files are read with btfgen-build's feature \"packed\" only")]
-    Feature {
-        /// The form's suffix.
-        suffix: &'static str,
-    },
-    /// It expands to more bytes than a file of its length may; see [`unpack`].
-    #[error("expands to more than {limit} bytes")]
-    TooLong {
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// The tar archive has no member whose name ends in `.btf`.
-    #[error("no member *.btf in the tar archive, only {members:?}")]
-    NoMember {
-        /// The first few members' names.
-        members: Vec<String>,
-    },
-    /// The tar archive has more than one member whose name ends in `.btf`.
-    #[error("two members *.btf in the tar archive: {first:?} and {second:?}")]
-    TwoMembers {
-        /// The first one's name.
-        first: String,
-        /// The second one's name.
-        second: String,
-    },
-    /// An ELF file is damaged.
-    #[error("not a readable ELF file: {what}")]
-    Elf {
-        /// In which way.
-        what: String,
-    },
-    /// An ELF file holds no BTF.
-    #[error("no section .BTF in the ELF file")]
-    NoSection,
-    /// A member of the tar archive cannot be read.
-    #[error("member {member:?}")]
-    Member {
-        /// Its name.
-        member: String,
-        /// What is wrong with it.
-        source: Box<CodecError>,
-    },
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
-/// Most bytes that a packed file of that length may expand to.
-///
-/// BTF is packed to a fourth or a sixth of its length; so a few bytes cannot ask for all of [`MAX_BTF_LEN`].
-fn limit(packed: usize) -> u64 {
-    MAX_BTF_LEN.min((16 << 20) + 6 * packed as u64)
+/// Properties 0x5d (the default), a dictionary of 2^n or 2^n + 2^(n-1) bytes as `xz` accepts it, a size that is
+/// unknown or sane, and the zero byte that starts every range-coded stream.
+fn lzma_header_is_plausible(head: &[u8]) -> bool {
+    let Some((dictionary, rest)) = head.get(1..).and_then(|rest| rest.split_first_chunk::<4>()) else {
+        return false;
+    };
+    let Some((size, rest)) = rest.split_first_chunk::<8>() else { return false };
+    let dictionary = u32::from_le_bytes(*dictionary);
+    let top = 1u32 << dictionary.checked_ilog2().unwrap_or(0);
+    let size = u64::from_le_bytes(*size);
+    (dictionary == top || dictionary == top | top >> 1)
+        && (size == u64::MAX || size < 1 << 38)
+        && rest.first() == Some(&0)
 }
 
-/// Unpacks a BTF kept in one form, to at most 16 MiB and six times the packed length, and to no more than
-/// [`MAX_BTF_LEN`].
+/// Reads until `buf` is full or the stream ends; returns how much was read.
 ///
 /// # Errors
-/// When the bytes are not of that form, expand to more than that, ask for too much memory, or
-/// hold no single member `*.btf`; forms of tar, xz and gzip without the feature `packed`.
-pub fn unpack(bytes: &[u8], form: Form) -> Result<Vec<u8>, CodecError> {
-    unpack_within(bytes, form, limit(bytes.len()))
-}
-
-fn unpack_within(bytes: &[u8], form: Form, limit: u64) -> Result<Vec<u8>, CodecError> {
-    if cfg!(not(feature = "packed")) && !matches!(form, Form::Plain | Form::Zst) {
-        return Err(CodecError::Feature { suffix: form.suffix() });
+/// When a read fails.
+pub fn read_up_to(reader: &mut (impl Read + ?Sized), buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(len) => filled += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    let (format, decoder): (&'static str, Box<dyn Read + '_>) = match form {
-        Form::Zst | Form::TarZst => ("zstd", zstd(bytes)?),
-        #[cfg(feature = "packed")]
-        Form::Xz | Form::TarXz => ("xz", xz(bytes)?),
-        #[cfg(feature = "packed")]
-        Form::Gz | Form::TarGz => ("gzip", Box::new(flate2::read::MultiGzDecoder::new(bytes))),
-        _ => ("tar", Box::new(bytes)),
-    };
-    let mut input = Limited { inner: decoder, left: limit, format, failure: None, limit };
-    let result = match form {
-        #[cfg(feature = "packed")]
-        form if form.is_tar() => untar(&mut input),
-        _ => read_all(&mut input),
-    };
-    match input.failure {
-        // The tar reader wraps what the decoder said: the decoder's own word is the cause.
-        Some(failure) => Err(match result {
-            Err(CodecError::Member { member, .. }) => {
-                CodecError::Member { member, source: Box::new(failure) }
-            }
-            _ => failure,
-        }),
-        None => result,
-    }
+    Ok(filled)
 }
-
-#[cfg(feature = "packed")]
-fn xz(bytes: &[u8]) -> Result<Box<dyn Read + '_>, CodecError> {
-    let flags = liblzma::stream::CONCATENATED;
-    let stream = liblzma::stream::Stream::new_stream_decoder(MAX_XZ_MEMORY, flags)
-        .map_err(|error| CodecError::Stream { format: "xz", source: error.into() })?;
-    Ok(Box::new(liblzma::read::XzDecoder::new_stream(bytes, stream)))
-}
-
-fn zstd(bytes: &[u8]) -> Result<Box<dyn Read + '_>, CodecError> {
-    let failed = |source| CodecError::Stream { format: "zstd", source };
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(failed)?;
-    decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(failed)?;
-    Ok(Box::new(decoder))
-}
-
-/// A decoder's output within a limit, which keeps the first failure as a typed error.
-struct Limited<'a> {
-    inner: Box<dyn Read + 'a>,
-    left: u64,
-    limit: u64,
-    format: &'static str,
-    failure: Option<CodecError>,
-}
-
-impl Read for Limited<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.failure.is_some() {
-            return Err(io::Error::other("failed before"));
-        }
-        let read = match self.inner.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                let again = io::Error::new(error.kind(), error.to_string());
-                self.failure = Some(CodecError::Stream { format: self.format, source: error });
-                return Err(again);
-            }
-            Ok(read) => read,
-        };
-        match self.left.checked_sub(read as u64) {
-            Some(left) => self.left = left,
-            None => {
-                self.failure = Some(CodecError::TooLong { limit: self.limit });
-                return Err(io::Error::other("too long"));
-            }
-        }
-        Ok(read)
-    }
-}
-
-fn read_all(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = Vec::new();
-    let format = input.format;
-    input.read_to_end(&mut bytes).map_err(|source| CodecError::Stream { format, source })?;
-    Ok(bytes)
-}
-
-/// The one regular member whose name ends in `.btf`.
-///
-/// The archive is read to its end, and the stream behind it too: a second member is an error, as are a
-/// stream that is cut short and one whose checksum is wrong.
-#[cfg(feature = "packed")]
-fn untar(input: &mut Limited<'_>) -> Result<Vec<u8>, CodecError> {
-    let failed = |source| CodecError::Stream { format: "tar", source };
-    let mut archive = tar::Archive::new(&mut *input);
-    let mut found: Option<(String, Vec<u8>)> = None;
-    let mut others = Vec::new();
-    for entry in archive.entries().map_err(failed)? {
-        let mut entry = entry.map_err(failed)?;
-        let path = entry.path_bytes();
-        let is_named = path.ends_with(b".btf");
-        // For messages: a name can be as long as the archive.
-        let name: String = String::from_utf8_lossy(&path[..path.len().min(MAX_SHOWN_NAME)]).into_owned();
-        let is_btf = entry.header().entry_type().is_file() && is_named;
-        if !is_btf {
-            if others.len() < 5 {
-                others.push(name);
-            }
-            continue;
-        }
-        if let Some((first, _)) = found {
-            return Err(CodecError::TwoMembers { first, second: name });
-        }
-        let mut bytes = Vec::new();
-        let size = entry.size();
-        let read = entry.read_to_end(&mut bytes).and_then(|read| match read as u64 == size {
-            true => Ok(()),
-            // The tar reader takes the end of its input for the end of the member.
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
-        });
-        if let Err(source) = read {
-            return Err(CodecError::Member { member: name, source: Box::new(failed(source)) });
-        }
-        found = Some((name, bytes));
-    }
-    io::copy(input, &mut io::sink()).map_err(failed)?;
-    found.map(|(_, bytes)| bytes).ok_or(CodecError::NoMember { members: others })
-}
-
-#[cfg(feature = "packed")]
-#[cfg(test)]
-mod tests;

@@ -1,43 +1,40 @@
-//! Builder: kernels collected from BTFs and hub files, and written as one hub file.
+//! Builder: collects kernels from BTFs and hub files and writes them as one hub file.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::hash_map;
 
 use btfgen_runtime::KernelId;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
 use super::canonical::Canonical;
 use super::column::Columns;
-use super::sets::Holding;
-use super::{HubFile, HubFileError, KernelRecord, kernels, nodes, sets};
+use super::error::HubFileError;
+use super::kernels::{self, KernelRecord};
+use super::open::HubFile;
+use super::sets::{self, Holding};
+use super::write_types;
 use crate::btf::{Btf, BtfError};
+use crate::memo::Memo;
 use crate::resolve::RootKind;
 use crate::types::{Copier, Interner, Name, TypeRef, Types};
 
-/// Kernels that are to be written as a hub file.
+/// Collects kernels for a hub file.
 #[derive(Clone, Default)]
 pub struct HubBuilder {
     types: Types,
     kernels: BTreeMap<KernelId, Kernel>,
 }
 
-/// A kernel by the definitions' references.
+/// A kernel with references to the builder's types.
 #[derive(Clone, PartialEq, Eq)]
 struct Kernel {
     record: KernelRecord,
-    /// Sorted by reference, each once.
-    types: Vec<TypeRef>,
-    /// Sorted by reference, each once.
-    repeated: Vec<TypeRef>,
-    /// Definitions of one root in the order of their first ids, where that is not the canonical one.
-    orders: Vec<Vec<TypeRef>>,
+    holding: Holding,
 }
 
 impl HubBuilder {
-    /// A builder that holds no kernel.
+    /// A builder without kernels.
     pub fn new() -> Self {
         Self::default()
     }
@@ -52,15 +49,15 @@ impl HubBuilder {
         self.kernels.is_empty()
     }
 
-    /// Whether a kernel is there.
+    /// Whether a kernel was added.
     pub fn contains(&self, id: &KernelId) -> bool {
         self.kernels.contains_key(id)
     }
 
-    /// Adds a kernel from its raw BTF, with the split BTFs of its modules in the order they are given.
+    /// Adds a kernel from its raw BTF and the split BTFs of its modules.
     ///
     /// # Errors
-    /// When a BTF is malformed, or the id is there with other content; nothing is added then.
+    /// When a BTF is malformed, or a different kernel with that id was added; then nothing is added.
     pub fn add_btf(
         &mut self,
         id: &KernelId,
@@ -87,34 +84,22 @@ impl HubBuilder {
             sha256: hasher.finalize().into(),
             size,
         };
-        let kernel = collected.finish(&self.types, record);
-        self.put(kernel)
+        let holding = collected.finish(&self.types);
+        self.put(Kernel { record, holding })
     }
 
     /// Adds all kernels of a hub file.
     ///
     /// # Errors
-    /// When the file is damaged, or holds a kernel that is there with other content.
+    /// When the file is damaged, or a different kernel of the same id was added.
     pub fn add_hub(&mut self, hub: &HubFile) -> Result<(), HubFileError> {
         let graph = hub.graph()?;
         let mut copier = Copier::new(&graph.types);
         let holdings = graph.sets.holdings(hub.kernels().len());
         for (index, record) in hub.kernels().iter().enumerate() {
-            let holding = &holdings[hub.position(index)];
-            let mut copy = |list: &[u32]| -> Result<Vec<TypeRef>, HubFileError> {
-                list.iter()
-                    .map(|&ty| copier.copy(&mut self.types, TypeRef::at(ty)).map_err(HubFileError::from))
-                    .collect()
-            };
-            let orders = holding.orders.iter().map(|order| copy(order)).collect::<Result<_, _>>()?;
-            let mut kernel = Kernel {
-                record: record.clone(),
-                types: copy(&holding.types)?,
-                repeated: copy(&holding.repeated)?,
-                orders,
-            };
-            kernel.sort();
-            self.put(kernel)?;
+            let holding = &holdings[hub.row(index).index()];
+            let holding = holding.map(|ty| copier.copy(&mut self.types, ty))?;
+            self.put(Kernel { record: record.clone(), holding })?;
         }
         Ok(())
     }
@@ -122,18 +107,12 @@ impl HubBuilder {
     /// Adds all kernels of another builder.
     ///
     /// # Errors
-    /// When it holds a kernel that is there with other content.
+    /// When a different kernel of the same id was added.
     pub fn merge(&mut self, other: Self) -> Result<(), HubFileError> {
         let mut copier = Copier::new(&other.types);
         for (_, kernel) in other.kernels {
-            let mut copy = |list: &[TypeRef]| -> Result<Vec<TypeRef>, HubFileError> {
-                list.iter().map(|&ty| copier.copy(&mut self.types, ty).map_err(HubFileError::from)).collect()
-            };
-            let orders = kernel.orders.iter().map(|order| copy(order)).collect::<Result<_, _>>()?;
-            let (types, repeated) = (copy(&kernel.types)?, copy(&kernel.repeated)?);
-            let mut kernel = Kernel { record: kernel.record, types, repeated, orders };
-            kernel.sort();
-            self.put(kernel)?;
+            let holding = kernel.holding.map(|ty| copier.copy(&mut self.types, ty))?;
+            self.put(Kernel { record: kernel.record, holding })?;
         }
         Ok(())
     }
@@ -146,7 +125,7 @@ impl HubBuilder {
             Entry::Occupied(mut entry) => {
                 let known = entry.get_mut();
                 let provenances = [known.record.provenance.clone(), kernel.record.provenance.clone()];
-                // The same BTF under the same id is one kernel, wherever it came from.
+                // The same BTF under the same id is one kernel, whatever its sources.
                 let smaller = provenances.iter().min().cloned().unwrap_or_default();
                 known.record.provenance.clone_from(&smaller);
                 kernel.record.provenance = smaller;
@@ -161,104 +140,84 @@ impl HubBuilder {
         Ok(())
     }
 
-    /// Removes a kernel; whether it was there. What only it held is not written.
+    /// Removes a kernel, and returns whether it had been added. Types that only it has are not written.
     pub fn remove(&mut self, id: &KernelId) -> bool {
         self.kernels.remove(id).is_some()
     }
 
-    /// The hub file's bytes, which depend on the kernels alone. `level` is zstd's, 1 to 22.
+    /// Returns the hub file, which depends on the kernels alone. `level` is zstd's, 1 to 22.
     ///
     /// # Errors
-    /// When there is more than the layout can number.
+    /// When a limit of the layout is exceeded.
     pub fn finish(&self, level: i32) -> Result<Vec<u8>, HubFileError> {
         let mut order: Vec<&Kernel> = self.kernels.values().collect();
-        order.sort_by_cached_key(|kernel| {
-            let (arch, flavour, numbers, id) = kernels::sort_key(&kernel.record.id);
-            (arch.to_owned(), flavour.to_owned(), numbers, id.to_owned())
-        });
-        let canonical =
-            Canonical::new(&self.types, order.iter().flat_map(|kernel| kernel.types.iter().copied()));
-        let holdings: Vec<Holding> = order.iter().map(|kernel| kernel.holding(&canonical)).collect();
+        order.sort_by_cached_key(|kernel| kernels::sort_key(&kernel.record.id));
+        let roots = order.iter().flat_map(|kernel| kernel.holding.types.iter().copied());
+        let canonical = Canonical::new(&self.types, roots);
+        let holdings = order
+            .iter()
+            .map(|kernel| kernel.holding.map(|ty| Ok::<_, HubFileError>(canonical.reference(ty))));
+        let holdings = holdings.collect::<Result<Vec<Holding>, HubFileError>>()?;
         let mut columns = Columns::new();
         kernels::write(&mut columns, order.iter().map(|kernel| &kernel.record));
-        nodes::write(&mut columns, &canonical.types)?;
+        write_types::write(&mut columns, &canonical.types)?;
         sets::write(&mut columns, &canonical.types, &holdings)?;
         columns.finish(level)
     }
 }
 
-impl Kernel {
-    fn sort(&mut self) {
-        for list in [&mut self.types, &mut self.repeated] {
-            list.sort_unstable();
-            list.dedup();
-        }
-        self.orders.sort_unstable();
-        self.orders.dedup();
-    }
-
-    fn holding(&self, canonical: &Canonical) -> Holding {
-        let numbers = |list: &[TypeRef]| list.iter().map(|&ty| canonical.number(ty)).collect::<Vec<_>>();
-        let mut holding = Holding {
-            types: numbers(&self.types),
-            repeated: numbers(&self.repeated),
-            orders: self.orders.iter().map(|order| numbers(order)).collect(),
-        };
-        holding.types.sort_unstable();
-        holding.repeated.sort_unstable();
-        holding.orders.sort_unstable();
-        holding
-    }
+/// A named definition of a BTF.
+struct Found {
+    ty: TypeRef,
+    kind: RootKind,
+    /// Whether it came again under another id.
+    repeated: bool,
 }
 
-/// The named definitions of a BTF and of those split over it.
+/// The named definitions of a BTF and of its split BTFs, each once, in the order of their first ids.
 #[derive(Default)]
 struct Collected {
-    /// Each definition once, in the order of first ids, and whether it came again.
-    found: Vec<(TypeRef, RootKind, bool)>,
-    places: HashMap<TypeRef, usize, FixedState>,
+    found: Vec<Found>,
+    /// Indices in `found`.
+    indices: Memo<TypeRef, usize>,
 }
 
 impl Collected {
     fn add(&mut self, types: &mut Types, btf: &Btf<'_>) -> Result<(), BtfError> {
         let mut interner = Interner::new(btf);
-        for raw in btf.types() {
-            let Some(kind) = RootKind::of(raw.kind).filter(|_| raw.name_off != 0) else { continue };
+        for raw in btf.named_types() {
+            let Some(kind) = RootKind::of(raw.kind) else { continue };
             let ty = interner.root(types, raw.id)?;
-            // A name may be given and yet be empty; then nothing looks it up.
+            // The offset is not 0, but the string may be empty all the same; then nothing looks it up.
             if types.name_of(ty) == Name::EMPTY {
                 continue;
             }
-            match self.places.entry(ty) {
-                hashbrown::hash_map::Entry::Occupied(place) => self.found[*place.get()].2 = true,
-                hashbrown::hash_map::Entry::Vacant(place) => {
-                    place.insert(self.found.len());
-                    self.found.push((ty, kind, false));
+            match self.indices.entry(ty) {
+                hash_map::Entry::Occupied(index) => self.found[*index.get()].repeated = true,
+                hash_map::Entry::Vacant(index) => {
+                    index.insert(self.found.len());
+                    self.found.push(Found { ty, kind, repeated: false });
                 }
             }
         }
         Ok(())
     }
 
-    fn finish(self, types: &Types, record: KernelRecord) -> Kernel {
-        let key =
-            |&(ty, kind, _): &(TypeRef, RootKind, bool)| (kind, types.names().essential(types.name_of(ty)));
-        let mut grouped: Vec<_> =
-            self.found.iter().enumerate().map(|(place, it)| (key(it), place, it.0)).collect();
-        grouped.sort_unstable();
+    fn finish(self, types: &Types) -> Holding {
+        let root = |found: &Found| (found.kind, types.names().essential(types.name_of(found.ty)));
+        let mut grouped: Vec<&Found> = self.found.iter().collect();
+        // A stable sort: within a group the order stays that of the first ids.
+        grouped.sort_by_key(|found| root(found));
         let mut orders = Vec::new();
-        for group in
-            grouped.chunk_by(|a, b| a.0 == b.0).filter(|group| (2..=sets::MAX_ORDER).contains(&group.len()))
-        {
-            let order: Vec<TypeRef> = group.iter().map(|&(_, _, ty)| ty).collect();
-            if order.windows(2).any(|pair| types.compare(pair[0], pair[1]) == Ordering::Greater) {
+        for group in grouped.chunk_by(|a, b| root(a) == root(b)) {
+            let order: Vec<TypeRef> = group.iter().map(|found| found.ty).collect();
+            let is_canonical = order.is_sorted_by(|&a, &b| types.compare(a, b).is_le());
+            if !is_canonical && order.len() <= sets::MAX_ORDER {
                 orders.push(order);
             }
         }
-        let repeated = self.found.iter().filter(|it| it.2).map(|it| it.0).collect();
-        let all = self.found.iter().map(|it| it.0).collect();
-        let mut kernel = Kernel { record, types: all, repeated, orders };
-        kernel.sort();
-        kernel
+        let all = self.found.iter().map(|found| found.ty).collect();
+        let repeated = self.found.iter().filter(|found| found.repeated).map(|found| found.ty).collect();
+        Holding::new(all, repeated, orders)
     }
 }

@@ -1,30 +1,28 @@
-//! Canonical order: the definitions that kernels hold, numbered by content alone.
+//! Canonical order: the definitions of all kernels, numbered by content alone.
 
-use crate::types::{Enumerator, Fixed, Member, Name, Names, Type, TypeRef, Types};
+use crate::types::{Enumerator, Member, Name, Names, Type, TypeRef, Types, UncheckedTypes};
 
-/// Definitions in canonical order, and where those of the store they come from went.
+/// Definitions in canonical order.
 pub(super) struct Canonical {
-    pub(super) types: Fixed,
-    /// For each definition of the source its number, or [`Canonical::UNUSED`].
-    numbers: Vec<u32>,
+    pub(super) types: UncheckedTypes,
+    /// For each definition of the source its reference in `types`, if it was reached.
+    moved: Vec<Option<TypeRef>>,
 }
 
 impl Canonical {
-    const UNUSED: u32 = u32::MAX;
-
-    /// The definitions that `roots` reach.
+    /// Copies the definitions that `roots` reach.
     pub(super) fn new(source: &Types, roots: impl Iterator<Item = TypeRef>) -> Self {
         let mut order = reached(source, roots);
         order.sort_unstable_by(|&a, &b| source.compare(a, b));
-        let mut numbers = vec![Self::UNUSED; source.len()];
-        numbers[TypeRef::VOID.index()] = 0;
-        for (place, ty) in order.iter().enumerate() {
-            numbers[ty.index()] = place as u32 + 1;
+        let mut moved = vec![None; source.len()];
+        moved[TypeRef::VOID.index()] = Some(TypeRef::VOID);
+        for (index, ty) in order.iter().enumerate() {
+            moved[ty.index()] = Some(TypeRef::at(index as u32 + 1));
         }
-        let (names, name_numbers) = sorted_names(source, &order);
-        let number = |ty: TypeRef| TypeRef::at(numbers[ty.index()]);
-        let name = |name: Name| Name::at(name_numbers[name.index()]);
-        let mut types = Fixed::new(names, order.len());
+        let (names, moved_names) = sorted_names(source, &order);
+        let reference = |ty: TypeRef| moved[ty.index()].unwrap_or(TypeRef::VOID);
+        let name = |name: Name| moved_names[name.index()];
+        let mut types = UncheckedTypes::new(names, order.len());
         for &ty in &order {
             let own = name(source.name_of(ty));
             match source.get(ty) {
@@ -36,15 +34,15 @@ impl Canonical {
                     types.push(Type::Float { name: own, size });
                 }
                 Type::Ptr { pointee } => {
-                    types.push(Type::Ptr { pointee: number(pointee) });
+                    types.push(Type::Ptr { pointee: reference(pointee) });
                 }
                 Type::Array { element, len } => {
-                    types.push(Type::Array { element: number(element), len });
+                    types.push(Type::Array { element: reference(element), len });
                 }
                 Type::Composite { kind, size, .. } => {
                     let members = source.members(ty).iter();
                     let ty = types.push(Type::Composite { kind, name: own, size });
-                    let member = |it: &Member| Member { name: name(it.name), ty: number(it.ty), ..*it };
+                    let member = |it: &Member| Member { name: name(it.name), ty: reference(it.ty), ..*it };
                     types.set_members(ty, members.map(member));
                 }
                 Type::Enum { size, signed, wide, .. } => {
@@ -60,23 +58,25 @@ impl Canonical {
                     types.push(Type::Named { kind, name: own });
                 }
                 Type::Typedef { target, .. } => {
-                    types.push(Type::Typedef { name: own, target: number(target) });
+                    types.push(Type::Typedef { name: own, target: reference(target) });
                 }
                 Type::FuncProto { result } => {
-                    types.push_func_proto(number(result), source.params(ty).iter().map(|&it| number(it)));
+                    let params = source.params(ty).iter().map(|&it| reference(it));
+                    let ty = types.push(Type::FuncProto { result: reference(result) });
+                    types.set_params(ty, params);
                 }
             }
         }
-        Self { types, numbers }
+        Self { types, moved }
     }
 
-    /// The number of a definition that was reached.
-    pub(super) fn number(&self, ty: TypeRef) -> u32 {
-        self.numbers[ty.index()]
+    /// The reference in `types` of a definition of the source; `void` if it was not reached.
+    pub(super) fn reference(&self, ty: TypeRef) -> TypeRef {
+        self.moved[ty.index()].unwrap_or(TypeRef::VOID)
     }
 }
 
-/// All definitions but `void` that these contain or refer to, themselves included.
+/// The roots and all definitions that they contain or refer to, except `void`.
 fn reached(source: &Types, roots: impl Iterator<Item = TypeRef>) -> Vec<TypeRef> {
     let mut seen = vec![false; source.len()];
     seen[TypeRef::VOID.index()] = true;
@@ -95,8 +95,8 @@ fn reached(source: &Types, roots: impl Iterator<Item = TypeRef>) -> Vec<TypeRef>
     order
 }
 
-/// The names in use, sorted by their bytes, and the new place of each.
-fn sorted_names(source: &Types, order: &[TypeRef]) -> (Names, Vec<u32>) {
+/// The names in use, sorted by their bytes, and for each name of the source its new one.
+fn sorted_names(source: &Types, order: &[TypeRef]) -> (Names, Vec<Name>) {
     let names = source.names();
     let mut used = vec![false; names.len()];
     for &ty in order {
@@ -109,11 +109,11 @@ fn sorted_names(source: &Types, order: &[TypeRef]) -> (Names, Vec<u32>) {
         (0..names.len() as u32).map(Name::at).filter(|name| used[name.index()]).collect();
     sorted.sort_unstable_by_key(|&name| names.get(name));
     let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-    let mut numbers = vec![0; names.len()];
-    for (place, &name) in sorted.iter().enumerate() {
+    let mut moved = vec![Name::EMPTY; names.len()];
+    for (index, &name) in sorted.iter().enumerate() {
         bytes.extend_from_slice(names.get(name));
         ends.push(bytes.len() as u32);
-        numbers[name.index()] = place as u32;
+        moved[name.index()] = Name::at(index as u32);
     }
-    (Names::fixed(bytes, ends), numbers)
+    (Names::unindexed(bytes, ends), moved)
 }

@@ -1,24 +1,22 @@
-//! Columns: the streams of numbers that a hub file consists of, each compressed and checked for itself.
+//! Columns: the streams of numbers that a hub file consists of, each compressed and checked by itself.
 
 use sha2::{Digest, Sha256};
 
-use super::HubFileError;
+use super::error::{HubFileError, VERSION};
 use crate::threads::on_all_cores;
 
 /// First bytes of every hub file.
 pub(super) const MAGIC: [u8; 8] = *b"\x89BTFHUB\n";
-/// Version of the layout.
-pub(super) const VERSION: u32 = 1;
-/// Most bytes that all columns may hold together.
+/// Most bytes of all columns together, unpacked.
 const MAX_RAW: u64 = 128 << 20;
-/// Bytes of a column's entry in the table: column, stored length, length, checksum.
+/// Bytes of a column's entry in the table: number, stored length, unpacked length, checksum.
 const ENTRY_LEN: usize = 1 + 4 + 4 + CHECKSUM_LEN;
 const CHECKSUM_LEN: usize = 8;
 const HEADER_LEN: usize = 8 + 4 + 1 + CHECKSUM_LEN;
 
 macro_rules! columns {
     ($($(#[doc = $doc:literal])* $name:ident = $number:literal $text:literal,)*) => {
-        /// A column; the number is that of the table.
+        /// A column, by its number in the table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub(super) enum Column { $($(#[doc = $doc])* $name = $number,)* }
@@ -41,11 +39,11 @@ macro_rules! columns {
 }
 
 columns! {
-    /// Ids, provenances, data models and sizes of the kernels.
+    /// Ids, provenances, data models and source sizes of the kernels.
     Kernels = 0 "kernels",
     /// SHA-256 of each kernel's source.
     Hashes = 1 "hashes",
-    /// For each name how many bytes it shares with the one before.
+    /// For each name the number of bytes that it shares with the one before.
     NameShared = 2 "name-shared",
     /// The other bytes of each name, and a NUL byte.
     NameTail = 3 "name-tail",
@@ -57,7 +55,7 @@ columns! {
     Size = 6 "size",
     /// Encoding, offset and width of ints.
     IntShape = 7 "int-shape",
-    /// What pointers point at.
+    /// Targets of pointers.
     Pointee = 8 "pointee",
     /// Numbers of elements of arrays.
     ArrayLen = 9 "array-len",
@@ -69,19 +67,19 @@ columns! {
     Param = 12 "param",
     /// Targets of typedefs.
     Target = 13 "target",
-    /// Signed and wide, of enums.
+    /// Flags of enums.
     EnumFlags = 14 "enum-flags",
     /// Numbers of members and enumerators.
     EntryCount = 15 "entry-count",
-    /// Which earlier definition's entries are taken over.
+    /// The earlier definition whose entries are copied.
     Base = 16 "base",
-    /// Runs of entries copied, skipped and new.
+    /// Runs of copied, skipped and new entries.
     Script = 17 "script",
-    /// Which copied entries differ, and in what.
+    /// Which copied entries differ, and how.
     Changes = 18 "changes",
-    /// Types of copied members, where they differ.
+    /// Types of copied members that differ.
     ChangedType = 19 "changed-type",
-    /// Gaps and widths of copied entries, where they differ.
+    /// Gaps and widths of copied entries that differ.
     ChangedGap = 20 "changed-gap",
     /// Names of new entries.
     EntryName = 21 "entry-name",
@@ -91,13 +89,13 @@ columns! {
     EntryGap = 23 "entry-gap",
     /// Widths of new bitfields.
     EntryBits = 24 "entry-bits",
-    /// The set of kernels that hold each named definition.
+    /// The set of kernels that have each named definition.
     Holders = 25 "holders",
     /// The distinct sets of kernels.
     Sets = 26 "sets",
-    /// Definitions that kernels hold more than once.
+    /// Definitions that kernels have more than once.
     Repeated = 27 "repeated",
-    /// Definitions of one root in an order of ids that is not theirs.
+    /// Definitions of one kind and essential name whose order of ids is not the canonical one.
     Orders = 28 "orders",
 }
 
@@ -111,18 +109,14 @@ impl Columns {
         Self { bytes: vec![Vec::new(); Column::ALL.len()] }
     }
 
+    /// A column's bytes, to append to.
     pub(super) fn raw(&mut self, column: Column) -> &mut Vec<u8> {
         &mut self.bytes[column as usize]
     }
 
-    /// Appends a number as LEB128.
-    pub(super) fn uint(&mut self, column: Column, mut value: u64) {
-        let out = self.raw(column);
-        while value >= 0x80 {
-            out.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push(value as u8);
+    /// Appends an unsigned number.
+    pub(super) fn uint(&mut self, column: Column, value: u64) {
+        push_varint(self.raw(column), value);
     }
 
     /// Appends a signed number.
@@ -130,10 +124,10 @@ impl Columns {
         self.uint(column, zigzag(value));
     }
 
-    /// The file: header, table, compressed columns. `level` is zstd's.
+    /// Returns the file: header, table, compressed columns. `level` is zstd's.
     pub(super) fn finish(self, level: i32) -> Result<Vec<u8>, HubFileError> {
         if self.bytes.iter().map(|raw| raw.len() as u64).sum::<u64>() > MAX_RAW {
-            return Err(HubFileError::TooLarge { what: "columns" });
+            return Err(HubFileError::TooLarge { what: "bytes" });
         }
         let mut compressor = compressor(level).map_err(HubFileError::Compress)?;
         let (mut table, mut body) = (Vec::new(), Vec::new());
@@ -175,23 +169,35 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {
     sum
 }
 
-/// A column's place in a file.
+/// A column's entry in the table.
 #[derive(Debug, Clone)]
-struct Place {
+struct TableEntry {
     column: Column,
+    /// Its bytes in the file.
     range: std::ops::Range<usize>,
     raw_len: usize,
     checksum: [u8; CHECKSUM_LEN],
 }
 
+/// A column's length, before and after compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnLength {
+    /// The column's name.
+    pub name: &'static str,
+    /// Bytes in the file.
+    pub stored: usize,
+    /// Bytes when unpacked.
+    pub unpacked: usize,
+}
+
 /// A file's table of columns.
 #[derive(Debug, Clone)]
 pub(super) struct Table {
-    places: Vec<Place>,
+    entries: Vec<TableEntry>,
 }
 
 impl Table {
-    /// Reads the table, and checks that the columns fill the file.
+    /// Reads the table and checks that the columns fill the file.
     pub(super) fn open(file: &[u8]) -> Result<Self, HubFileError> {
         if file.get(..8) != Some(&MAGIC) {
             return Err(HubFileError::Foreign);
@@ -206,80 +212,83 @@ impl Table {
             return Err(HubFileError::Version { version });
         }
         let end = HEADER_LEN + usize::from(count) * ENTRY_LEN;
-        let (Some(sum), Some(entries)) = (file.get(13..HEADER_LEN), file.get(HEADER_LEN..end)) else {
+        let (Some(sum), Some(records)) = (file.get(13..HEADER_LEN), file.get(HEADER_LEN..end)) else {
             return Err(cut);
         };
-        if checksum(&[&file[..13], entries].concat()) != sum {
+        if checksum(&[&file[..13], records].concat()) != sum {
             return Err(HubFileError::Checksum { column: "table" });
         }
-        let mut places: Vec<Place> = Vec::new();
+        let mut entries: Vec<TableEntry> = Vec::new();
         let (mut at, mut total) = (end, 0);
-        for entry in entries.chunks_exact(ENTRY_LEN) {
+        for record in records.chunks_exact(ENTRY_LEN) {
             let word =
-                |at: usize| u32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+                |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
             let (stored, raw_len) = (word(1) as usize, word(5) as usize);
             let malformed = || HubFileError::Malformed { column: "table", what: "columns" };
-            let column = *Column::ALL.get(usize::from(entry[0])).ok_or_else(malformed)?;
-            if places.last().is_some_and(|last| last.column >= column) || stored > raw_len {
+            let column = *Column::ALL.get(usize::from(record[0])).ok_or_else(malformed)?;
+            if entries.last().is_some_and(|last| last.column >= column) || stored > raw_len {
                 return Err(malformed());
             }
             total += raw_len as u64;
             let range = at..at.saturating_add(stored);
             at = range.end;
             let mut sum = [0; CHECKSUM_LEN];
-            sum.copy_from_slice(&entry[9..]);
-            places.push(Place { column, range, raw_len, checksum: sum });
+            sum.copy_from_slice(&record[9..]);
+            entries.push(TableEntry { column, range, raw_len, checksum: sum });
         }
         if total > MAX_RAW {
-            return Err(HubFileError::TooLarge { what: "columns" });
+            return Err(HubFileError::TooLarge { what: "bytes" });
         }
         match at.cmp(&file.len()) {
-            std::cmp::Ordering::Equal => Ok(Self { places }),
+            std::cmp::Ordering::Equal => Ok(Self { entries }),
             std::cmp::Ordering::Greater => Err(cut),
             std::cmp::Ordering::Less => Err(HubFileError::Malformed { column: "table", what: "file's end" }),
         }
     }
 
-    /// Unpacks those columns that are wanted, on all cores.
+    /// Unpacks the columns that are wanted, on all cores.
     pub(super) fn unpack(&self, file: &[u8], wanted: impl Fn(Column) -> bool) -> Unpacked {
-        let places: Vec<&Place> = self.places.iter().filter(|place| wanted(place.column)).collect();
-        let read = |(): &mut (), at: usize| (places[at].column, Self::read(file, places[at]));
-        Unpacked { columns: on_all_cores(places.len(), || (), read) }
+        let entries: Vec<&TableEntry> = self.entries.iter().filter(|entry| wanted(entry.column)).collect();
+        let read = |(): &mut (), at: usize| (entries[at].column, Self::read(file, entries[at]));
+        Unpacked { columns: on_all_cores(entries.len(), || (), read) }
     }
 
-    fn read(file: &[u8], place: &Place) -> Result<Vec<u8>, HubFileError> {
-        let column = place.column;
-        let damaged = || HubFileError::Checksum { column: column.name() };
-        let stored = file.get(place.range.clone()).ok_or(HubFileError::Truncated { len: file.len() })?;
-        if checksum(stored) != place.checksum {
+    fn read(file: &[u8], entry: &TableEntry) -> Result<Vec<u8>, HubFileError> {
+        let damaged = || HubFileError::Checksum { column: entry.column.name() };
+        let stored = file.get(entry.range.clone()).ok_or(HubFileError::Truncated { len: file.len() })?;
+        if checksum(stored) != entry.checksum {
             return Err(damaged());
         }
-        if stored.len() == place.raw_len {
+        if stored.len() == entry.raw_len {
             return Ok(stored.to_vec());
         }
-        let raw = zstd::bulk::decompress(stored, place.raw_len).map_err(|_| damaged())?;
-        if raw.len() != place.raw_len {
+        let raw = zstd::bulk::decompress(stored, entry.raw_len).map_err(|_| damaged())?;
+        if raw.len() != entry.raw_len {
             return Err(damaged());
         }
         Ok(raw)
     }
 
-    /// For each column its name, stored length and length in bytes.
-    pub(super) fn lengths(&self) -> impl Iterator<Item = (&'static str, usize, usize)> + '_ {
-        self.places.iter().map(|place| (place.column.name(), place.range.len(), place.raw_len))
+    /// The length of each column.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = ColumnLength> + '_ {
+        self.entries.iter().map(|entry| ColumnLength {
+            name: entry.column.name(),
+            stored: entry.range.len(),
+            unpacked: entry.raw_len,
+        })
     }
 }
 
-/// Columns that are unpacked, or what is wrong with them.
+/// Unpacked columns, or what is wrong with them.
 pub(super) struct Unpacked {
     columns: Vec<(Column, Result<Vec<u8>, HubFileError>)>,
 }
 
 impl Unpacked {
-    /// A column to be read, once; one that is not there is empty.
+    /// A reader of a column, once; a column that the file does not have is empty.
     pub(super) fn reader(&mut self, column: Column) -> Result<Reader, HubFileError> {
-        let place = self.columns.iter().position(|(other, _)| *other == column);
-        let bytes = place.map_or(Ok(Vec::new()), |place| self.columns.swap_remove(place).1)?;
+        let index = self.columns.iter().position(|(other, _)| *other == column);
+        let bytes = index.map_or(Ok(Vec::new()), |index| self.columns.swap_remove(index).1)?;
         Ok(Reader { column, bytes, at: 0 })
     }
 }
@@ -292,37 +301,35 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// The error for content that no writer produces.
     pub(super) fn malformed(&self, what: &'static str) -> HubFileError {
         HubFileError::Malformed { column: self.column.name(), what }
     }
 
-    /// How many numbers there are, if the column is of them alone.
+    /// Number of numbers, if the column has nothing else.
     pub(super) fn numbers(&self) -> usize {
         self.bytes.iter().filter(|&&byte| byte & 0x80 == 0).count()
     }
 
-    /// Bytes that are left; each number takes at least one.
+    /// Number of bytes left; each number takes at least one.
     pub(super) fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
+    /// An unsigned number.
     pub(super) fn uint(&mut self) -> Result<u64, HubFileError> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let Some(&byte) = self.bytes.get(self.at) else { break };
-            self.at += 1;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(self.malformed("numbers"))
+        let mut rest = &self.bytes[self.at..];
+        let value = take_varint(&mut rest).ok_or_else(|| self.malformed("numbers"))?;
+        self.at = self.bytes.len() - rest.len();
+        Ok(value)
     }
 
+    /// A signed number.
     pub(super) fn int(&mut self) -> Result<i64, HubFileError> {
         self.uint().map(unzigzag)
     }
 
+    /// An unsigned number of 32 bits.
     pub(super) fn u32(&mut self) -> Result<u32, HubFileError> {
         u32::try_from(self.uint()?).map_err(|_| self.malformed("numbers"))
     }
@@ -339,7 +346,7 @@ impl Reader {
         if value < limit as u64 { Ok(value as u32) } else { Err(self.malformed(what)) }
     }
 
-    /// A number given as the difference to another, which must be below `limit`.
+    /// A number stored as the difference to another; it must be below `limit`.
     pub(super) fn near(&mut self, other: u32, limit: usize, what: &'static str) -> Result<u32, HubFileError> {
         let value = i64::from(other).wrapping_add(self.int()?);
         u32::try_from(value)
@@ -348,7 +355,7 @@ impl Reader {
             .ok_or_else(|| self.malformed(what))
     }
 
-    /// Bytes up to a NUL byte, which is taken too.
+    /// Bytes up to a NUL byte, which is skipped.
     pub(super) fn text(&mut self) -> Result<&[u8], HubFileError> {
         let rest = &self.bytes[self.at..];
         let Some(len) = memchr::memchr(0, rest) else { return Err(self.malformed("texts")) };
@@ -356,16 +363,41 @@ impl Reader {
         Ok(&rest[..len])
     }
 
-    /// Refuses a column that goes on.
+    /// Fails if bytes are left.
     pub(super) fn end(&self) -> Result<(), HubFileError> {
         if self.left() == 0 { Ok(()) } else { Err(self.malformed("length")) }
     }
 }
 
-pub(super) fn zigzag(value: i64) -> u64 {
+fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63).cast_unsigned()
 }
 
-pub(super) fn unzigzag(value: u64) -> i64 {
+fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// Appends a LEB128 varint.
+fn push_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Takes a varint off the front; `None` when it is cut short, exceeds 64 bits or is not in its shortest form.
+fn take_varint(input: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (&byte, rest) = input.split_first()?;
+        *input = rest;
+        let bits = u64::from(byte & 0x7f);
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            let shortest = byte != 0 || shift == 0;
+            return (shortest && value >> shift == bits).then_some(value);
+        }
+    }
+    None
 }

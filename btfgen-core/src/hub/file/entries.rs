@@ -1,114 +1,141 @@
-//! Entries: members and enumerators, written as what differs from an earlier definition's.
+//! Entries: members and enumerators, stored as differences to those of an earlier definition.
 //!
-//! Most definitions of a hub file are one of many versions of a struct, so an entry is mostly the same as in the
-//! version before. A *script* tells runs of entries that are copied, left out and new.
+//! Most definitions of a hub file are one of many versions of a struct, so most of their entries are those of the version
+//! before. A *script* lists runs of copied, skipped and new entries.
 
-use super::HubFileError;
+use std::ops::Range;
+
 use super::column::{Column, Columns, Reader, Unpacked};
+use super::error::HubFileError;
+use crate::types::{Name, TypeRef};
 
-/// Most entries of one definition, as BTF has it.
+/// Most entries of one definition, as BTF has 16 bits for their number.
 pub(super) const MAX_ENTRIES: usize = 0xffff;
 
 /// A member or an enumerator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Its name's place.
-    pub(super) name: u32,
-    /// A member's type; 0 for an enumerator.
-    pub(super) ty: u32,
-    /// Distance from where it is expected: behind the one before.
+    pub(super) name: Name,
+    /// A member's type; `void` for an enumerator.
+    pub(super) ty: TypeRef,
+    /// Distance from the expected offset or value, which is right after the entry before.
     pub(super) gap: i64,
-    /// A bitfield's width.
-    pub(super) bits: u8,
+    /// Width of a bitfield in bits, else 0.
+    pub(super) bitfield_size: u8,
 }
 
-const TYPE: u8 = 1;
-const GAP: u8 = 2;
-const BITS: u8 = 4;
+/// How a copied entry differs from the one that it was copied from, as a bit set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Difference(u8);
 
-fn changes(old: Entry, new: Entry) -> u8 {
-    let flag = |differs, flag| if differs { flag } else { 0 };
-    flag(old.ty != new.ty, TYPE) | flag(old.gap != new.gap, GAP) | flag(old.bits != new.bits, BITS)
+impl Difference {
+    const BITS: u32 = 3;
+    const TYPE: u8 = 1;
+    const GAP: u8 = 2;
+    const BITFIELD_SIZE: u8 = 4;
+
+    fn between(old: Entry, new: Entry) -> Self {
+        let flag = |differs, flag| if differs { flag } else { 0 };
+        let ty = flag(old.ty != new.ty, Self::TYPE);
+        let gap = flag(old.gap != new.gap, Self::GAP);
+        Self(ty | gap | flag(old.bitfield_size != new.bitfield_size, Self::BITFIELD_SIZE))
+    }
+
+    fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
 }
 
-/// Pairs of places of entries that correspond, ascending in both.
+/// Entries of two lists that correspond, by their indices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    old: usize,
+    new: usize,
+}
+
+/// Pairs of entries that correspond, ascending in both lists.
 ///
-/// The n-th entry of a name corresponds to the n-th of that name; of these pairs, the longest ascending sequence.
-fn align(old: &[Entry], new: &[Entry]) -> Vec<(usize, usize)> {
-    let keyed = |entries: &[Entry]| {
-        let mut keys: Vec<(u32, usize)> =
-            entries.iter().enumerate().map(|(place, entry)| (entry.name, place)).collect();
-        keys.sort_unstable();
-        keys
+/// The n-th entry of a name corresponds to the n-th of that name; of these pairs, the longest ascending sequence counts.
+fn align(old: &[Entry], new: &[Entry]) -> Vec<Pair> {
+    let by_name = |entries: &[Entry]| {
+        let mut sorted: Vec<(Name, usize)> =
+            entries.iter().enumerate().map(|(index, entry)| (entry.name, index)).collect();
+        sorted.sort_unstable();
+        sorted
     };
-    let (left, right) = (keyed(old), keyed(new));
-    let mut place_of = vec![usize::MAX; new.len()];
+    let (left, right) = (by_name(old), by_name(new));
+    let mut pairs = Vec::with_capacity(left.len().min(right.len()));
     let (mut i, mut j) = (0, 0);
     while i < left.len() && j < right.len() {
         match left[i].0.cmp(&right[j].0) {
             std::cmp::Ordering::Less => i += 1,
             std::cmp::Ordering::Greater => j += 1,
             std::cmp::Ordering::Equal => {
-                place_of[right[j].1] = left[i].1;
+                pairs.push(Pair { old: left[i].1, new: right[j].1 });
                 i += 1;
                 j += 1;
             }
         }
     }
-    // Longest ascending subsequence, by the last elements of the best sequences of each length.
+    pairs.sort_unstable_by_key(|pair| pair.new);
+    longest_ascending(&pairs)
+}
+
+/// A longest subsequence that is ascending in `old`, by the last elements of the best subsequences of each length.
+fn longest_ascending(pairs: &[Pair]) -> Vec<Pair> {
     let mut tails: Vec<usize> = Vec::new();
-    let mut before = vec![usize::MAX; new.len()];
-    for place in 0..new.len() {
-        if place_of[place] == usize::MAX {
-            continue;
-        }
-        let len = tails.partition_point(|&tail| place_of[tail] < place_of[place]);
-        before[place] = len.checked_sub(1).map_or(usize::MAX, |last| tails[last]);
-        if len == tails.len() { tails.push(place) } else { tails[len] = place }
+    let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
+    for (index, pair) in pairs.iter().enumerate() {
+        let len = tails.partition_point(|&tail| pairs[tail].old < pair.old);
+        before.push(len.checked_sub(1).map(|last| tails[last]));
+        if len == tails.len() { tails.push(index) } else { tails[len] = index }
     }
-    let mut pairs = Vec::with_capacity(tails.len());
-    let mut at = tails.last().copied().unwrap_or(usize::MAX);
-    while at != usize::MAX {
-        pairs.push((place_of[at], at));
-        at = before[at];
-    }
-    pairs.reverse();
-    pairs
+    let backwards = std::iter::successors(tails.last().copied(), |&index| before[index]);
+    let mut longest: Vec<Pair> = backwards.map(|index| pairs[index]).collect();
+    longest.reverse();
+    longest
 }
 
 /// How one list of entries is made from another.
 pub(super) struct Edit {
-    pairs: Vec<(usize, usize)>,
-    /// About how many bytes it takes.
+    pairs: Vec<Pair>,
+    /// Estimated cost in bytes.
     pub(super) cost: usize,
 }
 
-/// About how many bytes entries take when nothing is copied.
-pub(super) fn plain_cost(new: &[Entry]) -> usize {
-    new.len() * 5
+/// Estimated cost in bytes of entries that are all new.
+pub(super) fn cost_of_new(entries: usize) -> usize {
+    entries * 5
 }
 
 impl Edit {
     pub(super) fn new(old: &[Entry], new: &[Entry]) -> Self {
         let pairs = align(old, new);
-        let changed = pairs.iter().filter(|&&(i, j)| changes(old[i], new[j]) != 0).count();
-        let breaks = pairs.windows(2).filter(|pair| pair[1].0 != pair[0].0 + 1 || pair[1].1 != pair[0].1 + 1);
-        let cost = 1 + 3 * changed + 2 * breaks.count() + 5 * (new.len() - pairs.len());
+        let differing =
+            pairs.iter().filter(|pair| !Difference::between(old[pair.old], new[pair.new]).is_none()).count();
+        let is_break = |a: Pair, b: Pair| b != Pair { old: a.old + 1, new: a.new + 1 };
+        let breaks = pairs.windows(2).filter(|pair| is_break(pair[0], pair[1])).count();
+        let cost = 1 + 3 * differing + 2 * breaks + cost_of_new(new.len() - pairs.len());
         Self { pairs, cost }
     }
 }
 
-/// Writes the entries of definition after definition.
+/// Writes entries, definition by definition.
 pub(super) struct EntryWriter {
-    /// For each name the type last seen with it, plus one.
-    types: Vec<u32>,
+    /// For each name the type of the last member of that name.
+    last_types: Vec<Option<TypeRef>>,
 }
 
 impl EntryWriter {
     pub(super) fn new(names: usize) -> Self {
-        Self { types: vec![0; names] }
+        Self { last_types: vec![None; names] }
     }
 
+    /// Writes new entries.
     pub(super) fn plain(&mut self, out: &mut Columns, entries: &[Entry], members: bool) {
         for &entry in entries {
             self.entry(out, entry, members);
@@ -116,17 +143,17 @@ impl EntryWriter {
     }
 
     fn entry(&mut self, out: &mut Columns, entry: Entry, members: bool) {
-        out.uint(Column::EntryName, entry.name.into());
+        out.uint(Column::EntryName, entry.name.number().into());
         out.int(Column::EntryGap, entry.gap);
         if members {
-            let known = &mut self.types[entry.name as usize];
-            let same = *known == entry.ty + 1;
-            out.uint(Column::EntryType, if same { 0 } else { u64::from(entry.ty) + 1 });
-            *known = entry.ty + 1;
-            out.raw(Column::EntryBits).push(entry.bits);
+            let last = self.last_types[entry.name.index()].replace(entry.ty);
+            let same = last == Some(entry.ty);
+            out.uint(Column::EntryType, if same { 0 } else { u64::from(entry.ty.number()) + 1 });
+            out.raw(Column::EntryBits).push(entry.bitfield_size);
         }
     }
 
+    /// Writes entries that are made from others.
     pub(super) fn edited(
         &mut self,
         out: &mut Columns,
@@ -141,10 +168,9 @@ impl EntryWriter {
         let mut copied = 0;
         while j < new.len() {
             let start = j;
-            while pairs.next_if_eq(&(i, j)).is_some() {
-                let mask = changes(old[i], new[j]);
-                if mask != 0 {
-                    changed.push((copied, mask, old[i], new[j]));
+            while pairs.next_if_eq(&Pair { old: i, new: j }).is_some() {
+                if !Difference::between(old[i], new[j]).is_none() {
+                    changed.push((copied, old[i], new[j]));
                 }
                 copied += 1;
                 i += 1;
@@ -154,36 +180,38 @@ impl EntryWriter {
             if j == new.len() {
                 break;
             }
-            let (next_old, next_new) = pairs.peek().copied().unwrap_or((i, new.len()));
-            out.uint(Column::Script, (next_old - i) as u64);
-            out.uint(Column::Script, (next_new - j) as u64);
-            self.plain(out, &new[j..next_new], members);
-            (i, j) = (next_old, next_new);
+            let next = pairs.peek().copied().unwrap_or(Pair { old: i, new: new.len() });
+            out.uint(Column::Script, (next.old - i) as u64);
+            out.uint(Column::Script, (next.new - j) as u64);
+            self.plain(out, &new[j..next.new], members);
+            (i, j) = (next.old, next.new);
         }
         out.uint(Column::Changes, changed.len() as u64);
         if members {
-            for &(_, j) in &edit.pairs {
-                self.types[new[j].name as usize] = new[j].ty + 1;
+            for pair in &edit.pairs {
+                let entry = new[pair.new];
+                self.last_types[entry.name.index()] = Some(entry.ty);
             }
         }
         let mut last = 0;
-        for (place, mask, old, new) in changed {
-            out.uint(Column::Changes, ((place - last) as u64) << 3 | u64::from(mask));
-            last = place;
-            if mask & TYPE != 0 {
-                out.int(Column::ChangedType, i64::from(new.ty) - i64::from(old.ty));
+        for (index, old, new) in changed {
+            let difference = Difference::between(old, new);
+            out.uint(Column::Changes, ((index - last) as u64) << Difference::BITS | u64::from(difference.0));
+            last = index;
+            if difference.has(Difference::TYPE) {
+                out.int(Column::ChangedType, i64::from(new.ty.number()) - i64::from(old.ty.number()));
             }
-            if mask & GAP != 0 {
+            if difference.has(Difference::GAP) {
                 out.int(Column::ChangedGap, new.gap);
             }
-            if mask & BITS != 0 {
-                out.uint(Column::ChangedGap, new.bits.into());
+            if difference.has(Difference::BITFIELD_SIZE) {
+                out.uint(Column::ChangedGap, new.bitfield_size.into());
             }
         }
     }
 }
 
-/// Reads the entries of definition after definition.
+/// Reads entries, definition by definition.
 pub(super) struct EntryReader {
     script: Reader,
     changes: Reader,
@@ -192,11 +220,12 @@ pub(super) struct EntryReader {
     name: Reader,
     ty: Reader,
     gap: Reader,
-    bits: Reader,
-    types: Vec<u32>,
+    bitfield_size: Reader,
+    /// For each name the type of the last member of that name.
+    last_types: Vec<Option<TypeRef>>,
     type_count: usize,
-    /// Places of the copied entries.
-    copied: Vec<u32>,
+    /// Indices of the copied entries.
+    copied: Vec<usize>,
 }
 
 impl EntryReader {
@@ -210,13 +239,14 @@ impl EntryReader {
             name: open(Column::EntryName)?,
             ty: open(Column::EntryType)?,
             gap: open(Column::EntryGap)?,
-            bits: open(Column::EntryBits)?,
-            types: vec![0; names],
+            bitfield_size: open(Column::EntryBits)?,
+            last_types: vec![None; names],
             type_count,
             copied: Vec::new(),
         })
     }
 
+    /// Appends new entries.
     pub(super) fn plain(
         &mut self,
         out: &mut Vec<Entry>,
@@ -224,27 +254,27 @@ impl EntryReader {
         members: bool,
     ) -> Result<(), HubFileError> {
         for _ in 0..count {
-            let name = self.name.below(self.types.len(), "names")?;
-            let mut entry = Entry { name, gap: self.gap.int()?, ..Entry::default() };
+            let name = Name::at(self.name.below(self.last_types.len(), "names")?);
+            let mut entry = Entry { name, ty: TypeRef::VOID, gap: self.gap.int()?, bitfield_size: 0 };
             if members {
-                let known = &mut self.types[name as usize];
-                let ty = self.ty.below(self.type_count + 1, "types")?;
-                if ty != 0 {
-                    *known = ty;
+                let last = &mut self.last_types[name.index()];
+                // 0 stands for the last type.
+                if let Some(ty) = self.ty.below(self.type_count + 1, "types")?.checked_sub(1) {
+                    *last = Some(TypeRef::at(ty));
                 }
-                entry.ty = known.checked_sub(1).ok_or_else(|| self.ty.malformed("types"))?;
-                entry.bits = self.bits.byte()?;
+                entry.ty = last.ok_or_else(|| self.ty.malformed("types"))?;
+                entry.bitfield_size = self.bitfield_size.byte()?;
             }
             out.push(entry);
         }
         Ok(())
     }
 
-    /// Appends to `out` the entries made from those at `old` in it.
+    /// Appends the entries made from those at `old` in `out`.
     pub(super) fn edited(
         &mut self,
         out: &mut Vec<Entry>,
-        old: std::ops::Range<usize>,
+        old: Range<usize>,
         count: usize,
         members: bool,
     ) -> Result<(), HubFileError> {
@@ -255,14 +285,14 @@ impl EntryReader {
             if len > (old.end - from).min(end - out.len()) {
                 return Err(self.script.malformed("runs"));
             }
-            self.copied.extend((out.len()..out.len() + len).map(|place| place as u32));
+            self.copied.extend(out.len()..out.len() + len);
             out.extend_from_within(from..from + len);
             from += len;
             if out.len() == end {
                 break;
             }
             let (skipped, new) = (self.script.uint()? as usize, self.script.uint()? as usize);
-            // A run of nothing would be read without end.
+            // Empty runs could be repeated without end.
             if skipped > old.end - from || new > end - out.len() || (len == 0 && new == 0 && skipped == 0) {
                 return Err(self.script.malformed("runs"));
             }
@@ -279,25 +309,26 @@ impl EntryReader {
         let mut at = 0u64;
         for _ in 0..self.changes.uint()? {
             let change = self.changes.uint()?;
-            at = (change >> 3).saturating_add(at);
-            let place = usize::try_from(at).ok().and_then(|at| self.copied.get(at));
-            let place = place.ok_or_else(|| self.changes.malformed("places"))?;
-            let entry = &mut out[*place as usize];
-            if change & u64::from(TYPE) != 0 {
-                entry.ty = self.changed_type.near(entry.ty, self.type_count, "types")?;
+            let difference = Difference((change & ((1 << Difference::BITS) - 1)) as u8);
+            at = (change >> Difference::BITS).saturating_add(at);
+            let index = usize::try_from(at).ok().and_then(|at| self.copied.get(at));
+            let entry = &mut out[*index.ok_or_else(|| self.changes.malformed("entries"))?];
+            if difference.has(Difference::TYPE) {
+                let ty = self.changed_type.near(entry.ty.number(), self.type_count, "types")?;
+                entry.ty = TypeRef::at(ty);
             }
-            if change & u64::from(GAP) != 0 {
+            if difference.has(Difference::GAP) {
                 entry.gap = self.changed_gap.int()?;
             }
-            if change & u64::from(BITS) != 0 {
-                entry.bits = u8::try_from(self.changed_gap.uint()?)
+            if difference.has(Difference::BITFIELD_SIZE) {
+                entry.bitfield_size = u8::try_from(self.changed_gap.uint()?)
                     .map_err(|_| self.changed_gap.malformed("widths"))?;
             }
         }
         if members {
-            for &place in &self.copied {
-                let entry = out[place as usize];
-                self.types[entry.name as usize] = entry.ty + 1;
+            for &index in &self.copied {
+                let entry = out[index];
+                self.last_types[entry.name.index()] = Some(entry.ty);
             }
         }
         Ok(())
@@ -312,7 +343,7 @@ impl EntryReader {
             &self.name,
             &self.ty,
             &self.gap,
-            &self.bits,
+            &self.bitfield_size,
         ];
         all.iter().try_for_each(|reader| reader.end())
     }

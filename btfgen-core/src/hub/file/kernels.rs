@@ -1,17 +1,27 @@
-//! Kernel table: what is recorded of each kernel besides its types, in the order that sets count in.
+//! Kernel table: the record of each kernel apart from its types. Sets refer to kernels by their rows in it.
 
 use std::collections::HashSet;
 
 use btfgen_runtime::KernelId;
 
-use super::HubFileError;
 use super::column::{Column, Columns, Unpacked};
+use super::error::HubFileError;
 use crate::btf::{DataModel, Endian};
 
 /// Most kernels of one file.
 const MAX_KERNELS: usize = 1 << 16;
 
-/// What a hub file records of a kernel besides its types.
+/// A kernel's row in a file's kernel table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct KernelRow(pub(super) u32);
+
+impl KernelRow {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a hub file records of a kernel apart from its types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KernelRecord {
@@ -19,37 +29,45 @@ pub struct KernelRecord {
     pub id: KernelId,
     /// Byte order and pointer size.
     pub model: DataModel,
-    /// Where it came from, such as a package's name.
+    /// Its source, such as a package's name.
     pub provenance: String,
-    /// SHA-256 of the BTF it was made from, and of its modules' one after another.
+    /// SHA-256 of its source: the kernel's BTF and those of its modules, concatenated.
     pub sha256: [u8; 32],
-    /// Size of these in bytes.
+    /// Size of the source in bytes.
     pub size: u64,
 }
 
-/// What the kernels of a file are ordered by: near ones share most types, so their sets come out short.
-///
-/// That is the architecture, then the flavour (the parts of the release that begin with a letter at its end), then the
-/// numbers in the release, then the id.
-pub(super) fn sort_key(id: &KernelId) -> (&str, &str, Vec<u64>, &str) {
-    let release = id.release();
-    let is_word = |part: &&str| part.starts_with(|first: char| first.is_ascii_alphabetic());
-    let flavour: usize = release.rsplit('-').take_while(is_word).map(|part| part.len() + 1).sum();
-    let (rest, flavour) = release.split_at(release.len().saturating_sub(flavour));
-    let numbers = rest.split(|byte: char| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let numbers = numbers.map(|digits| digits.parse().unwrap_or(u64::MAX)).collect();
-    (id.arch(), flavour, numbers, id.as_str())
+/// The order of the kernel table. Neighbors share most types, so sets of kernels consist of few runs.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SortKey {
+    arch: String,
+    /// The parts at the end of the release that begin with a letter.
+    flavor: String,
+    /// The numbers in the rest of the release.
+    numbers: Vec<u64>,
+    id: KernelId,
 }
 
+pub(super) fn sort_key(id: &KernelId) -> SortKey {
+    let release = id.release();
+    let is_word = |part: &&str| part.starts_with(|first: char| first.is_ascii_alphabetic());
+    let flavor: usize = release.rsplit('-').take_while(is_word).map(|part| part.len() + 1).sum();
+    let (rest, flavor) = release.split_at(release.len().saturating_sub(flavor));
+    let numbers = rest.split(|byte: char| !byte.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let numbers = numbers.map(|digits| digits.parse().unwrap_or(u64::MAX)).collect();
+    SortKey { arch: id.arch().to_owned(), flavor: flavor.to_owned(), numbers, id: id.clone() }
+}
+
+/// Writes the kernel table.
 pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k KernelRecord>) {
-    let texts = |text: &str, out: &mut Columns| {
+    let text = |text: &str, out: &mut Columns| {
         let raw = out.raw(Column::Kernels);
         raw.extend(text.bytes().filter(|&byte| byte != 0));
         raw.push(0);
     };
     for kernel in kernels {
-        texts(kernel.id.as_str(), out);
-        texts(&kernel.provenance, out);
+        text(kernel.id.as_str(), out);
+        text(&kernel.provenance, out);
         let big = u8::from(kernel.model.endian == Endian::Big);
         out.raw(Column::Kernels).push(kernel.model.pointer_size << 1 | big);
         out.uint(Column::Kernels, kernel.size);

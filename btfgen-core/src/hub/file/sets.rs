@@ -1,21 +1,22 @@
-//! Sets of kernels: which of them hold a definition, hold it more than once, or hold some in another order.
+//! Sets of kernels: which of them have a definition, have it more than once, or have some in an order of their own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::HubFileError;
 use super::column::{Column, Columns, Unpacked};
+use super::error::HubFileError;
+use super::kernels::KernelRow;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// Most definitions of all kernels together, each counted for each kernel that holds it.
+/// Most definitions of all kernels together, each counted for each kernel that has it.
 const MAX_MEMBERS: u64 = 1 << 28;
 /// Most runs of all distinct sets together.
 const MAX_RUNS: usize = 1 << 23;
-/// Most definitions in one order; a hostile BTF may hold any number under one root.
+/// Most definitions in one order; a hostile BTF may have any number of one name.
 pub(super) const MAX_ORDER: usize = 4096;
 /// Most definitions in all orders together.
 const MAX_ORDERED: usize = 1 << 22;
 
-/// Whether a definition can be one of a kernel's own: it has a name, and a relocation can look it up by it.
+/// Whether relocations can look the definition up: it is data or a forward declaration, and has a name.
 pub(super) fn is_root(types: &Types, ty: TypeRef) -> bool {
     let named = matches!(
         types.get(ty),
@@ -29,141 +30,157 @@ pub(super) fn is_root(types: &Types, ty: TypeRef) -> bool {
     named && types.name_of(ty) != Name::EMPTY
 }
 
-/// One kernel's part of a file, by the definitions' numbers.
+/// The types of one kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Holding {
-    /// Its definitions, ascending.
-    pub(super) types: Vec<u32>,
-    /// Those that it holds more than once, ascending.
-    pub(super) repeated: Vec<u32>,
-    /// Definitions of one root in the order of their first ids, where that is not ascending; sorted.
-    pub(super) orders: Vec<Vec<u32>>,
+    /// Its named definitions, ascending.
+    pub(super) types: Vec<TypeRef>,
+    /// Those that it has more than once, ascending.
+    pub(super) repeated: Vec<TypeRef>,
+    /// Definitions of one kind and essential name in the order of their first ids, where that is not the canonical one;
+    /// ascending.
+    pub(super) orders: Vec<Vec<TypeRef>>,
 }
 
-/// Kernels in a row: the first one's place, and how many.
-type Run = (u32, u32);
-
-/// Collects equal sets: a set is its largest member and the set of the others.
-struct Trie {
-    nodes: Vec<(u32, u32)>,
-    /// The set that a set becomes with the kernel at hand, valid if its second part is that kernel.
-    next: Vec<(u32, u32)>,
-}
-
-impl Trie {
-    fn new() -> Self {
-        Self { nodes: vec![(0, u32::MAX)], next: vec![(0, u32::MAX)] }
-    }
-
-    fn with(&mut self, set: u32, kernel: u32) -> u32 {
-        let next = &mut self.next[set as usize];
-        if next.1 != kernel {
-            *next = (self.nodes.len() as u32, kernel);
-            let new = next.0;
-            self.nodes.push((set, kernel));
-            self.next.push((0, u32::MAX));
-            return new;
+impl Holding {
+    pub(super) fn new(
+        mut types: Vec<TypeRef>,
+        mut repeated: Vec<TypeRef>,
+        mut orders: Vec<Vec<TypeRef>>,
+    ) -> Self {
+        for list in [&mut types, &mut repeated] {
+            list.sort_unstable();
+            list.dedup();
         }
-        next.0
+        orders.sort_unstable();
+        orders.dedup();
+        Self { types, repeated, orders }
     }
 
-    /// The kernels of a set.
-    fn runs(&self, mut set: u32) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        while set != 0 {
-            let (rest, kernel) = self.nodes[set as usize];
-            match runs.last_mut() {
-                Some(run) if run.0 == kernel + 1 => *run = (kernel, run.1 + 1),
-                _ => runs.push((kernel, 1)),
-            }
-            set = rest;
-        }
-        runs.reverse();
-        runs
+    /// The same with references to another store.
+    pub(super) fn map<E>(
+        &self,
+        mut reference: impl FnMut(TypeRef) -> Result<TypeRef, E>,
+    ) -> Result<Self, HubFileError>
+    where
+        HubFileError: From<E>,
+    {
+        let mut map = |list: &[TypeRef]| -> Result<Vec<TypeRef>, HubFileError> {
+            list.iter().map(|&ty| reference(ty).map_err(HubFileError::from)).collect()
+        };
+        let orders = self.orders.iter().map(|order| map(order)).collect::<Result<_, _>>()?;
+        Ok(Self::new(map(&self.types)?, map(&self.repeated)?, orders))
     }
 }
 
-/// Writes what the kernels hold; `holdings` stand in the order of the kernel table.
+/// Consecutive rows of the kernel table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Run {
+    start: u32,
+    len: u32,
+}
+
+/// Adds a kernel to a set; kernels must be added in ascending order.
+fn add(set: &mut Vec<Run>, kernel: KernelRow) {
+    match set.last_mut() {
+        Some(run) if run.start + run.len == kernel.0 => run.len += 1,
+        _ => set.push(Run { start: kernel.0, len: 1 }),
+    }
+}
+
+/// Writes the types of the kernels; `holdings` are in the order of the kernel table.
 pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> Result<(), HubFileError> {
     if holdings.iter().map(|holding| holding.types.len() as u64).sum::<u64>() > MAX_MEMBERS {
-        return Err(HubFileError::TooLarge { what: "sets" });
+        return Err(HubFileError::TooLarge { what: "types of kernels" });
     }
-    let mut trie = Trie::new();
-    let mut holders = vec![0u32; types.len()];
-    let mut repeated = std::collections::BTreeMap::<u32, u32>::new();
-    let mut orders = std::collections::BTreeMap::<&[u32], u32>::new();
-    for (kernel, holding) in holdings.iter().enumerate() {
-        let kernel = kernel as u32;
-        let mut put = |set: &mut u32| *set = trie.with(*set, kernel);
-        holding.types.iter().for_each(|&ty| put(&mut holders[ty as usize]));
-        holding.repeated.iter().for_each(|&ty| put(repeated.entry(ty).or_default()));
-        holding.orders.iter().for_each(|order| put(orders.entry(order).or_default()));
+    let mut holders: Vec<Vec<Run>> = vec![Vec::new(); types.len()];
+    let mut repeated: BTreeMap<TypeRef, Vec<Run>> = BTreeMap::new();
+    let mut orders: BTreeMap<&[TypeRef], Vec<Run>> = BTreeMap::new();
+    for (row, holding) in holdings.iter().enumerate() {
+        let kernel = KernelRow(row as u32);
+        holding.types.iter().for_each(|ty| add(&mut holders[ty.index()], kernel));
+        holding.repeated.iter().for_each(|&ty| add(repeated.entry(ty).or_default(), kernel));
+        holding.orders.iter().for_each(|order| add(orders.entry(order).or_default(), kernel));
     }
-    let held: Vec<u32> =
-        types.refs().filter(|&ty| is_root(types, ty)).map(|ty| holders[ty.index()]).collect();
-    let used: Vec<u32> =
-        held.iter().copied().chain(repeated.values().copied()).chain(orders.values().copied()).collect();
-    let numbers = write_sets(out, &trie, &used);
+    let held: Vec<&[Run]> =
+        types.refs().filter(|&ty| is_root(types, ty)).map(|ty| holders[ty.index()].as_slice()).collect();
+    let others = repeated.values().chain(orders.values()).map(Vec::as_slice);
+    let ids = write_sets(out, held.iter().copied().chain(others));
     for set in held {
-        out.uint(Column::Holders, numbers[&set].into());
+        out.uint(Column::Holders, ids[set]);
     }
-    let mut last = 0;
-    for (ty, set) in repeated {
-        out.uint(Column::Repeated, u64::from(ty - last));
-        out.uint(Column::Repeated, numbers[&set].into());
-        last = ty;
+    let mut last = TypeRef::VOID;
+    for (ty, set) in &repeated {
+        out.uint(Column::Repeated, u64::from(ty.number() - last.number()));
+        out.uint(Column::Repeated, ids[set.as_slice()]);
+        last = *ty;
     }
-    let mut first = 0;
-    for (order, set) in orders {
+    let mut first = TypeRef::VOID;
+    for (order, set) in &orders {
         out.uint(Column::Orders, order.len() as u64);
         let mut last = first;
-        for &ty in order {
-            out.int(Column::Orders, i64::from(ty) - i64::from(last));
+        for &ty in *order {
+            out.int(Column::Orders, i64::from(ty.number()) - i64::from(last.number()));
             last = ty;
         }
         first = order.first().copied().unwrap_or(first);
-        out.uint(Column::Orders, numbers[&set].into());
+        out.uint(Column::Orders, ids[set.as_slice()]);
     }
     Ok(())
 }
 
-/// Writes the distinct sets, those used most first, and numbers them.
-fn write_sets(out: &mut Columns, trie: &Trie, used: &[u32]) -> HashMap<u32, u32> {
-    let mut uses: HashMap<u32, usize> = HashMap::new();
-    used.iter().for_each(|&set| *uses.entry(set).or_default() += 1);
-    let mut sets: Vec<(usize, Vec<Run>, u32)> =
-        uses.into_iter().map(|(set, uses)| (uses, trie.runs(set), set)).collect();
-    sets.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+/// Writes the distinct sets, the most used ones first, and returns their ids.
+fn write_sets<'s>(out: &mut Columns, used: impl Iterator<Item = &'s [Run]>) -> HashMap<&'s [Run], u64> {
+    let mut uses: HashMap<&[Run], usize> = HashMap::new();
+    used.for_each(|set| *uses.entry(set).or_default() += 1);
+    let mut sets: Vec<(&[Run], usize)> = uses.into_iter().collect();
+    sets.sort_unstable_by(|(a, a_uses), (b, b_uses)| b_uses.cmp(a_uses).then_with(|| a.cmp(b)));
     out.uint(Column::Sets, sets.len() as u64);
-    for (_, runs, _) in &sets {
-        out.uint(Column::Sets, runs.len() as u64);
+    for (set, _) in &sets {
+        out.uint(Column::Sets, set.len() as u64);
         let mut end = 0;
-        for &(start, len) in runs {
-            out.uint(Column::Sets, u64::from(start - end));
-            out.uint(Column::Sets, u64::from(len - 1));
-            end = start + len;
+        for run in *set {
+            out.uint(Column::Sets, u64::from(run.start - end));
+            out.uint(Column::Sets, u64::from(run.len - 1));
+            end = run.start + run.len;
         }
     }
-    sets.iter().enumerate().map(|(number, (.., set))| (*set, number as u32)).collect()
+    sets.iter().zip(0..).map(|(&(set, _), id)| (set, id)).collect()
 }
 
-/// What the kernels of a file hold.
+/// A set of kernels, as a file numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SetId(u32);
+
+/// A definition that kernels have more than once.
+#[derive(Debug)]
+pub(super) struct Repeated {
+    pub(super) ty: TypeRef,
+    pub(super) kernels: SetId,
+}
+
+/// Definitions of one kind and essential name, in the order of their first ids in some kernels.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) types: Vec<TypeRef>,
+    pub(super) kernels: SetId,
+}
+
+/// The types of all kernels of a file.
 #[derive(Debug)]
 pub(super) struct Sets {
+    /// The runs of all sets.
     runs: Vec<Run>,
-    /// End of each set in `runs`.
-    ends: Vec<u32>,
-    /// For each definition its set, or [`Sets::NONE`] for those that are only parts of others.
-    holders: Vec<u32>,
-    /// Definitions that kernels hold more than once, and which kernels.
-    pub(super) repeated: Vec<(u32, u32)>,
-    /// Definitions of one root in another order than theirs, and in which kernels.
-    pub(super) orders: Vec<(Vec<u32>, u32)>,
+    /// For each set the end of its runs.
+    ends: Vec<usize>,
+    /// For each definition the kernels that have it; none for those that are only parts of others.
+    holders: Vec<Option<SetId>>,
+    /// Ascending by definition.
+    pub(super) repeated: Vec<Repeated>,
+    pub(super) orders: Vec<Order>,
 }
 
 impl Sets {
-    pub(super) const NONE: u32 = u32::MAX;
-
     pub(super) fn read(columns: &mut Unpacked, types: &Types, kernels: usize) -> Result<Self, HubFileError> {
         let mut sets = Self {
             runs: Vec::new(),
@@ -175,17 +192,18 @@ impl Sets {
         sets.read_sets(columns, kernels)?;
         let count = sets.ends.len();
         let sizes: Vec<u64> = (0..count as u32)
-            .map(|set| sets.runs(set).iter().map(|&(_, len)| u64::from(len)).sum())
+            .map(|set| sets.runs(SetId(set)).iter().map(|run| u64::from(run.len)).sum())
             .collect();
         let mut members = 0u64;
         let mut column = columns.reader(Column::Holders)?;
         for ty in types.refs() {
-            let mut set = Self::NONE;
+            let mut holders = None;
             if is_root(types, ty) {
-                set = column.below(count, "sets")?;
+                let set = column.below(count, "sets")?;
                 members += sizes[set as usize];
+                holders = Some(SetId(set));
             }
-            sets.holders.push(set);
+            sets.holders.push(holders);
         }
         column.end()?;
         let mut column = columns.reader(Column::Repeated)?;
@@ -199,7 +217,7 @@ impl Sets {
             ty += step;
             let set = column.below(count, "sets")?;
             members += sizes[set as usize];
-            sets.repeated.push((ty, set));
+            sets.repeated.push(Repeated { ty: TypeRef::at(ty), kernels: SetId(set) });
         }
         let mut column = columns.reader(Column::Orders)?;
         let (mut first, mut ordered) = (0, 0);
@@ -208,19 +226,19 @@ impl Sets {
             let (mut order, mut last) = (Vec::new(), first);
             for _ in 0..len {
                 last = column.near(last, types.len(), "types")?;
-                order.push(last);
+                order.push(TypeRef::at(last));
             }
-            first = order.first().copied().unwrap_or(first);
+            first = order.first().map_or(first, |ty| ty.number());
             let set = column.below(count, "sets")?;
             members += sizes[set as usize] * (1 + u64::from(len));
             ordered += 1 + order.len();
             if ordered > MAX_ORDERED {
                 return Err(HubFileError::TooLarge { what: "orders" });
             }
-            sets.orders.push((order, set));
+            sets.orders.push(Order { types: order, kernels: SetId(set) });
         }
         if members > MAX_MEMBERS {
-            return Err(HubFileError::TooLarge { what: "sets" });
+            return Err(HubFileError::TooLarge { what: "types of kernels" });
         }
         Ok(sets)
     }
@@ -234,51 +252,52 @@ impl Sets {
                 let start = end + column.below(kernels - end as usize, "kernels")?;
                 let len = 1 + column.below(kernels - start as usize, "kernels")?;
                 end = start + len;
-                self.runs.push((start, len));
+                self.runs.push(Run { start, len });
             }
             if self.runs.len() > MAX_RUNS {
                 return Err(HubFileError::TooLarge { what: "sets" });
             }
-            self.ends.push(self.runs.len() as u32);
+            self.ends.push(self.runs.len());
         }
         column.end()
     }
 
-    /// The set of kernels that hold a definition.
-    pub(super) fn holders(&self, ty: u32) -> u32 {
-        self.holders.get(ty as usize).copied().unwrap_or(Self::NONE)
+    /// The kernels that have a definition; none for those that are only parts of others.
+    pub(super) fn holders(&self, ty: TypeRef) -> Option<SetId> {
+        self.holders.get(ty.index()).copied().flatten()
     }
 
-    fn runs(&self, set: u32) -> &[Run] {
-        let Some(&end) = self.ends.get(set as usize) else { return &[] };
-        let start =
-            set.checked_sub(1).and_then(|before| self.ends.get(before as usize)).copied().unwrap_or(0);
-        self.runs.get(start as usize..end as usize).unwrap_or_default()
+    fn runs(&self, SetId(set): SetId) -> &[Run] {
+        let set = set as usize;
+        let start = set.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.runs[start..self.ends[set]]
     }
 
-    /// The kernels of a set, ascending by their places in the kernel table.
-    pub(super) fn kernels(&self, set: u32) -> impl Iterator<Item = u32> + '_ {
-        self.runs(set).iter().flat_map(|&(start, len)| start..start + len)
+    /// The kernels of a set, ascending.
+    pub(super) fn kernels(&self, set: SetId) -> impl Iterator<Item = KernelRow> + '_ {
+        self.runs(set).iter().flat_map(|run| run.start..run.start + run.len).map(KernelRow)
     }
 
     /// Whether a kernel is in a set.
-    pub(super) fn contains(&self, set: u32, kernel: u32) -> bool {
+    pub(super) fn contains(&self, set: SetId, KernelRow(kernel): KernelRow) -> bool {
         let runs = self.runs(set);
-        let after = runs.partition_point(|&(start, _)| start <= kernel);
-        after.checked_sub(1).is_some_and(|at| kernel - runs[at].0 < runs[at].1)
+        let after = runs.partition_point(|run| run.start <= kernel);
+        after.checked_sub(1).is_some_and(|last| kernel - runs[last].start < runs[last].len)
     }
 
-    /// What each kernel holds, in the order of the kernel table.
+    /// The types of each kernel, in the order of the kernel table.
     pub(super) fn holdings(&self, kernels: usize) -> Vec<Holding> {
         let mut holdings = vec![Holding::default(); kernels];
-        for ty in 0..self.holders.len() as u32 {
-            self.kernels(self.holders(ty)).for_each(|kernel| holdings[kernel as usize].types.push(ty));
+        for (ty, holders) in self.holders.iter().enumerate() {
+            let Some(holders) = *holders else { continue };
+            let ty = TypeRef::at(ty as u32);
+            self.kernels(holders).for_each(|kernel| holdings[kernel.index()].types.push(ty));
         }
-        for &(ty, set) in &self.repeated {
-            self.kernels(set).for_each(|kernel| holdings[kernel as usize].repeated.push(ty));
+        for Repeated { ty, kernels } in &self.repeated {
+            self.kernels(*kernels).for_each(|kernel| holdings[kernel.index()].repeated.push(*ty));
         }
-        for (order, set) in &self.orders {
-            self.kernels(*set).for_each(|kernel| holdings[kernel as usize].orders.push(order.clone()));
+        for Order { types, kernels } in &self.orders {
+            self.kernels(*kernels).for_each(|kernel| holdings[kernel.index()].orders.push(types.clone()));
         }
         holdings
     }

@@ -1,7 +1,7 @@
 //! Statistics: what the kernels of a hub file share.
 
-use super::sets::Sets;
-use super::{HubFile, HubFileError};
+use super::error::HubFileError;
+use super::open::HubFile;
 
 /// What the kernels of a hub file share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,17 +9,25 @@ use super::{HubFile, HubFileError};
 pub struct HubStat {
     /// Number of kernels.
     pub kernels: usize,
-    /// Named types of all kernels, each counted for each kernel that holds it.
+    /// Named types, each counted for each kernel that has it.
     pub types: u64,
     /// Distinct named types.
     pub distinct: u64,
-    /// Bytes of the BTFs that the kernels were added from.
+    /// Bytes of the kernels' sources.
     pub source_bytes: u64,
     /// Bytes of the hub file.
     pub bytes: u64,
-    /// For each number of kernels, from 1 on, their types and their distinct types; kernels in the order of the file's
-    /// table, in which similar ones stand together.
-    pub growth: Vec<(u64, u64)>,
+    /// Types of the first kernel, the first two, and so on, in the order of the kernel table.
+    pub growth: Vec<Growth>,
+}
+
+/// Types of some of the kernels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Named types, each counted for each kernel that has it.
+    pub types: u64,
+    /// Distinct named types.
+    pub distinct: u64,
 }
 
 impl HubFile {
@@ -29,29 +37,25 @@ impl HubFile {
     /// When a column is damaged.
     pub fn stat(&self) -> Result<HubStat, HubFileError> {
         let graph = self.graph()?;
-        let mut growth = vec![(0u64, 0u64); self.kernels.len()];
-        for ty in 0..graph.types.len() as u32 {
-            let set = graph.sets.holders(ty);
-            if set == Sets::NONE {
-                continue;
+        let mut growth = vec![Growth::default(); self.kernels.len()];
+        for ty in graph.types.refs() {
+            let Some(holders) = graph.sets.holders(ty) else { continue };
+            let mut kernels = graph.sets.kernels(holders).peekable();
+            if let Some(first) = kernels.peek() {
+                growth[first.index()].distinct += 1;
             }
-            let mut first = true;
-            for kernel in graph.sets.kernels(set) {
-                let place = &mut growth[kernel as usize];
-                place.0 += 1;
-                place.1 += u64::from(std::mem::take(&mut first));
-            }
+            kernels.for_each(|kernel| growth[kernel.index()].types += 1);
         }
-        let (mut types, mut distinct) = (0, 0);
-        for place in &mut growth {
-            types += place.0;
-            distinct += place.1;
-            *place = (types, distinct);
+        let mut total = Growth::default();
+        for kernel in &mut growth {
+            total.types += kernel.types;
+            total.distinct += kernel.distinct;
+            *kernel = total;
         }
         Ok(HubStat {
             kernels: self.kernels.len(),
-            types,
-            distinct,
+            types: total.types,
+            distinct: total.distinct,
             source_bytes: self.kernels.iter().map(|kernel| kernel.size).sum(),
             bytes: self.bytes.len() as u64,
             growth,

@@ -1,13 +1,15 @@
 //! Tests of the hub file on small kernels: laws of merging, damage, and both byte orders.
 
+use btfgen_runtime::KernelId;
+
 use super::column::{Column, Columns, Table};
 use super::*;
-use crate::btf::{Btf, Endian, Kind, Writer};
+use crate::btf::{self, Btf, Endian, Enumerator, Kind, TypeId, Writer};
 use crate::object::Object;
 use crate::resolve::{RootKind, Roots};
 use crate::types::{Copier, Interner, Type, TypeRef, Types};
 
-/// A sequence of numbers that is the same at every run.
+/// A pseudorandom sequence, the same in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -17,9 +19,13 @@ impl Numbers {
     }
 }
 
-type Members<'m> = &'m [(&'m [u8], u32, u32, u8)];
+type Members<'m> = &'m [btf::Member<&'m [u8]>];
 
-/// A kernel's BTF that shares most with those of other versions.
+fn member(name: &[u8], ty: TypeId, bit_offset: u32) -> btf::Member<&[u8]> {
+    btf::Member::new(name, ty, bit_offset)
+}
+
+/// A kernel's BTF that shares most types with those of other versions.
 fn btf(endian: Endian, version: u32) -> Vec<u8> {
     let mut out = Writer::new(endian);
     let long = out.int(b"long unsigned int", 8, 0, 0, 64).unwrap();
@@ -31,8 +37,8 @@ fn btf(endian: Endian, version: u32) -> Vec<u8> {
     };
     let forward = out.forward(b"opaque", version % 2 == 1).unwrap();
     let pointer = out.reference(Kind::Ptr, b"", forward).unwrap();
-    let inner = composite(&mut out, Kind::Union, b"", 8, &[(b"a", int, 0, 0), (b"b", long, 0, 0)]);
-    let task_id = out.next_id() + 1;
+    let inner = composite(&mut out, Kind::Union, b"", 8, &[member(b"a", int, 0), member(b"b", long, 0)]);
+    let task_id = TypeId(out.next_id().0 + 1);
     let task_pointer = out.reference(Kind::Ptr, b"", task_id).unwrap();
     composite(
         &mut out,
@@ -40,32 +46,34 @@ fn btf(endian: Endian, version: u32) -> Vec<u8> {
         b"task_struct",
         64 + 8 * version,
         &[
-            (b"state", long, 0, 0),
-            (b"", inner, 64, 0),
-            (b"flag", int, 128, 1 + version as u8),
-            (b"parent", task_pointer, 192, 0),
-            (b"opaque", pointer, 256, 0),
-            (b"numbers", array, 320, 0),
+            member(b"state", long, 0),
+            member(b"", inner, 64),
+            btf::Member { bitfield_size: 1 + version as u8, ..member(b"flag", int, 128) },
+            member(b"parent", task_pointer, 192),
+            member(b"opaque", pointer, 256),
+            member(b"numbers", array, 320),
         ],
     );
     // Two definitions of one name, whose order of ids is not that of content in every other version.
-    let mut twins = [(8, b"x"), (4, b"y")];
+    let mut twins: [(u32, &[u8]); 2] = [(8, b"x"), (4, b"y")];
     twins.rotate_left(version as usize % 2);
-    for (size, member) in twins {
-        composite(&mut out, Kind::Struct, b"twin", size, &[(member, int, 0, 0)]);
+    for (size, name) in twins {
+        composite(&mut out, Kind::Struct, b"twin", size, &[member(name, int, 0)]);
     }
-    composite(&mut out, Kind::Struct, b"twin___flavor", 12, &[(b"z", int, 64, 0)]);
+    composite(&mut out, Kind::Struct, b"twin___flavor", 12, &[member(b"z", int, 64)]);
     if version.is_multiple_of(3) {
         // The same definition under two ids: that its member is const is not looked at.
         let constant = out.reference(Kind::Const, b"", int).unwrap();
         for ty in [int, constant] {
-            composite(&mut out, Kind::Struct, b"twice", 4, &[(b"n", ty, 0, 0)]);
+            composite(&mut out, Kind::Struct, b"twice", 4, &[member(b"n", ty, 0)]);
         }
     }
     let proto = out.func_proto(int, [task_pointer, long].into_iter()).unwrap();
     let callback = out.reference(Kind::Ptr, b"", proto).unwrap();
     out.reference(Kind::Typedef, b"callback_t", callback).unwrap();
-    let values: Vec<(&[u8], u64)> = vec![(b"ONE", 1), (b"TWO", 2 + u64::from(version)), (b"MINUS", u64::MAX)];
+    let value = |name: &'static [u8], value| Enumerator { name, value };
+    let values: [Enumerator<&[u8]>; 3] =
+        [value(b"ONE", 1), value(b"TWO", 2 + u64::from(version)), value(b"MINUS", u64::MAX)];
     out.enumeration(b"numbers", 4, true, false, values.iter().copied()).unwrap();
     out.enumeration(b"wide", 8, false, true, values.iter().copied()).unwrap();
     out.finish().unwrap()
@@ -100,11 +108,11 @@ fn merge(files: &[&[u8]]) -> Vec<u8> {
 fn listing(types: &mut Types, bytes: &[u8]) -> Vec<(RootKind, TypeRef)> {
     let btf = Btf::parse(bytes).unwrap();
     let mut interner = Interner::new(&btf);
-    let named = btf.types().filter(|raw| raw.name_off != 0);
+    let named = btf.types().filter(|raw| raw.name_off != btf::StrOffset::EMPTY);
     let mut list: Vec<_> = named
         .filter_map(|raw| Some((RootKind::of(raw.kind)?, interner.root(types, raw.id).unwrap())))
         .collect();
-    // What counts is the order among definitions that share a root.
+    // Only the order among definitions of one kind and essential name matters.
     list.sort_by_key(|&(kind, ty)| (kind, types.names().essential(types.name_of(ty))));
     list
 }
@@ -131,7 +139,7 @@ fn extracts_what_was_added() {
 fn records_modules() {
     let base = kernel(0);
     let parsed = Btf::parse(&base).unwrap();
-    // A split BTF's ids and strings go on where the base's end; these are written as if the base were there.
+    // A split BTF's ids and string offsets continue those of its base.
     let mut module = Writer::new(Endian::Little);
     module.int(b"module_int", 2, 0, 0, 16).unwrap();
     let mut module = module.finish().unwrap();
@@ -187,7 +195,7 @@ fn merging_is_a_union_of_sets() {
 }
 
 #[test]
-fn what_a_removed_kernel_held_is_gone() {
+fn types_of_a_removed_kernel_are_gone() {
     let mut builder = HubBuilder::new();
     for number in 0..6 {
         builder.add_btf(&id(number), "a test", &kernel(number), &[]).unwrap();
@@ -213,7 +221,7 @@ fn one_id_cannot_be_two_kernels() {
     let error = builder.add_btf(&id(0), "another", &kernel(5), &[]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "kernel debian/12/x86_64/6.1.0-0-generic is not the same from \"first place\" and from \"another\""
+        "kernel debian/12/x86_64/6.1.0-0-generic is different in \"first place\" and \"another\""
     );
     let hub = HubFile::open(builder.finish(3).unwrap()).unwrap();
     assert_eq!(hub.kernels().len(), 1);
@@ -224,10 +232,10 @@ fn one_id_cannot_be_two_kernels() {
 #[test]
 fn a_bad_btf_adds_nothing() {
     let mut builder = HubBuilder::new();
-    let error = builder.add_btf(&id(0), "", b"no BTF at all", &[]).unwrap_err();
+    let error = builder.add_btf(&id(0), "", b"not a BTF", &[]).unwrap_err();
     assert!(matches!(error, HubFileError::Btf { .. }));
     let mut looped = Writer::new(Endian::Little);
-    looped.composite(Kind::Struct, b"s", 4, [(&b"s"[..], 1, 0, 0)].into_iter()).unwrap();
+    looped.composite(Kind::Struct, b"s", 4, [member(b"s", TypeId(1), 0)].into_iter()).unwrap();
     builder.add_btf(&id(0), "", &looped.finish().unwrap(), &[]).unwrap_err();
     assert!(builder.is_empty());
 }
@@ -250,10 +258,10 @@ fn damage_is_an_error() {
     assert_eq!(message(b"BTFHUB"), "not a hub file");
     let mut newer = file.clone();
     newer[8] = 9;
-    assert_eq!(message(&newer), "hub file of version 9, this program reads version 1");
+    assert_eq!(message(&newer), "hub file of version 9; this program reads version 1");
 }
 
-/// Changes behind the checksums, as a hostile writer makes them: nothing panics or takes long.
+/// Changes with valid checksums, as a hostile writer makes them: nothing panics or takes long.
 #[test]
 fn hostile_columns_are_refused_or_read() {
     let file = build(&(0..8).collect::<Vec<_>>());
@@ -295,9 +303,9 @@ fn hostile_columns_are_refused_or_read() {
     assert!(read > 20, "only {read} changed files were read");
 }
 
-/// Few bytes that stand for many: the limits of the layout hold.
+/// Few bytes that expand to many: the limits of the layout hold.
 #[test]
-fn what_expands_without_end_is_refused() {
+fn endless_expansion_is_refused() {
     let file = build(&[0, 1]);
     let table = Table::open(&file).unwrap();
     let check = |change: &dyn Fn(&mut Columns), expect: &str| {
@@ -310,7 +318,7 @@ fn what_expands_without_end_is_refused() {
         let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.check());
         assert_eq!(opened.unwrap_err().to_string(), expect);
     };
-    let huge = "too many or too large";
+    let huge = "too many";
     check(
         &|out| {
             out.raw(Column::Counts).clear();
@@ -320,13 +328,13 @@ fn what_expands_without_end_is_refused() {
     );
     check(
         &|out| {
-            // Each name takes over the whole of the one before.
+            // Each name begins with the whole of the one before.
             *out.raw(Column::NameTail) = [vec![b'a'; 1 << 16], vec![0; 1 << 14]].concat();
             out.raw(Column::NameShared).clear();
             out.uint(Column::NameShared, 0);
             (1..1 << 14).for_each(|_| out.uint(Column::NameShared, 1 << 16));
         },
-        &format!("{huge} names for a hub file"),
+        &format!("{huge} bytes of names for a hub file"),
     );
     check(
         &|out| {
@@ -344,7 +352,7 @@ fn what_expands_without_end_is_refused() {
             out.uint(Column::Repeated, 0);
             out.uint(Column::Repeated, 0);
         },
-        "malformed hub file: types of repeated are out of range",
+        "malformed hub file: invalid types in column repeated",
     );
 }
 

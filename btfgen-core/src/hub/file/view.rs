@@ -2,131 +2,102 @@
 
 use std::collections::HashMap;
 
-use super::sets::Sets;
-use super::{Graph, HubFile, HubFileError};
+use super::error::HubFileError;
+use super::kernels::KernelRow;
+use super::open::{Graph, HubFile};
+use super::sets::SetId;
 use crate::btf::{DataModel, is_long};
 use crate::kernel::{CandidateRef, KernelTypes, preferred_long};
+use crate::memo::Memo;
 use crate::resolve::{RootKind, Roots};
 use crate::types::{Composite, Copier, Name, Type, TypeRef, Types};
 
-/// Kernels of a hub file as a set of roots sees them; those that look the same share one.
+/// Kernels of a hub file as a set of roots sees them; those that look the same are stored once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubView {
     /// Distinct kernels.
     pub distinct: Vec<KernelTypes>,
-    /// For each kernel that was asked for, in that order, its place in `distinct`.
+    /// For each kernel that was asked for, in that order, its index in `distinct`.
     pub kernels: Vec<usize>,
 }
 
-/// A definition that some root's questions are asked of, or that may be the type `long`.
+/// A definition that is a candidate of a root, or may be the type `long`.
 struct Relevant {
-    ty: u32,
-    set: u32,
+    ty: TypeRef,
+    holders: SetId,
     root: Option<usize>,
-    long: bool,
+    is_long: bool,
 }
 
-/// What of a file a set of roots sees.
+/// The part of a file that a set of roots sees.
 struct Seen<'v> {
     graph: &'v Graph,
     /// Number of roots.
     roots: usize,
+    /// Ascending by definition.
     relevant: &'v [Relevant],
     /// For each of the file's orders its root.
     order_roots: &'v [Option<usize>],
 }
 
 impl HubFile {
-    /// What a set of roots reaches of these kernels, given by their places among [`HubFile::kernels`].
+    /// What a set of roots reaches of these kernels, given by their indices in [`HubFile::kernels`].
     ///
-    /// Definitions are copied into `types`, which must continue the roots' own.
+    /// Definitions are copied into `types`, which must continue the store of the roots.
     ///
     /// # Errors
     /// When a column is damaged.
     ///
     /// # Panics
-    /// When there is no kernel at one of the places.
+    /// When there is no kernel of one of the indices.
     pub fn view(&self, types: &mut Types, roots: &Roots, kernels: &[usize]) -> Result<HubView, HubFileError> {
         let graph = self.graph()?;
         let mut finder = RootFinder::new(graph, roots);
         let relevant = relevant(graph, &mut finder);
         let orders = graph.sets.orders.iter();
         let order_roots: Vec<Option<usize>> =
-            orders.map(|(order, _)| finder.root_of(*order.first()?)).collect();
+            orders.map(|order| finder.root_of(*order.types.first()?)).collect();
         let seen = Seen { graph, roots: roots.roots().len(), relevant: &relevant, order_roots: &order_roots };
-        let (groups, members) = self.group(graph, &relevant, kernels);
+        let groups = self.groups(graph, &relevant, kernels);
         let mut copier = Copier::new(&graph.types);
-        let mut distinct = Vec::with_capacity(members.len());
-        for kernel in members {
-            distinct.push(self.kernel_types(&seen, &mut copier, types, kernel)?);
+        let mut view = HubView { distinct: Vec::new(), kernels: Vec::with_capacity(kernels.len()) };
+        let mut indices: Memo<GroupId, usize> = Memo::default();
+        for &kernel in kernels {
+            let group = groups[self.row(kernel).index()].unwrap_or_default();
+            let index = match indices.get(&group) {
+                Some(&index) => index,
+                None => {
+                    view.distinct.push(self.kernel_types(&seen, &mut copier, types, kernel)?);
+                    indices.insert(group, view.distinct.len() - 1);
+                    view.distinct.len() - 1
+                }
+            };
+            view.kernels.push(index);
         }
-        Ok(HubView { distinct, kernels: groups })
+        Ok(view)
     }
 
-    /// Groups kernels that hold the same of what is relevant: each one's group, and one kernel of each group.
-    fn group(&self, graph: &Graph, relevant: &[Relevant], kernels: &[usize]) -> (Vec<usize>, Vec<usize>) {
-        const OUT: u32 = u32::MAX;
-        let mut group_of = vec![OUT; self.kernels.len()];
-        let mut by_model: HashMap<DataModel, u32> = HashMap::new();
-        let mut sizes: Vec<u32> = Vec::new();
+    /// Groups kernels that have the same relevant definitions: for each row of the kernel table its group, none for those
+    /// not asked for.
+    fn groups(&self, graph: &Graph, relevant: &[Relevant], kernels: &[usize]) -> Vec<Option<GroupId>> {
+        let mut groups: Vec<Option<GroupId>> = vec![None; self.kernels.len()];
+        let mut by_model: HashMap<DataModel, GroupId> = HashMap::new();
+        let mut last = GroupId::default();
         for &kernel in kernels {
-            let next = by_model.len() as u32;
-            let group = *by_model.entry(self.kernels[kernel].model).or_insert(next);
-            sizes.resize(sizes.len().max(group as usize + 1), 0);
-            let place = &mut group_of[self.position(kernel)];
-            sizes[group as usize] += u32::from(*place == OUT);
-            *place = group;
+            let group = by_model.entry(self.kernels[kernel].model).or_insert_with(|| last.next());
+            groups[self.row(kernel).index()] = Some(*group);
         }
-        let mut hits = vec![0u32; sizes.len()];
-        let mut moved: Vec<u32> = vec![OUT; sizes.len()];
+        // Each set splits every group in two: its kernels leave for a new one.
+        let mut moved: Memo<GroupId, GroupId> = Memo::default();
         for set in relevant_sets(graph, relevant) {
-            let inside = || graph.sets.kernels(set).filter(|&kernel| group_of[kernel as usize] != OUT);
-            let mut touched = Vec::new();
-            for kernel in inside() {
-                let group = group_of[kernel as usize];
-                if hits[group as usize] == 0 {
-                    touched.push(group);
-                }
-                hits[group as usize] += 1;
-            }
-            touched.retain(|&group| {
-                let (hit, size) = (hits[group as usize], sizes[group as usize]);
-                hits[group as usize] = 0;
-                if hit < size {
-                    moved[group as usize] = sizes.len() as u32;
-                    sizes[group as usize] -= hit;
-                    sizes.push(hit);
-                    hits.push(0);
-                    moved.push(OUT);
-                }
-                hit < size
-            });
-            if touched.is_empty() {
-                continue;
-            }
+            moved.clear();
             for kernel in graph.sets.kernels(set) {
-                let group = &mut group_of[kernel as usize];
-                if *group != OUT && moved[*group as usize] != OUT {
-                    *group = moved[*group as usize];
+                if let Some(group) = &mut groups[kernel.index()] {
+                    *group = *moved.entry(*group).or_insert_with(|| last.next());
                 }
             }
-            touched.iter().for_each(|&group| moved[group as usize] = OUT);
         }
-        // Groups are numbered by the first of the kernels that is in each.
-        let mut numbers = vec![usize::MAX; sizes.len()];
-        let mut members = Vec::new();
-        let groups = kernels
-            .iter()
-            .map(|&kernel| {
-                let number = &mut numbers[group_of[self.position(kernel)] as usize];
-                if *number == usize::MAX {
-                    *number = members.len();
-                    members.push(kernel);
-                }
-                *number
-            })
-            .collect();
-        (groups, members)
+        groups
     }
 
     fn kernel_types(
@@ -137,43 +108,60 @@ impl HubFile {
         kernel: usize,
     ) -> Result<KernelTypes, HubFileError> {
         let model = self.kernels[kernel].model;
-        let position = self.position(kernel) as u32;
-        let mut numbers: Vec<Vec<u32>> = vec![Vec::new(); roots];
+        let row = self.row(kernel);
+        let mut lists: Vec<Vec<TypeRef>> = vec![Vec::new(); roots];
         let mut long: Option<TypeRef> = None;
-        for it in relevant.iter().filter(|it| graph.sets.contains(it.set, position)) {
+        for it in relevant.iter().filter(|it| graph.sets.contains(it.holders, row)) {
             if let Some(root) = it.root {
-                numbers[root].push(it.ty);
+                lists[root].push(it.ty);
             }
-            let size = match graph.types.get(TypeRef::at(it.ty)) {
+            let size = match graph.types.get(it.ty) {
                 Type::Int { size, .. } => size,
                 _ => 0,
             };
-            if it.long && size == u32::from(model.pointer_size) {
-                let ty = copier.copy(types, TypeRef::at(it.ty))?;
+            if it.is_long && size == u32::from(model.pointer_size) {
+                let ty = copier.copy(types, it.ty)?;
                 long = Some(long.map_or(ty, |long| preferred_long(types, long, ty)));
             }
         }
-        for ((order, set), root) in graph.sets.orders.iter().zip(order_roots) {
-            let Some(root) = root.filter(|_| graph.sets.contains(*set, position)) else { continue };
-            let place = |ty: &u32| order.iter().position(|other| other == ty).unwrap_or(order.len());
-            numbers[root].sort_by_key(place);
+        for (order, root) in graph.sets.orders.iter().zip(order_roots) {
+            let Some(root) = root.filter(|_| graph.sets.contains(order.kernels, row)) else { continue };
+            let types = &order.types;
+            let index = |ty: &TypeRef| types.iter().position(|other| other == ty).unwrap_or(types.len());
+            lists[root].sort_by_key(index);
         }
-        let repeated = |ty: u32| {
-            let start = graph.sets.repeated.partition_point(|&(other, _)| other < ty);
-            let same = graph.sets.repeated.iter().skip(start).take_while(|&&(other, _)| other == ty);
-            same.into_iter().any(|&(_, set)| graph.sets.contains(set, position))
-        };
-        let mut candidates = Vec::with_capacity(numbers.len());
-        for list in numbers {
+        let mut candidates = Vec::with_capacity(lists.len());
+        for list in lists {
             let mut copies: Vec<CandidateRef> = Vec::with_capacity(list.len());
-            for number in list {
-                let ty = copier.copy(types, TypeRef::at(number))?;
-                copies.push(CandidateRef { ty, repeated: repeated(number) });
+            for ty in list {
+                copies.push(CandidateRef {
+                    ty: copier.copy(types, ty)?,
+                    repeated: is_repeated(graph, ty, row),
+                });
             }
             candidates.push(copies);
         }
         Ok(KernelTypes { model, candidates, long })
     }
+}
+
+/// A group of kernels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct GroupId(u32);
+
+impl GroupId {
+    /// A group that was never returned before.
+    fn next(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
+}
+
+/// Whether a kernel has a definition more than once.
+fn is_repeated(graph: &Graph, ty: TypeRef, kernel: KernelRow) -> bool {
+    let all = &graph.sets.repeated;
+    let found = all.binary_search_by_key(&ty, |repeated| repeated.ty);
+    found.is_ok_and(|index| graph.sets.contains(all[index].kernels, kernel))
 }
 
 fn root_kind(ty: Type) -> Option<RootKind> {
@@ -189,11 +177,11 @@ fn root_kind(ty: Type) -> Option<RootKind> {
     })
 }
 
-/// Finds the roots of a file's definitions, each name looked up once.
+/// Finds the roots of a file's definitions; each name is looked up once.
 struct RootFinder<'g> {
     graph: &'g Graph,
     roots: &'g Roots,
-    /// For each of the file's names, once looked up, its essential name among the roots'.
+    /// For each of the file's names that was looked up, its essential name among those of the roots, if there is one.
     names: Vec<Option<Option<Name>>>,
 }
 
@@ -202,9 +190,8 @@ impl<'g> RootFinder<'g> {
         Self { graph, roots, names: vec![None; graph.types.names().len()] }
     }
 
-    fn root_of(&mut self, ty: u32) -> Option<usize> {
+    fn root_of(&mut self, ty: TypeRef) -> Option<usize> {
         let types = &self.graph.types;
-        let ty = TypeRef::at(ty);
         let kind = root_kind(types.get(ty))?;
         let name = types.name_of(ty);
         let find = || self.roots.essential_name(types.names().get(name));
@@ -215,30 +202,26 @@ impl<'g> RootFinder<'g> {
 
 fn relevant(graph: &Graph, finder: &mut RootFinder<'_>) -> Vec<Relevant> {
     let mut relevant = Vec::new();
-    for ty in 1..graph.types.len() as u32 {
-        let set = graph.sets.holders(ty);
-        if set == Sets::NONE {
-            continue;
-        }
+    for ty in graph.types.refs() {
+        let Some(holders) = graph.sets.holders(ty) else { continue };
         let root = finder.root_of(ty);
-        let reference = TypeRef::at(ty);
-        let int = matches!(graph.types.get(reference), Type::Int { .. });
-        let long = int && is_long(graph.types.names().get(graph.types.name_of(reference)));
-        if root.is_some() || long {
-            relevant.push(Relevant { ty, set, root, long });
+        let is_int = matches!(graph.types.get(ty), Type::Int { .. });
+        let is_long = is_int && is_long(graph.types.names().get(graph.types.name_of(ty)));
+        if root.is_some() || is_long {
+            relevant.push(Relevant { ty, holders, root, is_long });
         }
     }
     relevant
 }
 
-/// The distinct sets that tell kernels apart.
-fn relevant_sets(graph: &Graph, relevant: &[Relevant]) -> Vec<u32> {
-    let is_relevant = |ty: u32| relevant.binary_search_by_key(&ty, |it| it.ty).is_ok();
-    let own = relevant.iter().map(|it| it.set);
-    let repeated = graph.sets.repeated.iter().filter(|(ty, _)| is_relevant(*ty)).map(|(_, set)| *set);
-    let ordered = |order: &[u32]| order.first().is_some_and(|&ty| is_relevant(ty));
-    let orders = graph.sets.orders.iter().filter(|(order, _)| ordered(order)).map(|(_, set)| *set);
-    let mut sets: Vec<u32> = own.chain(repeated).chain(orders).collect();
+/// The distinct sets by which kernels differ.
+fn relevant_sets(graph: &Graph, relevant: &[Relevant]) -> Vec<SetId> {
+    let is_relevant = |ty: TypeRef| relevant.binary_search_by_key(&ty, |it| it.ty).is_ok();
+    let holders = relevant.iter().map(|it| it.holders);
+    let repeated = graph.sets.repeated.iter().filter(|it| is_relevant(it.ty)).map(|it| it.kernels);
+    let orders = graph.sets.orders.iter();
+    let orders = orders.filter(|order| order.types.first().is_some_and(|&ty| is_relevant(ty)));
+    let mut sets: Vec<SetId> = holders.chain(repeated).chain(orders.map(|order| order.kernels)).collect();
     sets.sort_unstable();
     sets.dedup();
     sets

@@ -1,38 +1,20 @@
-//! Definitions to columns: one column a field, kind after kind in canonical order.
+//! Writes names and definitions: a column for each field, kind by kind in canonical order.
 
-use super::HubFileError;
 use super::column::{Column, Columns};
-use super::entries::{Edit, Entry, EntryWriter, plain_cost};
-use crate::types::{Composite, Enumerator, Member, Name, Names, Type, TypeRef, Types};
+use super::entries::{Edit, Entry, EntryWriter, cost_of_new};
+use super::error::HubFileError;
+use crate::types::{Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, Types};
 
-/// Number of kinds that have a column of counts; `void` has none.
-pub(super) const KINDS: usize = 13;
 /// Most definitions of one file.
 pub(super) const MAX_TYPES: u64 = 1 << 22;
 /// Most members and enumerators of one file, after copying.
 pub(super) const MAX_ALL_ENTRIES: usize = 1 << 23;
-/// How many definitions back a base may stand.
+/// Most definitions from one to its base.
 pub(super) const MAX_BASE: usize = 24;
-/// How many earlier definitions are tried as a base for a named and an unnamed one.
-const BASES: [usize; 2] = [8, MAX_BASE];
+/// Number of earlier definitions that are tried as a base for a named one.
+const TRIED_BASES: usize = 8;
 
-/// Place of a kind in the canonical order, from 0 for int.
-fn rank(ty: Type) -> usize {
-    match ty {
-        Type::Void | Type::Int { .. } => 0,
-        Type::Float { .. } => 1,
-        Type::Ptr { .. } => 2,
-        Type::Array { .. } => 3,
-        Type::Enum { .. } => 4,
-        Type::FuncProto { .. } => 5,
-        Type::Named { kind, .. } => 6 + kind as usize,
-        Type::Fwd { kind, .. } => 8 + kind as usize,
-        Type::Typedef { .. } => 10,
-        Type::Composite { kind, .. } => 11 + kind as usize,
-    }
-}
-
-/// Size in bits that a member of the type is expected to take; pointers are taken for 8 bytes.
+/// Expected size in bits of a member of the type; a pointer has 8 bytes.
 fn bit_size(types: &Types, ty: TypeRef) -> u64 {
     let (mut ty, mut count) = (ty, 1u64);
     for _ in 0..8 {
@@ -52,11 +34,17 @@ fn bit_size(types: &Types, ty: TypeRef) -> u64 {
     0
 }
 
-/// Where the member after this one is expected.
-pub(super) fn next_offset(types: &Types, kind: Composite, ty: TypeRef, offset: u32, bits: u8) -> u32 {
+/// The bit offset at which the next member is expected.
+pub(super) fn next_offset(
+    types: &Types,
+    kind: Composite,
+    ty: TypeRef,
+    offset: u32,
+    bitfield_size: u8,
+) -> u32 {
     match kind {
         Composite::Union => 0,
-        Composite::Struct if bits != 0 => offset.wrapping_add(bits.into()),
+        Composite::Struct if bitfield_size != 0 => offset.wrapping_add(bitfield_size.into()),
         Composite::Struct => offset.wrapping_add(bit_size(types, ty) as u32),
     }
 }
@@ -68,7 +56,7 @@ fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
             let entry = |member: &Member| {
                 let gap = i64::from(member.bit_offset.wrapping_sub(expected).cast_signed());
                 expected = next_offset(types, kind, member.ty, member.bit_offset, member.bitfield_size);
-                Entry { name: member.name.number(), ty: member.ty.number(), gap, bits: member.bitfield_size }
+                Entry { name: member.name, ty: member.ty, gap, bitfield_size: member.bitfield_size }
             };
             types.members(ty).iter().map(entry).collect()
         }
@@ -77,7 +65,7 @@ fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
             let entry = |it: &Enumerator| {
                 let gap = it.value.wrapping_sub(expected).cast_signed();
                 expected = it.value.wrapping_add(1);
-                Entry { name: it.name.number(), gap, ..Entry::default() }
+                Entry { name: it.name, ty: TypeRef::VOID, gap, bitfield_size: 0 }
             };
             types.enumerators(ty).iter().map(entry).collect()
         }
@@ -87,9 +75,10 @@ fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
 /// Writes names and definitions.
 pub(super) fn write(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
     write_names(out, types.names());
-    let mut counts = [0u64; KINDS];
-    types.refs().skip(1).for_each(|ty| counts[rank(types.get(ty))] += 1);
-    counts.iter().for_each(|&count| out.uint(Column::Counts, count));
+    for kind in DefinitionKind::STORED {
+        let count = types.refs().filter(|&ty| types.get(ty).kind() == kind).count();
+        out.uint(Column::Counts, count as u64);
+    }
     if types.len() as u64 > MAX_TYPES {
         return Err(HubFileError::TooLarge { what: "definitions" });
     }
@@ -99,8 +88,8 @@ pub(super) fn write(out: &mut Columns, types: &Types) -> Result<(), HubFileError
 
 fn write_names(out: &mut Columns, names: &Names) {
     let mut last: &[u8] = b"";
-    for place in 1..names.len() as u32 {
-        let name = names.get(Name::at(place));
+    for index in 1..names.len() as u32 {
+        let name = names.get(Name::at(index));
         let shared = last.iter().zip(name).take_while(|(a, b)| a == b).count();
         out.uint(Column::NameShared, shared as u64);
         out.raw(Column::NameTail).extend_from_slice(&name[shared..]);
@@ -110,18 +99,20 @@ fn write_names(out: &mut Columns, names: &Names) {
 }
 
 fn write_fields(out: &mut Columns, types: &Types) {
-    let (mut last_kind, mut last_name, mut last_size, mut last_pointee, mut last_len) = (0, 0, 0, 0, 0);
+    let mut last_kind = DefinitionKind::Void;
+    let (mut last_name, mut last_size, mut last_pointee, mut last_len) = (0, 0, 0, 0);
     for ty in types.refs().skip(1) {
         let definition = types.get(ty);
-        let kind = rank(definition);
+        let kind = definition.kind();
         if kind != last_kind {
-            (last_kind, last_name, last_size, last_pointee, last_len) = (kind, 0, 0, 0, 0);
+            last_kind = kind;
+            (last_name, last_size, last_pointee, last_len) = (0, 0, 0, 0);
         }
         let name = types.name_of(ty).number();
         if !matches!(definition, Type::Ptr { .. } | Type::Array { .. } | Type::FuncProto { .. }) {
             out.uint(Column::TypeName, u64::from(name - last_name));
         }
-        // Definitions of one name stand in the order of their sizes.
+        // Definitions of one name are in the order of their sizes.
         let mut put_size = |out: &mut Columns, size: u32| {
             let before = if name == last_name { last_size } else { 0 };
             out.uint(Column::Size, u64::from(size - before));
@@ -163,7 +154,7 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
     let mut writer = EntryWriter::new(types.names().len());
     // The last few definitions of the kind, newest last.
     let mut window: Vec<(Name, Vec<Entry>)> = Vec::new();
-    let mut last_kind = 0;
+    let mut last_kind = DefinitionKind::Void;
     let mut total = 0;
     for ty in types.refs().skip(1) {
         let definition = types.get(ty);
@@ -171,17 +162,18 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
             continue;
         }
         let members = matches!(definition, Type::Composite { .. });
-        if rank(definition) != last_kind {
-            last_kind = rank(definition);
+        if definition.kind() != last_kind {
+            last_kind = definition.kind();
             window.clear();
         }
         let name = types.name_of(ty);
         let new = entries(types, ty);
         total += new.len();
         out.uint(Column::EntryCount, new.len() as u64);
-        let tried = BASES[usize::from(name == Name::EMPTY)];
+        // An unnamed definition has no name by which its earlier versions are next to it.
+        let tried = if name == Name::EMPTY { MAX_BASE } else { TRIED_BASES };
         let mut best: Option<(usize, Edit)> = None;
-        let mut cost = plain_cost(&new);
+        let mut cost = cost_of_new(new.len());
         for (distance, (_, old)) in
             window.iter().rev().take(tried).enumerate().take_while(|(_, (other, _))| *other == name)
         {

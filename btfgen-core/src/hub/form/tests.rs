@@ -1,10 +1,10 @@
-//! Tests of unpacking: every form, and every way it can be refused.
+//! Tests of unpacking: every form, and every way to be refused.
 
 use std::io::Write;
 
 use super::*;
 
-const BTF: &[u8] = b"\x9f\xeb\x01\0 a BTF, as far as the codec cares";
+const BTF: &[u8] = b"\x9f\xeb\x01\0 not parsed here";
 
 fn xz(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 6);
@@ -37,7 +37,7 @@ fn one() -> Vec<u8> {
     tar(&[("5.4.0-84-generic.btf", BTF)])
 }
 
-/// The error and its causes on one line.
+/// An error and its causes on one line.
 fn words(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", words(source)))
 }
@@ -79,7 +79,7 @@ fn unpacks_every_form() {
 fn finds_the_member() {
     let check = |members: &[(&str, &[u8])]| assert_eq!(unpack(&tar(members), Form::Tar).unwrap(), BTF);
     check(&[("README", b"x"), ("./lib/a.btf", BTF), ("a.btf.sha256", b"y")]);
-    // Longer than a ustar header's name, so in a member of its own.
+    // Longer than the name field of a ustar header, so stored as a member of its own.
     check(&[(&format!("{}/a.btf", "long/".repeat(40)), BTF)]);
 }
 
@@ -131,8 +131,8 @@ fn refuses() {
 }
 
 #[test]
-fn refuses_what_expands_without_end() {
-    // 64 MiB of zeros in one xz stream, and nine such streams behind each other: 88 kB.
+fn refuses_endless_expansion() {
+    // 64 MiB of zeros in one xz stream, and several such streams in a row: less than 128 KiB.
     let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
     let zeros = vec![0; 1 << 20];
     for _ in 0..64 {
@@ -141,7 +141,7 @@ fn refuses_what_expands_without_end() {
     let bomb = encoder.finish().unwrap().repeat(5);
     assert!(bomb.len() < 1 << 17);
     assert!(matches!(unpack(&bomb, Form::Xz), Err(CodecError::TooLong { .. })));
-    // Behind the member, where nobody needs it.
+    // After the member.
     let mut behind = xz(&one());
     behind.extend(&bomb);
     assert!(matches!(unpack_within(&behind, Form::TarXz, 1 << 20), Err(CodecError::TooLong { .. })));
@@ -180,13 +180,13 @@ fn damage_gives_an_error_or_bytes_within_the_limit() {
             }
         }
     }
-    // Most of a tar archive is padding, whose damage hurts nobody.
+    // Most of a tar archive is padding, where damage has no effect.
     assert!(good > 100 && bad > 500, "{good} {bad}");
 }
 
 #[test]
 fn refuses_dictionaries_beyond_the_limit() {
-    // The encoder would need gigabytes, so a small stream is made to ask for a dictionary of 1 GiB.
+    // The encoder would need gigabytes, so the header of a small stream is changed to ask for a dictionary of 1 GiB.
     let mut header = xz(BTF);
     // Block header: size, flags, filter id 0x21, properties size 1, dictionary size code; then its CRC32.
     assert_eq!(header[12..16], [2, 0, 0x21, 1]);

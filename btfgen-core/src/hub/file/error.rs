@@ -1,0 +1,80 @@
+//! Errors of reading and writing hub files.
+
+use btfgen_runtime::KernelId;
+
+use crate::btf::BtfError;
+use crate::types::CopyError;
+
+/// Version of the layout.
+pub(super) const VERSION: u32 = 1;
+
+/// Why a hub file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubFileError {
+    /// The file does not begin with the magic.
+    #[error("not a hub file")]
+    Foreign,
+    /// A version of the layout that this reader does not know.
+    #[error("hub file of version {version}; this program reads version {VERSION}")]
+    Version {
+        /// The file's version.
+        version: u32,
+    },
+    /// The file ends before its last column.
+    #[error("truncated hub file: it has only {len} bytes")]
+    Truncated {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// Bytes were changed.
+    #[error("damaged hub file: wrong checksum of {column}")]
+    Checksum {
+        /// The column, or `table`.
+        column: &'static str,
+    },
+    /// Content that no writer produces.
+    #[error("malformed hub file: invalid {what} in column {column}")]
+    Malformed {
+        /// The column, or `table`.
+        column: &'static str,
+        /// What is wrong in it.
+        what: &'static str,
+    },
+    /// A definition that contains itself.
+    #[error("malformed hub file")]
+    Circle(#[from] CopyError),
+    /// More than the limits of the layout.
+    #[error("too many {what} for a hub file")]
+    TooLarge {
+        /// What exceeds its limit.
+        what: &'static str,
+    },
+    /// A kernel's BTF is malformed.
+    #[error("kernel {kernel}: malformed BTF")]
+    Btf {
+        /// The kernel's id.
+        kernel: KernelId,
+        /// What is wrong with its BTF.
+        source: BtfError,
+    },
+    /// Two kernels have one id.
+    #[error("kernel {kernel} is different in {first:?} and {second:?}")]
+    Conflict {
+        /// The kernel's id.
+        kernel: KernelId,
+        /// Provenance of one.
+        first: String,
+        /// Provenance of the other.
+        second: String,
+    },
+    /// The file does not have the kernel.
+    #[error("no kernel {kernel} in the hub file; list its kernels with \"btfgen hub list\"")]
+    NoKernel {
+        /// The kernel's id.
+        kernel: KernelId,
+    },
+    /// The compressor failed.
+    #[error("cannot compress the hub file")]
+    Compress(#[source] std::io::Error),
+}
