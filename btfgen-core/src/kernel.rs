@@ -1,35 +1,40 @@
-//! One kernel as a set of roots sees it: the candidates, and what holds for all its types.
+//! The part of one kernel's types that a set of roots needs: candidates, byte order and pointer size.
 
 use crate::btf::{Btf, BtfError, DataModel, Kind, is_long};
 use crate::memo::Memo;
-use crate::resolve::{RootKind, Roots};
+use crate::resolve::{RootId, RootKind, Roots};
 use crate::types::{Interner, TypeRef, Types};
 
-/// A definition that a root's questions are asked of.
+/// A candidate of a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CandidateRef {
     /// The definition.
     pub ty: TypeRef,
-    /// Whether the kernel's BTF holds it more than once, under different ids.
+    /// Whether the kernel's BTF contains it more than once, under different ids.
     pub repeated: bool,
 }
 
-/// The part of a kernel's types that a set of roots can reach.
+/// The part of a kernel's types that a set of roots needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelTypes {
     /// Byte order and pointer size.
     pub model: DataModel,
-    /// For each root its candidates, in the order of their first ids.
+    /// By [`RootId`]: the candidates, in the order of their first ids.
     pub candidates: Vec<Vec<CandidateRef>>,
-    /// The type `long` by which readers tell a pointer's size.
+    /// The type `long`, from whose size libbpf learns the size of pointers (`determine_ptr_size`).
     pub long: Option<TypeRef>,
 }
 
 impl KernelTypes {
-    /// Interns what the roots reach of a raw BTF.
+    /// The candidates of a root, in the order of their first ids.
+    pub fn candidates(&self, root: RootId) -> &[CandidateRef] {
+        &self.candidates[root.index()]
+    }
+
+    /// Interns the candidates of a raw BTF.
     ///
     /// # Errors
-    /// When a type that is reached is malformed.
+    /// When a candidate or a type that it contains is malformed.
     pub fn from_btf(types: &mut Types, roots: &Roots, btf: &Btf<'_>) -> Result<Self, BtfError> {
         let mut interner = Interner::new(btf);
         let mut found = CandidateLists::new(roots.roots().len());
@@ -50,7 +55,7 @@ impl KernelTypes {
     }
 }
 
-/// Of two types named `long` in some way, the one that every kernel's minimized BTF takes.
+/// Chooses between two types for `long`, in the same way for every kernel.
 pub(crate) fn preferred_long(types: &Types, a: TypeRef, b: TypeRef) -> TypeRef {
     if types.compare(a, b).is_le() { a } else { b }
 }
@@ -58,21 +63,21 @@ pub(crate) fn preferred_long(types: &Types, a: TypeRef, b: TypeRef) -> TypeRef {
 /// Candidates collected root by root.
 pub(crate) struct CandidateLists {
     lists: Vec<Vec<CandidateRef>>,
-    /// Where a definition stands in its list, once lists are long.
-    places: Memo<(usize, TypeRef), usize>,
+    /// The index of each definition in its list.
+    indices: Memo<(RootId, TypeRef), usize>,
 }
 
 impl CandidateLists {
     pub(crate) fn new(roots: usize) -> Self {
-        Self { lists: vec![Vec::new(); roots], places: Memo::default() }
+        Self { lists: vec![Vec::new(); roots], indices: Memo::default() }
     }
 
-    pub(crate) fn add(&mut self, root: usize, ty: TypeRef) {
-        let list = &mut self.lists[root];
-        match self.places.get(&(root, ty)) {
-            Some(&place) => list[place].repeated = true,
+    pub(crate) fn add(&mut self, root: RootId, ty: TypeRef) {
+        let list = &mut self.lists[root.index()];
+        match self.indices.get(&(root, ty)) {
+            Some(&index) => list[index].repeated = true,
             None => {
-                self.places.insert((root, ty), list.len());
+                self.indices.insert((root, ty), list.len());
                 list.push(CandidateRef { ty, repeated: false });
             }
         }

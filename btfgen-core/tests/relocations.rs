@@ -1,14 +1,13 @@
-//! Relocations: what an object says of each, and of where it stands.
+//! Relocations as read from an object: section, number, program, query and line.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use btfgen_core::btf::{Endian, Kind, Member, Writer};
-use btfgen_core::object::{Object, ObjectError};
-use btfgen_core::resolve::RelocationKind;
+use btfgen_core::object::{Object, ObjectError, RelocationKind};
 
 #[path = "common/elf.rs"]
 mod elf;
 
-/// A relocation or line: four words.
+/// A relocation or line record: four words.
 type Record = [u32; 4];
 
 struct Made {
@@ -39,21 +38,20 @@ impl Made {
 }
 
 #[test]
-fn each_has_its_section_number_and_program() {
+fn relocations_have_section_number_and_program() {
     for endian in [Endian::Little, Endian::Big] {
         let mut made = Made::new(endian);
         let (access, other) = (made.string("0:0"), made.string("elsewhere"));
         let (root, section) = (made.root, made.section);
         let own = vec![[8, root, access, 0], [16, root, access, 99], [1 << 20, root, access, 0]];
         let object = made.parse(&[], &[(other, vec![[8, root, access, 2]]), (section, own)]);
-        let said: Vec<_> = object
-            .relocations()
-            .map(|it| (it.section.to_string(), it.number, it.insn_offset, object.place_of(&it)))
+        let relocations = object.relocations().iter();
+        let found: Vec<_> = relocations
+            .map(|it| (object.section_of(it), it.number, it.insn_offset, object.program_or_section(it)))
             .collect();
-        let expect =
-            |section: &str, number, insn, place: &str| (section.to_owned(), number, insn, place.to_owned());
+        let expect = |section, number, insn, program: &str| (section, number, insn, program.to_owned());
         assert_eq!(
-            said,
+            found,
             [
                 expect("elsewhere", 0, 8, "section elsewhere"),
                 expect("tp/x", 0, 8, "program"),
@@ -61,11 +59,10 @@ fn each_has_its_section_number_and_program() {
                 expect("tp/x", 2, 1 << 20, "section tp/x"),
             ]
         );
-        let asked: Vec<_> = object.relocations().map(|it| object.asks()[it.asks].kind).collect();
+        let kinds: Vec<_> = object.relocations().iter().map(|it| it.kind).collect();
         let offset = Ok(RelocationKind::FieldByteOffset);
-        assert_eq!(asked, [Ok(RelocationKind::FieldExists), offset, Err(99), offset]);
-        assert_eq!(object.asks().len(), 3);
-        assert!(object.asks().iter().all(|asks| asks.root == root && &*asks.access == "0:0"));
+        assert_eq!(kinds, [Ok(RelocationKind::FieldExists), offset, Err(99), offset]);
+        assert!(object.relocations().iter().all(|it| it.type_id.0 == root && &*it.access == "0:0"));
     }
 }
 
@@ -76,7 +73,7 @@ fn a_line_is_the_last_before_the_instruction() {
         let (access, file) = (made.string("0:0"), made.string("a.c"));
         let (first, second) = (made.string("\tint b = a->x;"), made.string("return b;"));
         let (root, section) = (made.root, made.section);
-        // In two groups and out of order, as no compiler writes them.
+        // In two groups and unsorted, which no compiler writes.
         let lines = [
             (section, vec![[32, file, second, 9 << 10 | 3]]),
             (
@@ -86,19 +83,18 @@ fn a_line_is_the_last_before_the_instruction() {
         ];
         let relocations = [0, 8, 24, 32, 56, 64, 72].map(|at| [at, root, access, 0]);
         let object = made.parse(&lines, &[(section, relocations.to_vec())]);
-        let said: Vec<_> = object
-            .relocations()
-            .map(|it| object.line_of(&it).map(|line| format!("{line} {}", line.text)))
-            .collect();
+        let relocations = object.relocations().iter();
+        let found: Vec<_> =
+            relocations.map(|it| object.line_of(it).map(|line| format!("{line} {}", line.text))).collect();
         let (first, second) = (Some("a.c:7 int b = a->x;"), Some("a.c:9 return b;"));
-        // The last two: a text that is not there, and one that begins within another.
+        // The last two: a text out of range, and one that begins within another.
         let expect = [None, first, first, second, second, None, None];
-        assert_eq!(said.iter().map(Option::as_deref).collect::<Vec<_>>(), expect);
+        assert_eq!(found.iter().map(Option::as_deref).collect::<Vec<_>>(), expect);
     }
 }
 
 #[test]
-fn line_info_that_is_cut_off_is_an_error() {
+fn truncated_line_info_is_an_error() {
     let mut made = Made::new(Endian::Little);
     let (access, root, section) = (made.string("0:0"), made.root, made.section);
     let btf = made.btf.finish().unwrap();

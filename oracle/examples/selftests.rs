@@ -1,7 +1,8 @@
-//! Judges the kernel's own CO-RE cases, which `cargo xtask selftests` compiles: full against minimized, ours against libbpf's.
+//! Judges the kernel's own CO-RE cases, which `cargo xtask selftests` compiles: full against minimized BTF, and btfgen's
+//! resolver against libbpf's.
 //!
-//! Takes a list with a line a case: name, object, target, program, `loads` or `fails`, separated by tabs. A target `-`
-//! stands for the kernels at hand.
+//! The argument is a list with one case per line: name, object, target, program, `loads` or `fails`, separated by tabs.
+//! The target `-` means all kernels at hand.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -31,9 +32,9 @@ struct Case<'a> {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let list = std::env::args_os().nth(1).ok_or("takes the list of cases")?;
+    let list = std::env::args_os().nth(1).ok_or("missing argument: the list of cases")?;
     let (mut passed, mut failed) = (0, 0);
-    println!("{:<58} {:>5}  {:<34} minimized", "case", "relos", "verdict");
+    println!("{:<58} {:>5}  {:<34} minimized", "case", "relos", "result");
     for line in fs::read_to_string(list)?.lines() {
         let [name, object, target, program, end] = line.split('\t').collect::<Vec<_>>()[..] else {
             return Err(format!("not a case: {line}").into());
@@ -57,7 +58,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What comes after the case's name, and the BTF to judge it against.
+/// A suffix of the case's name, and the BTF to judge it against.
 type Target = (String, Vec<u8>);
 
 /// The target's types, or those of every kernel at hand in the object's byte order.
@@ -72,17 +73,17 @@ fn targets(path: &str, big_endian: bool) -> Result<Vec<Target>, Box<dyn Error>> 
     Ok(all.map(|(id, btf)| (format!(" {id}"), btf)).collect())
 }
 
-/// Judges one case; the row of the table, or what is wrong.
+/// Judges one case; returns its row of the table, or an error with all differences.
 fn check(case: &Case<'_>, target: &[u8]) -> Result<String, Box<dyn Error>> {
     let file = ObjectFile::parse(&case.object)?;
     let mut judge = Judge::new(&file, target)?;
-    let verdict = judge.relocations(&Selection::Only(&[case.program]));
-    let (failure, poisoned) = (verdict.failure(), verdict.poisoned());
+    let results = judge.relocations(&Selection::Only(&[case.program]));
+    let (failure, poisoned) = (results.failure(), results.poisoned());
     if case.fails && failure.is_none() && poisoned == 0 {
-        return Err("must fail, and every relocation gets a value".into());
+        return Err("must fail, but every relocation resolves".into());
     }
     if let Some(failure) = failure.filter(|_| !case.fails) {
-        return Err(format!("must load, and #{} {:?}", failure.number, failure.outcome).into());
+        return Err(format!("must load, but #{} {:?}", failure.number, failure.outcome).into());
     }
     let ours = Ours::new(&case.object, target);
     let mut lines = Vec::new();
@@ -100,7 +101,7 @@ fn check(case: &Case<'_>, target: &[u8]) -> Result<String, Box<dyn Error>> {
     if !lines.is_empty() {
         return Err(lines.join("\n    ").into());
     }
-    let values = verdict.relocations.len() - poisoned - usize::from(failure.is_some());
+    let values = results.relocations.len() - poisoned - usize::from(failure.is_some());
     let mut words = vec![format!("{values} values")];
     words.extend((poisoned > 0).then(|| format!("{poisoned} poison")));
     words.extend(failure.map(|failure| match failure.outcome {

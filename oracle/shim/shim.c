@@ -17,7 +17,7 @@
 #include <bpf/libbpf.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the judge turns little-endian answers into big-endian ones, not the reverse"
+#error "the judge converts little-endian results to big-endian ones, not the reverse"
 #endif
 
 #define SPEC_MAX_LEN 64
@@ -124,7 +124,7 @@ struct oracle_run {
 	bool big_endian;
 };
 
-struct oracle_verdict {
+struct oracle_result {
 	__s32 err; /* what libbpf returned on resolving, or on patching */
 	__u8 at_patch;
 	__u8 poison;
@@ -239,7 +239,7 @@ static int resolve(struct oracle_run *run, const char *prog, const struct bpf_co
 	if (!specs)
 		return -ENOMEM;
 	err = bpf_core_calc_relo_insn(prog, relo, number, run->local, cands, specs, res);
-	/* The third is the target's spec; it stays empty when no candidate matched. */
+	/* The third is the target spec; it stays empty if no candidate matches. */
 	if (!err && specs[2].btf)
 		bpf_core_format_spec(target_spec, target_spec_len, &specs[2]);
 	free(specs);
@@ -257,7 +257,7 @@ static __u64 lshift_on_big_endian(__u32 lshift, __u32 rshift, __u32 byte_sz)
 
 /*
  * libbpf computes the left shift for the machine it was compiled for. For an object of the other byte order the value
- * that a big-endian libbpf would compute follows from three of its answers here.
+ * that a big-endian libbpf would compute follows from three of its results here.
  */
 static int turn_lshift(struct oracle_run *run, const char *prog, const struct bpf_core_relo *relo, int number,
 		       struct bpf_core_relo_res *res)
@@ -283,7 +283,7 @@ static int turn_lshift(struct oracle_run *run, const char *prog, const struct bp
 
 /* Resolves one relocation and patches the one or two instructions at `insn`. */
 void oracle_run_relocate(struct oracle_run *run, const char *prog, const struct bpf_core_relo *relo, int number,
-			 struct bpf_insn *insn, int insn_idx, struct oracle_verdict *out)
+			 struct bpf_insn *insn, int insn_idx, struct oracle_result *out)
 {
 	struct bpf_core_relo_res res = {};
 

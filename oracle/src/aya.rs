@@ -1,27 +1,27 @@
-//! aya-obj as the second judge, for the relocation kinds that it implements.
+//! aya-obj as a judge, for the relocation kinds that it implements.
 
 use std::collections::BTreeMap;
 
 use crate::elf::Insn;
 
-/// Why aya-obj gave no verdict.
+/// Why aya-obj does not relocate an object.
 #[derive(Debug, thiserror::Error)]
 pub enum AyaError {
     /// It cannot read the object.
     #[error("aya-obj cannot read the object: {0}")]
     Object(String),
     /// It cannot read the target BTF.
-    #[error("aya-obj cannot read the target btf: {0}")]
+    #[error("aya-obj cannot read the target BTF: {0}")]
     Btf(String),
-    /// A relocation failed; the first one ends the run.
+    /// A relocation fails; aya-obj stops at the first one.
     #[error("aya-obj cannot relocate the object: {0}")]
     Relocation(String),
 }
 
 /// Relocates all of an object's functions, by name.
 ///
-/// aya-obj differs from libbpf: it cuts a flavor at the first `___`, matches no enum with an enum64, does not know
-/// `TYPE_MATCHES`, prunes no candidates and takes shift amounts from this machine's byte order.
+/// aya-obj differs from libbpf: it cuts a flavor at the first `___`, never matches an enum with an enum64, lacks
+/// `TYPE_MATCHES`, prunes no candidates, and computes shift amounts for this machine's byte order.
 ///
 /// # Errors
 /// When aya-obj rejects the object, the target BTF or a relocation.

@@ -1,10 +1,10 @@
-//! `bpftool gen min_core_btf` as the third judge, where it is installed and where it works.
+//! `bpftool gen min_core_btf` as a judge, where it is installed and works.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Why bpftool gave no minimized BTF.
+/// Why bpftool does not minimize a BTF.
 #[derive(Debug, thiserror::Error)]
 pub enum BpftoolError {
     /// It cannot be run, or its files cannot be written.
@@ -15,7 +15,7 @@ pub enum BpftoolError {
     Failed(String),
 }
 
-/// Where bpftool is, by `PATH` and the folders of system tools.
+/// Finds bpftool in `PATH` and the folders of system tools.
 pub fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders =
@@ -23,7 +23,7 @@ pub fn find() -> Option<PathBuf> {
     folders.map(|folder| folder.join("bpftool")).find(|program| program.is_file())
 }
 
-/// The BTF that bpftool minimizes `target` to for the given objects.
+/// The BTF of `target` that bpftool minimizes for the given objects.
 ///
 /// # Errors
 /// When bpftool is missing or fails, as it does on some objects that libbpf relocates.
@@ -45,7 +45,7 @@ pub fn min_core_btf(target: &[u8], objects: &[&[u8]]) -> Result<Vec<u8>, Bpftool
     Ok(std::fs::read(output)?)
 }
 
-/// What `bpftool btf dump file` prints for a BTF, one line a type.
+/// The output of `bpftool btf dump file` for a BTF, one line per type.
 ///
 /// # Errors
 /// When bpftool is missing or rejects the BTF.

@@ -1,4 +1,4 @@
-//! Verdicts as text, one line a relocation, for the committed expectations.
+//! Results as text, one line per relocation, for the committed expectations.
 
 use crate::elf::ObjectFile;
 use crate::libbpf::{Judge, Judged, LibbpfError, Outcome, Selection, Value};
@@ -20,8 +20,8 @@ pub const KINDS: [&str; 13] = [
     "type_matches",
 ];
 
-/// What libbpf decides on an object and a target: each program alone, all together up to the first failure, and all
-/// that are left when every program that makes libbpf give up is taken out, one after the other.
+/// libbpf's results for an object and a target: each program alone, all together up to the first failure, and all that
+/// are left when the programs at which libbpf stops are removed one after the other.
 ///
 /// # Errors
 /// When the object is unreadable or libbpf rejects one of the BTFs.
@@ -30,9 +30,9 @@ pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
     let mut judge = Judge::new(&object, target)?;
     let mut text = "[alone]\n".to_owned();
     for name in object.program_names() {
-        let verdict = judge.relocations(&Selection::Only(&[&name]));
-        // A subprogram's relocations appear with each program; those are the same, so once is enough.
-        for judged in verdict.relocations.iter().filter(|judged| judged.function == name) {
+        let results = judge.relocations(&Selection::Only(&[&name]));
+        // The relocations of subprograms appear with each program; they are the same, so one time is enough.
+        for judged in results.relocations.iter().filter(|judged| judged.function == name) {
             text += &line(judged);
         }
     }
@@ -40,8 +40,8 @@ pub fn dump(object: &[u8], target: &[u8]) -> Result<String, LibbpfError> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     text += "[together]\n";
     text.extend(judge.relocations(&Selection::Only(&names)).relocations.iter().map(line));
-    text += "[without the failing]\n";
-    text.extend(judge.without_the_failing().1.relocations.iter().map(line));
+    text += "[without failing programs]\n";
+    text.extend(judge.without_failing_programs().1.relocations.iter().map(line));
     Ok(text)
 }
 

@@ -1,17 +1,17 @@
-//! Objects as libbpf sees them: functions, their instructions, and the relocations of `.BTF.ext`.
+//! Objects as libbpf reads them: functions, their instructions, and the relocations of `.BTF.ext`.
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
-/// Why an object cannot be judged.
+/// Why an object cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ElfError {
-    /// The file is not a 64-bit ELF file, or a broken one.
-    #[error("not a readable elf object: {0}")]
+    /// Not an ELF file, or a damaged one.
+    #[error("not a readable ELF object: {0}")]
     Elf(#[from] object::Error),
-    /// The section is too short for what it announces.
+    /// `.BTF.ext` is shorter than its header or counts say.
     #[error(".BTF.ext is malformed at offset {0}")]
     Ext(usize),
-    /// A string offset that `.BTF` does not have.
+    /// A string offset that is out of range in `.BTF`.
     #[error("no string at offset {0} of .BTF")]
     String(u32),
 }
@@ -41,11 +41,11 @@ pub struct Function {
     pub start: usize,
     /// Instructions before relocation.
     pub insns: Vec<Insn>,
-    /// Functions of `.text` are linked into the programs that call them; libbpf relocates them always.
+    /// Functions of `.text` are linked into the programs that call them; libbpf always relocates them.
     pub subprogram: bool,
 }
 
-/// One `bpf_core_relo` with the section that it belongs to.
+/// One `bpf_core_relo` with its section.
 #[derive(Clone, Debug)]
 pub struct Relocation {
     /// Section name.
@@ -73,7 +73,7 @@ pub struct ObjectFile {
     pub functions: Vec<Function>,
     /// Relocations in the order of `.BTF.ext`, which is libbpf's order.
     pub relocations: Vec<Relocation>,
-    /// The section `.BTF`, empty when there is none.
+    /// The section `.BTF`; empty if there is none.
     pub btf: Vec<u8>,
 }
 
@@ -81,7 +81,7 @@ impl ObjectFile {
     /// Reads an object from the bytes of an ELF file.
     ///
     /// # Errors
-    /// When the bytes are no 64-bit ELF file or its `.BTF.ext` is malformed.
+    /// When the bytes are not an ELF file or `.BTF.ext` is malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, ElfError> {
         let file = object::File::parse(bytes)?;
         let big_endian = !file.is_little_endian();
@@ -118,7 +118,7 @@ impl ObjectFile {
         self.functions.iter().filter(|f| !f.subprogram).map(|f| f.name.clone()).collect()
     }
 
-    /// The function that holds an instruction of a section.
+    /// Index of the function that contains an instruction of a section.
     pub fn function_at(&self, section: &str, insn: usize) -> Option<usize> {
         self.functions
             .iter()

@@ -1,4 +1,4 @@
-//! The C shim's interface.
+//! Bindings of `shim/shim.c`.
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -18,7 +18,7 @@ pub(crate) struct CoreRelo {
 }
 
 #[repr(C)]
-pub(crate) struct RawVerdict {
+pub(crate) struct RawResult {
     pub(crate) err: i32,
     pub(crate) at_patch: u8,
     pub(crate) poison: u8,
@@ -51,7 +51,7 @@ unsafe extern "C" {
         number: c_int,
         insn: *mut Insn,
         insn_idx: c_int,
-        out: *mut RawVerdict,
+        out: *mut RawResult,
     );
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn start_log(debug: bool) {
 /// What libbpf printed on this thread since [`start_log`].
 pub(crate) fn log_text() -> String {
     let mut len = 0;
-    // SAFETY: `len` is a valid place for the answer.
+    // SAFETY: `len` is valid for writes.
     let text = unsafe { oracle_log_text(&raw mut len) };
     if text.is_null() || len == 0 {
         return String::new();

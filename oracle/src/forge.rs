@@ -1,4 +1,4 @@
-//! Objects by hand: ELF files around a BTF and relocations that no compiler would write.
+//! Forged objects: ELF files with a BTF and relocations that no compiler would write.
 
 use object::write::{Object, Symbol, SymbolSection};
 use object::{
@@ -20,11 +20,11 @@ pub struct Relocation {
     pub access: String,
     /// Relocation kind.
     pub kind: u32,
-    /// What is relocated.
+    /// The instruction that is relocated.
     pub form: Form,
 }
 
-/// The instruction that a relocation stands on, with the value that libbpf expects in it.
+/// The instruction that a relocation patches, with the value that libbpf expects in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A 64-bit load of this immediate.

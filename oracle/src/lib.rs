@@ -1,13 +1,13 @@
 //! Judges of CO-RE relocations, for the tests of this workspace.
 //!
-//! - [`libbpf`]: libbpf itself. [`libbpf::relocations`] asks its relocation functions directly, needs no privileges
-//!   and takes objects and targets of either byte order; [`libbpf::relocate_object`] goes the whole way through
-//!   `bpf_object__prepare`, which needs the right to use bpf(2).
+//! - [`libbpf`]: libbpf itself. [`libbpf::relocations`] calls its relocation functions directly: without privileges,
+//!   for objects and targets of either byte order.
+//! - [`prepare`]: libbpf through its public API, `bpf_object__prepare`, which needs the right to use bpf(2).
 //! - [`aya`]: aya-obj, for the relocation kinds that it implements.
-//! - [`bpftool`]: `bpftool gen min_core_btf`, when it is installed.
+//! - [`bpftool`]: `bpftool gen min_core_btf`, if it is installed.
 //!
-//! [`elf`] reads objects on its own, so that a mistake of `btfgen-build`'s reader cannot hide from the judges, and
-//! [`raw`] writes BTF and [`forge`] objects by hand. [`testdata`] finds the committed fixtures.
+//! [`elf`] is a second reader of objects, so that a bug in `btfgen-core`'s reader cannot hide from the judges. [`raw`]
+//! writes BTFs and [`forge`] writes objects that no compiler would. [`testdata`] finds the committed fixtures.
 
 #[cfg(feature = "judges")]
 pub mod aya;
@@ -21,7 +21,7 @@ mod ffi;
 pub mod forge;
 #[cfg(feature = "judges")]
 pub mod libbpf;
+#[cfg(feature = "judges")]
+pub mod prepare;
 pub mod raw;
 pub mod testdata;
-#[cfg(feature = "judges")]
-mod whole;

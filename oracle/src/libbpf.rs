@@ -1,16 +1,15 @@
-//! libbpf as the judge: what each relocation of an object resolves to against a target BTF.
+//! libbpf as a judge: the result of each relocation of an object against a target BTF.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 
 use crate::elf::{ElfError, Insn, ObjectFile};
 use crate::ffi;
-pub use crate::whole::{WholeError, relocate_object, whole_object_allowed};
 
-/// `BPF_CORE_TYPE_ID_TARGET`, the one kind whose value is an id of the BTF at hand.
+/// `BPF_CORE_TYPE_ID_TARGET`: its value is a type id of the target BTF.
 pub const TYPE_ID_TARGET: u32 = 7;
 
-/// Why libbpf did not even begin.
+/// Why libbpf cannot judge an object.
 #[derive(Debug, thiserror::Error)]
 pub enum LibbpfError {
     /// The object is unreadable.
@@ -26,12 +25,12 @@ pub enum LibbpfError {
     },
 }
 
-/// Which programs are to be loaded.
+/// The programs to be loaded.
 #[derive(Clone, Debug)]
 pub enum Selection<'a> {
     /// All of them, as `bpf_object__load` does by default.
     All,
-    /// Only those named; the others have their autoload switched off. Subprograms are always relocated.
+    /// Only these names; the others have autoload switched off. Subprograms are always relocated.
     Only(&'a [&'a str]),
 }
 
@@ -44,7 +43,7 @@ impl Selection<'_> {
     }
 }
 
-/// What one relocation resolved to: `struct bpf_core_relo_res` without the type ids.
+/// The value of one relocation: `struct bpf_core_relo_res` without the type ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
     /// Value expected in the instruction.
@@ -63,21 +62,21 @@ pub struct Value {
     pub new_size: u32,
 }
 
-/// How one relocation ended.
+/// The outcome of one relocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The instruction was patched.
     Resolved(Value),
     /// Resolving failed with this errno: ambiguity, a spec out of bounds, recursion too deep.
     Unresolvable(i32),
-    /// Resolved, but the instruction cannot take the value, with this errno.
+    /// Resolved, but the instruction cannot be patched with the value, with this errno.
     Unpatchable(Value, i32),
 }
 
-/// One relocation's end.
+/// One relocation with its outcome.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// Function that holds the instruction.
+    /// Function that contains the instruction.
     pub function: String,
     /// Section name.
     pub section: String,
@@ -85,14 +84,14 @@ pub struct Judged {
     pub number: usize,
     /// Relocation kind.
     pub kind: u32,
-    /// The end.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The target's access spec in libbpf's format, empty when nothing matched.
+    /// The target spec in libbpf's format; empty if no candidate matched.
     pub target_spec: String,
 }
 
 impl Judged {
-    /// The outcome without the type id of a `TYPE_ID_TARGET`, of which only found or not found is left.
+    /// The outcome with the type id of a `TYPE_ID_TARGET` replaced by 1.
     pub fn comparable(&self) -> Outcome {
         match self.outcome {
             Outcome::Resolved(value) if self.kind == TYPE_ID_TARGET => {
@@ -103,10 +102,10 @@ impl Judged {
     }
 }
 
-/// The end of a run over an object.
+/// The results of relocating an object.
 #[derive(Clone, Debug)]
-pub struct Verdict {
-    /// Relocations in libbpf's order, up to and with the first failure.
+pub struct Results {
+    /// Relocations in libbpf's order, up to and including the first failure.
     pub relocations: Vec<Judged>,
     /// Functions' instructions as patched so far.
     pub functions: BTreeMap<String, Vec<Insn>>,
@@ -114,21 +113,21 @@ pub struct Verdict {
     pub log: String,
 }
 
-impl Verdict {
-    /// The first relocation that made libbpf give up.
+impl Results {
+    /// The relocation at which libbpf stopped.
     pub fn failure(&self) -> Option<&Judged> {
         self.relocations.iter().find(|judged| !matches!(judged.outcome, Outcome::Resolved(_)))
     }
 
-    /// Number of relocations that poison their instruction.
+    /// Number of poisoned relocations.
     pub fn poisoned(&self) -> usize {
         let poisons = |judged: &&Judged| matches!(judged.outcome, Outcome::Resolved(value) if value.poison);
         self.relocations.iter().filter(poisons).count()
     }
 
-    /// Where two runs of the same selection over the same object differ, one line a difference.
+    /// Differences between the results of the same selection of the same object, one per line.
     ///
-    /// The ids that `TYPE_ID_TARGET` yields are not compared.
+    /// The ids of `TYPE_ID_TARGET` are not compared.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         if self.relocations.len() != other.relocations.len() {
@@ -156,12 +155,12 @@ impl Verdict {
 /// One object judged against one target BTF, for any number of selections.
 pub struct Judge<'a> {
     object: &'a ObjectFile,
-    /// None when there are no relocations, so that libbpf looks at neither BTF.
+    /// None without relocations: libbpf then reads neither BTF.
     run: Option<Run>,
 }
 
 impl<'a> Judge<'a> {
-    /// Has libbpf parse the local and the target BTF.
+    /// Parses the local and the target BTF with libbpf.
     ///
     /// # Errors
     /// When libbpf rejects one of them.
@@ -172,41 +171,41 @@ impl<'a> Judge<'a> {
         Ok(Self { object, run })
     }
 
-    /// Resolves and patches relocations as `bpf_object__load` would: in order, with the candidates of each local type
-    /// found once and pruned as it goes, stopping at the first failure.
-    pub fn relocations(&mut self, selection: &Selection<'_>) -> Verdict {
+    /// Resolves and patches relocations as `bpf_object__load` does: in order, finding the candidates of each local type
+    /// once, pruning them, and stopping at the first failure.
+    pub fn relocations(&mut self, selection: &Selection<'_>) -> Results {
         self.judge(selection, false)
     }
 
-    /// Resolves every relocation on its own, with fresh candidates, going on after failures.
-    pub fn isolated(&mut self) -> Verdict {
+    /// Resolves every relocation alone, with unpruned candidates, and continues after failures.
+    pub fn isolated(&mut self) -> Results {
         self.judge(&Selection::All, true)
     }
 
-    /// The programs that are left when each one that makes libbpf give up is taken out, and what libbpf decides on them.
-    pub fn without_the_failing(&mut self) -> (Vec<String>, Verdict) {
+    /// Removes programs at which libbpf stops until none is left; returns the remaining programs and their results.
+    pub fn without_failing_programs(&mut self) -> (Vec<String>, Results) {
         let mut left = self.object.program_names();
         loop {
             let names: Vec<&str> = left.iter().map(String::as_str).collect();
-            let verdict = self.relocations(&Selection::Only(&names));
-            let failing = verdict.failure().map(|failure| failure.function.clone());
+            let results = self.relocations(&Selection::Only(&names));
+            let failing = results.failure().map(|failure| failure.function.clone());
             let before = left.len();
             left.retain(|name| Some(name) != failing.as_ref());
-            // A subprogram's failure cannot be taken out.
+            // A failure in a subprogram: no program can be removed.
             if left.len() == before {
-                return (left, verdict);
+                return (left, results);
             }
         }
     }
 
-    fn judge(&mut self, selection: &Selection<'_>, isolated: bool) -> Verdict {
+    fn judge(&mut self, selection: &Selection<'_>, isolated: bool) -> Results {
         ffi::start_log(false);
         let functions = self.object.functions.iter().map(|f| (f.name.clone(), f.insns.clone())).collect();
-        let mut verdict = Verdict { relocations: Vec::new(), functions, log: String::new() };
-        let Some(run) = &mut self.run else { return verdict };
+        let mut results = Results { relocations: Vec::new(), functions, log: String::new() };
+        let Some(run) = &mut self.run else { return results };
         run.forget();
         for relocation in &self.object.relocations {
-            // libbpf passes over relocations of weak functions that the linker dropped.
+            // libbpf skips relocations of weak functions that the linker dropped.
             let found = self.object.function_at(&relocation.section, relocation.insn);
             let Some(function) = found.map(|index| &self.object.functions[index]) else { continue };
             if !function.subprogram && !selection.contains(&function.name) {
@@ -215,10 +214,10 @@ impl<'a> Judge<'a> {
             if isolated {
                 run.forget();
             }
-            let insns = verdict.functions.entry(function.name.clone()).or_default();
+            let insns = results.functions.entry(function.name.clone()).or_default();
             let at = relocation.insn - function.start;
             let (outcome, target_spec) = run.relocate(&function.name, relocation, insns, at);
-            verdict.relocations.push(Judged {
+            results.relocations.push(Judged {
                 function: function.name.clone(),
                 section: relocation.section.clone(),
                 number: relocation.number,
@@ -230,8 +229,8 @@ impl<'a> Judge<'a> {
                 break;
             }
         }
-        verdict.log = ffi::log_text();
-        verdict
+        results.log = ffi::log_text();
+        results
     }
 }
 
@@ -239,7 +238,7 @@ impl<'a> Judge<'a> {
 ///
 /// # Errors
 /// When the object is unreadable or libbpf rejects one of the BTFs.
-pub fn relocations(object: &[u8], target: &[u8], selection: &Selection<'_>) -> Result<Verdict, LibbpfError> {
+pub fn relocations(object: &[u8], target: &[u8], selection: &Selection<'_>) -> Result<Results, LibbpfError> {
     Ok(Judge::new(&ObjectFile::parse(object)?, target)?.relocations(selection))
 }
 
@@ -247,7 +246,7 @@ pub fn relocations(object: &[u8], target: &[u8], selection: &Selection<'_>) -> R
 ///
 /// # Errors
 /// As [`relocations`].
-pub fn isolated(object: &[u8], target: &[u8]) -> Result<Verdict, LibbpfError> {
+pub fn isolated(object: &[u8], target: &[u8]) -> Result<Results, LibbpfError> {
     Ok(Judge::new(&ObjectFile::parse(object)?, target)?.isolated())
 }
 
@@ -258,7 +257,7 @@ impl Run {
     fn new(local: &[u8], target: &[u8], big_endian: bool) -> Result<Self, LibbpfError> {
         let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let mut run = std::ptr::null_mut();
-        // SAFETY: both pointers are valid for their lengths (libbpf copies), and `run` is a place for the answer.
+        // SAFETY: both pointers are valid for their lengths (libbpf copies), and `run` is valid for writes.
         let err = unsafe {
             ffi::oracle_run_new(
                 local.as_ptr().cast(),
@@ -295,9 +294,9 @@ impl Run {
             access_str_off: relocation.access_str_off,
             kind: relocation.kind,
         };
-        // A pair, since libbpf patches both halves of a 64-bit load wherever it finds one.
+        // A pair, since libbpf patches both halves of a 64-bit load.
         let mut pair = [insns[at], insns.get(at + 1).copied().unwrap_or_default()];
-        let mut raw = ffi::RawVerdict {
+        let mut raw = ffi::RawResult {
             err: 0,
             at_patch: 0,
             poison: 0,
@@ -310,8 +309,8 @@ impl Run {
             target_spec: [0; 256],
         };
         let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        // SAFETY: the run is alive, the name is terminated, `pair` holds two instructions and `raw` is the shim's
-        // `struct oracle_verdict`.
+        // SAFETY: the run is alive, the name is terminated, `pair` contains two instructions and `raw` is the shim's
+        // `struct oracle_result`.
         unsafe {
             ffi::oracle_run_relocate(
                 self.0,

@@ -1,4 +1,4 @@
-//! BTF by hand: records as the words they are on the wire, so that tests can write, join and reorder any of them.
+//! Raw BTF: records as words of the wire format, so that tests can write, join and reorder any types.
 
 /// Kinds, numbered as in `linux/btf.h`.
 #[expect(missing_docs, reason = "the kernel's names")]
@@ -24,9 +24,9 @@ pub mod kind {
     pub const ENUM64: u32 = 19;
 }
 
-/// Why bytes are no BTF.
+/// Why bytes are not a BTF.
 #[derive(Debug, thiserror::Error)]
-#[error("not a btf, at offset {0}")]
+#[error("not a BTF, at offset {0}")]
 pub struct RawError(pub usize);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Btf {
         self.records.is_empty()
     }
 
-    /// The offset of a string, which is added if it is not there.
+    /// The offset of a string, which is added if it is missing.
     pub fn string(&mut self, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
@@ -96,10 +96,10 @@ impl Btf {
         self.push(name, kind::INT, false, 0, bytes, &[(u32::from(signed) << 24) | (bytes * 8)])
     }
 
-    /// Makes the integer added last one of the bit field integers that old compilers wrote.
+    /// Turns the last type, an integer, into a bitfield integer as old compilers wrote them.
     ///
     /// # Panics
-    /// When the last type is no integer.
+    /// When the last type is not an integer.
     pub fn make_last_int_a_bitfield(&mut self, offset: u32, bits: u32) {
         let record = self.records.last_mut().filter(|record| record[1] >> 24 == kind::INT);
         let encoding = &mut record.expect("the last type is an integer")[3];
@@ -132,7 +132,7 @@ impl Btf {
         self.bitfields(union, name, bytes, &members)
     }
 
-    /// As [`Btf::composite`] with a bit field's size in bits last, 0 for a plain member; any sets the kind flag.
+    /// As [`Btf::composite`], with each member's bitfield size in bits last, or 0; any bitfield sets the kind flag.
     pub fn bitfields(
         &mut self,
         union: bool,
@@ -177,20 +177,20 @@ impl Btf {
         self.push(text, kind::DECL_TAG, false, 0, target, &[component.cast_unsigned()])
     }
 
-    /// Kind, essential name and place of each named type, counted from 0.
+    /// Kind, name and index (from 0) of each named type.
     pub fn names(&self) -> Vec<(u32, String, usize)> {
         let mut names = Vec::new();
-        for (place, record) in self.records.iter().enumerate() {
+        for (index, record) in self.records.iter().enumerate() {
             let tail = self.strings.get(record[0] as usize..).unwrap_or_default();
             let name = String::from_utf8_lossy(tail.split(|&byte| byte == 0).next().unwrap_or_default());
             if !name.is_empty() {
-                names.push(((record[1] >> 24) & 0x1f, name.into_owned(), place));
+                names.push(((record[1] >> 24) & 0x1f, name.into_owned(), index));
             }
         }
         names
     }
 
-    /// The same types over a string table in which each use of a string has its own copy, the last first.
+    /// The same types with a string table that has a copy of a string for each use, in reverse order.
     #[must_use]
     pub fn with_other_strings(&self) -> Self {
         let strings = std::cell::RefCell::new(vec![0]);
@@ -214,7 +214,7 @@ impl Btf {
         Self { records, strings: strings.into_inner() }
     }
 
-    /// The wire form.
+    /// The wire format.
     pub fn to_bytes(&self, big_endian: bool) -> Vec<u8> {
         let word = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
         let magic = if big_endian { 0xeb9f_u16.to_be_bytes() } else { 0xeb9f_u16.to_le_bytes() };
@@ -234,7 +234,7 @@ impl Btf {
     /// Reads a BTF of either byte order.
     ///
     /// # Errors
-    /// When the bytes are no well-formed BTF.
+    /// When the bytes are not a well-formed BTF.
     pub fn parse(bytes: &[u8]) -> Result<Self, RawError> {
         let big_endian = match bytes {
             [0x9f, 0xeb, ..] => false,
@@ -263,7 +263,7 @@ impl Btf {
         Ok(Self { records, strings })
     }
 
-    /// Adds all types of another BTF after this one's, without merging any: what a linker does before deduplication.
+    /// Adds all types of another BTF after this one's, without merging any, as a linker does before deduplication.
     pub fn append(&mut self, other: &Self) {
         let types = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         let strings = u32::try_from(self.strings.len()).unwrap_or(u32::MAX);
@@ -277,20 +277,20 @@ impl Btf {
         }
     }
 
-    /// The same types in another order, with their ids adjusted: `order[new]` is the old place, counted from 0.
+    /// The same types in another order, with their ids adjusted: `order[new]` is the old index, from 0.
     ///
     /// # Panics
-    /// When `order` is no permutation of this BTF's types.
+    /// When `order` is not a permutation of this BTF's types.
     #[must_use]
     pub fn reordered(&self, order: &[usize]) -> Self {
-        let mut place = vec![u32::MAX; self.records.len()];
+        let mut new_ids = vec![u32::MAX; self.records.len()];
         for (new, &old) in order.iter().enumerate() {
-            place[old] = u32::try_from(new + 1).unwrap_or(u32::MAX);
+            new_ids[old] = u32::try_from(new + 1).unwrap_or(u32::MAX);
         }
-        assert!(order.len() == place.len() && !place.contains(&u32::MAX), "not a permutation");
+        assert!(order.len() == new_ids.len() && !new_ids.contains(&u32::MAX), "not a permutation");
         let moved = order.iter().map(|&old| {
             mapped(&self.records[old], |word, value| match word {
-                Word::Type if value != 0 => place[value as usize - 1],
+                Word::Type if value != 0 => new_ids[value as usize - 1],
                 _ => value,
             })
         });
@@ -298,7 +298,7 @@ impl Btf {
     }
 }
 
-/// The words after the three common ones: those that stand once, and those that stand `vlen` times.
+/// The words after the three common ones: those that occur once, and those that occur `vlen` times.
 fn rest_of(kind: u32) -> Option<(&'static [Word], &'static [Word])> {
     use Word::{Plain, String, Type};
     Some(match kind {

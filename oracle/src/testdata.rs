@@ -1,9 +1,9 @@
-//! The committed fixtures: objects, synthetic targets, and the kernels at hand.
+//! The committed fixtures: objects and synthetic targets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Objects whose target is the synthetic `traps`: all that can go wrong in resolving, one program a trap.
+/// Objects whose target is the synthetic `traps`: each program is a special case of resolving.
 const TRAPS: [&str; 8] =
     ["ambiguous", "bitfields", "enums", "fields", "flavors", "insns", "pruning", "types"];
 
@@ -24,7 +24,7 @@ pub fn folder() -> PathBuf {
 /// The objects of one byte order, `el` or `eb`, by name.
 ///
 /// # Panics
-/// When there are none: they are committed.
+/// When there are none.
 pub fn objects(byte_order: &str) -> Vec<Fixture> {
     read_all(&folder().join("objects").join(byte_order), "o")
 }
@@ -54,16 +54,16 @@ pub fn object(byte_order: &str, name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A generated object with as many relocations as a large security agent's, over hundreds of types: little-endian, more
-/// than 200 programs. Its targets are kernels.
+/// A generated object with as many relocations as a large security agent, on hundreds of types: little-endian, more than
+/// 200 programs. Its targets are kernels.
 ///
 /// # Panics
-/// When it is not there: it is committed.
+/// When it is missing.
 pub fn agent() -> Vec<u8> {
     unpacked("agent")
 }
 
-/// As [`agent`], over the hundred types that tracers read, and with most relocations alike in all programs.
+/// As [`agent`], on the hundred types that tracers read; most relocations are the same in all programs.
 ///
 /// # Panics
 /// As [`agent`].
@@ -80,7 +80,7 @@ fn unpacked(name: &str) -> Vec<u8> {
 /// The synthetic target BTFs of one byte order, `el` or `eb`, by name.
 ///
 /// # Panics
-/// When there are none: they are committed.
+/// When there are none.
 pub fn targets(byte_order: &str) -> Vec<Fixture> {
     read_all(&folder().join("targets").join(byte_order), "btf")
 }
@@ -105,6 +105,6 @@ fn read_all(folder: &Path, extension: &str) -> Vec<Fixture> {
         })
         .collect();
     fixtures.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(!fixtures.is_empty(), "{} holds no .{extension} file", folder.display());
+    assert!(!fixtures.is_empty(), "{} has no .{extension} file", folder.display());
     fixtures
 }

@@ -1,4 +1,4 @@
-//! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of our resolver and libbpf.
+//! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of btfgen's resolver and libbpf.
 
 mod common;
 #[path = "common/kernels.rs"]
@@ -52,7 +52,7 @@ fn resolver_agrees_with_libbpf_on_the_traps() {
 }
 
 #[test]
-fn minimized_traps_relocate_alike() {
+fn minimized_traps_relocate_equally() {
     let mut compared = 0;
     for byte_order in ["el", "eb"] {
         let target = testdata::target(byte_order, "traps");
@@ -63,9 +63,9 @@ fn minimized_traps_relocate_alike() {
     assert!(compared > 2_000, "{compared}");
 }
 
-/// One BTF for all objects: what one relocation makes the minimizer keep must not disturb another's decision.
+/// One BTF for all objects: types kept for one relocation must not change the result of another.
 #[test]
-fn traps_minimized_together_relocate_alike() {
+fn traps_minimized_together_relocate_equally() {
     for byte_order in ["el", "eb"] {
         let target = testdata::target(byte_order, "traps");
         let objects = testdata::traps(byte_order);
@@ -80,16 +80,16 @@ fn traps_minimized_together_relocate_alike() {
 }
 
 #[test]
-fn agent_relocates_alike_on_kernels() {
+fn agent_relocates_equally_on_kernels() {
     check_large(&testdata::agent());
 }
 
 #[test]
-fn tracer_relocates_alike_on_kernels() {
+fn tracer_relocates_equally_on_kernels() {
     check_large(&testdata::tracer());
 }
 
-/// The oldest and the newest little-endian kernel; the large objects are made for one in between.
+/// Checks the oldest and the newest little-endian kernel; the large objects are made for one in between.
 fn check_large(bytes: &[u8]) {
     let file = ObjectFile::parse(bytes).expect("the fixture is an object");
     assert!(file.relocations.len() > 20_000, "{}", file.relocations.len());
@@ -104,7 +104,7 @@ fn check_large(bytes: &[u8]) {
         let names = file.program_names();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let alone = names.chunks(1).step_by(names.len() / 10);
-        let (loadable, _) = before.without_the_failing();
+        let (loadable, _) = before.without_failing_programs();
         let loadable: Vec<&str> = loadable.iter().map(String::as_str).collect();
         assert!(loadable.len() > 150, "{}: only {} programs load", kernel.id, loadable.len());
         for programs in [&names[..], &loadable[..]].into_iter().chain(alone) {
@@ -132,7 +132,7 @@ fn resolver_agrees_with_libbpf_on_kernels() {
 }
 
 #[test]
-fn minimized_kernels_relocate_alike() {
+fn minimized_kernels_relocate_equally() {
     let mut compared = 0;
     for kernel in kernels() {
         let objects = testdata::tracers(byte_order_of(&kernel.btf));

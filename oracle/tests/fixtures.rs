@@ -1,16 +1,16 @@
-//! What libbpf decides on the committed objects, against the committed expectations and through its own whole path.
+//! libbpf's results for the committed objects, compared with the committed expectations and with its public API.
 
 use std::fs;
 
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{self, Judge, Outcome, Selection};
-use oracle::testdata;
+use oracle::{prepare, testdata};
 
-/// Compares libbpf's decisions with `testdata/expected`; `ORACLE_BLESS=1` writes that instead.
+/// Compares libbpf's results with `testdata/expected`; with `ORACLE_BLESS=1` it writes them there first.
 fn check_expected(byte_order: &str) {
     let target = testdata::target(byte_order, "traps");
     for object in testdata::traps(byte_order) {
-        let text = oracle::dump::dump(&object.bytes, &target).expect("libbpf takes both BTFs");
+        let text = oracle::dump::dump(&object.bytes, &target).expect("libbpf reads both BTFs");
         let path = testdata::folder().join("expected").join(byte_order).join(format!("{}.txt", object.name));
         if std::env::var_os("ORACLE_BLESS").is_some() {
             fs::write(&path, &text).expect("the folder of expectations can be written");
@@ -33,8 +33,8 @@ fn big_endian_objects_as_expected() {
 
 /// The unprivileged judge and `bpf_object__prepare` patch the same instructions and fail on the same objects.
 #[test]
-fn the_whole_way_agrees() {
-    if !libbpf::whole_object_allowed() {
+fn bpf_object_prepare_agrees() {
+    if !prepare::may_load_programs() {
         eprintln!("skipped: this process may not load eBPF programs");
         return;
     }
@@ -43,14 +43,14 @@ fn the_whole_way_agrees() {
     for fixture in testdata::traps("el") {
         let object = ObjectFile::parse(&fixture.bytes).unwrap();
         let mut judge = Judge::new(&object, &target).unwrap();
-        // Programs whose section begins with a question mark are loaded when selected, not by default.
+        // Programs whose section begins with a question mark are loaded only if selected.
         let names = object.program_names();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
         let selections = std::iter::once(&all[..]).chain(all.chunks(1));
         for programs in selections {
             let selection = Selection::Only(programs);
             let direct = judge.relocations(&selection);
-            match libbpf::relocate_object(&fixture.bytes, &target, &selection) {
+            match prepare::relocate_object(&fixture.bytes, &target, &selection) {
                 Ok(whole) => {
                     assert!(
                         direct.failure().is_none(),
@@ -75,14 +75,14 @@ fn the_whole_way_agrees() {
     assert!(compared > 300 && failed > 10, "compared {compared}, failed {failed}");
 }
 
-/// Calls of subprograms are patched by libbpf too, though not by CO-RE.
+/// Whether there are calls of subprograms, which libbpf patches too, though not for CO-RE.
 fn calls(insns: &[oracle::elf::Insn]) -> bool {
     insns.iter().any(|insn| insn.code == 0x85 && insn.regs >> 4 == 1)
 }
 
-/// Every kind of relocation and every kind of end occurs in the fixtures, so that no comparison is about nothing.
+/// Every kind of relocation and every outcome occurs in the fixtures, so that no comparison is empty.
 #[test]
-fn fixtures_cover_every_kind_and_every_end() {
+fn fixtures_cover_every_kind_and_outcome() {
     for byte_order in ["el", "eb"] {
         let target = testdata::target(byte_order, "traps");
         let mut kinds = [0; 13];
@@ -100,23 +100,23 @@ fn fixtures_cover_every_kind_and_every_end() {
             }
         }
         assert!(kinds.iter().all(|&count| count > 5), "{byte_order}: {kinds:?}");
-        let ends = [poisoned, unresolvable, unpatchable, resized];
-        assert!(ends.iter().all(|&count| count > 1), "{byte_order}: {ends:?}");
+        let counts = [poisoned, unresolvable, unpatchable, resized];
+        assert!(counts.iter().all(|&count| count > 1), "{byte_order}: {counts:?}");
     }
 }
 
-/// clang has put the local field's left shift into the instruction, by the object's byte order: the judge must agree
-/// where clang computes as libbpf does. libbpf chooses another storage unit for fields of small types, and clang's left
-/// shift for big-endian machines is right for units of eight bytes only.
+/// clang writes the local field's left shift into the instruction, for the object's byte order: the judge must agree where
+/// clang computes it as libbpf does. For fields of small types libbpf chooses another storage unit, and clang's left shift
+/// for big-endian machines is right for units of eight bytes only.
 #[test]
 fn left_shifts_follow_the_objects_byte_order() {
     for byte_order in ["el", "eb"] {
         let target = testdata::target(byte_order, "traps");
         let bytes = testdata::object(byte_order, "bitfields");
         let object = ObjectFile::parse(&bytes).unwrap();
-        let verdict = libbpf::isolated(&bytes, &target).unwrap();
+        let results = libbpf::isolated(&bytes, &target).unwrap();
         let mut shifts = 0;
-        for (judged, relocation) in verdict.relocations.iter().zip(&object.relocations) {
+        for (judged, relocation) in results.relocations.iter().zip(&object.relocations) {
             let function =
                 &object.functions[object.function_at(&relocation.section, relocation.insn).unwrap()];
             let insn = function.insns[relocation.insn - function.start];

@@ -1,11 +1,11 @@
-//! libbpf's limits: how deep types may nest before a comparison or an access is given up, on both sides of each limit.
+//! libbpf's limits on how deep types and accesses may nest, tested on both sides of each limit.
 
 mod common;
 #[path = "common/ours.rs"]
 mod ours;
 
 use btfgen_core::object::Object;
-use btfgen_core::resolve::{Place, Roots};
+use btfgen_core::resolve::{Lookup, Roots};
 use common::{differences, for_each_selection, minimize};
 use oracle::elf::ObjectFile;
 use oracle::forge::{self, Form, Relocation};
@@ -17,7 +17,7 @@ const FIELD_EXISTS: u32 = 2;
 const TYPE_EXISTS: u32 = 8;
 const TYPE_MATCHES: u32 = 12;
 
-/// Checks one relocation against a target of the same types, and says whether libbpf resolves it.
+/// Checks one relocation against a target with the same types; returns whether libbpf resolves it.
 fn resolves(btf: &Btf, root: u32, access: &str, kind: u32, depth: usize) -> bool {
     let relocation = Relocation { root, access: access.to_owned(), kind, form: Form::Immediate(1) };
     let object = forge::object(btf, &[vec![relocation]], false);
@@ -29,8 +29,7 @@ fn resolves(btf: &Btf, root: u32, access: &str, kind: u32, depth: usize) -> bool
         let lines = ours.differences(&file, selection, &judge.relocations(selection));
         assert!(lines.is_empty(), "kind {kind}, depth {depth}: {}", lines.join("\n"));
     });
-    // btfgen-build refuses arrays of 32 dimensions in the object itself, as a relocation that fails whatever the
-    // kernel, and keeps nothing for it.
+    // btfgen refuses arrays of 32 dimensions in the object itself, whatever the kernel, and keeps nothing for them.
     if refused(&object) {
         return false;
     }
@@ -41,23 +40,23 @@ fn resolves(btf: &Btf, root: u32, access: &str, kind: u32, depth: usize) -> bool
     matches!(judge.isolated().relocations[0].outcome, Outcome::Resolved(value) if value.new == 1)
 }
 
-/// Whether btfgen-build takes the relocation for one that fails in the object itself.
+/// Whether btfgen finds that the relocation fails in the object itself.
 fn refused(object: &[u8]) -> bool {
     let object = Object::parse("forged", object).expect("a forged object");
     let roots = Roots::new(&[object]).expect("its types are well-formed");
-    roots.places().iter().flatten().all(|place| matches!(place, Place::Failure(_)))
+    roots.lookups().iter().flatten().all(|lookup| matches!(lookup, Lookup::Failure(_)))
 }
 
-/// Builds types of growing depth; the depth at which libbpf gives up must lie between, and ours must be the same.
+/// Builds types of growing depth: libbpf must fail at one of the depths, and btfgen at the same.
 fn check_limit(kind: u32, depths: std::ops::Range<usize>, build: impl Fn(&mut Btf, usize) -> (u32, String)) {
-    let mut ends = Vec::new();
+    let mut resolved = Vec::new();
     for depth in depths {
         let mut btf = Btf::default();
         btf.int("long", 8, true);
         let (root, access) = build(&mut btf, depth);
-        ends.push(resolves(&btf, root, &access, kind, depth));
+        resolved.push(resolves(&btf, root, &access, kind, depth));
     }
-    assert!(ends[0] && !ends[ends.len() - 1], "kind {kind}: no limit among {ends:?}");
+    assert!(resolved[0] && !resolved[resolved.len() - 1], "kind {kind}: no limit among {resolved:?}");
 }
 
 fn chain(btf: &mut Btf, depth: usize, link: impl Fn(&mut Btf, u32) -> u32) -> (u32, String) {
@@ -101,7 +100,7 @@ fn members_that_are_matched() {
     });
 }
 
-/// A field below structs without names: each is a level of the access.
+/// A field below unnamed structs: each one is a level of the access.
 #[test]
 fn levels_of_an_access() {
     check_limit(FIELD_EXISTS, 58..68, |btf, depth| {
@@ -113,7 +112,7 @@ fn levels_of_an_access() {
     });
 }
 
-/// Chains of typedefs and modifiers; btfgen-build refuses those of 32 and more, which libbpf follows without end.
+/// Chains of typedefs and modifiers; btfgen refuses those of 32 and more, which libbpf follows without limit.
 #[test]
 fn modifiers() {
     for depth in [1, 16, 30, 31] {
@@ -125,8 +124,8 @@ fn modifiers() {
     }
 }
 
-/// A candidate whose bitfield no load covers, among others that disagree: libbpf's error is the one that it meets first,
-/// and the minimized BTF has them in an order that leaves it so.
+/// A candidate whose bitfield no load covers, among others that disagree: libbpf returns the error that it finds first,
+/// and the order of candidates in the minimized BTF must keep it.
 #[test]
 fn bitfields_that_no_load_covers() {
     const FIELD_BYTE_OFFSET: u32 = 0;
@@ -137,7 +136,7 @@ fn bitfields_that_no_load_covers() {
     let relocation = Relocation { root, access, kind: FIELD_BYTE_OFFSET, form: Form::Immediate(0) };
     let object = forge::object(&local, &[vec![relocation]], false);
     let file = ObjectFile::parse(&object).expect("a forged object");
-    let mut ends = Vec::new();
+    let mut outcomes = Vec::new();
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let mut target = Btf::default();
         let (int, short) = (target.int("int", 4, true), target.int("short", 2, true));
@@ -145,7 +144,7 @@ fn bitfields_that_no_load_covers() {
             match candidate {
                 0 => target.composite(false, "s", 4, &[("field", int, 0)]),
                 1 => target.composite(false, "s___moved", 8, &[("field", int, 32)]),
-                // 9 bits from bit 376 on lie in no 2, 4 or 8 bytes that begin where such do.
+                // 9 bits from bit 376 on are in no aligned unit of 2, 4 or 8 bytes.
                 _ => target.bitfields(false, "s___cut", 49, &[("field", short, 376, 9)]),
             };
         }
@@ -154,9 +153,9 @@ fn bitfields_that_no_load_covers() {
         let minimized = minimize(&object, &target).unwrap_or_else(|error| panic!("{order:?}: {error}"));
         let (lines, _) = differences(&file, &target, &minimized);
         assert!(lines.is_empty(), "{order:?}: {}", lines.join("\n"));
-        ends.push(format!("{:?}", judge.isolated().relocations[0].outcome));
+        outcomes.push(format!("{:?}", judge.isolated().relocations[0].outcome));
     }
-    // EINVAL where the first two disagree, else E2BIG.
+    // EINVAL if the first two disagree, else E2BIG.
     let expect = [22, 7, 22, 7, 7, 7].map(|errno| format!("Unresolvable({errno})"));
-    assert_eq!(ends, expect);
+    assert_eq!(outcomes, expect);
 }

@@ -17,7 +17,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{RngSeed, TestRunner};
 use random::{Case, case};
 
-/// The object with the values in its instructions that libbpf expects there, so that patching goes on.
+/// The object, with the values in its instructions that libbpf expects, so that patching succeeds.
 fn forge(case: &Case) -> Vec<u8> {
     let blank = forge::object(&case.local, &case.programs, case.big_endian);
     let file = ObjectFile::parse(&blank).expect("a forged object");
@@ -26,7 +26,7 @@ fn forge(case: &Case) -> Vec<u8> {
     let mut judged = judge.isolated().relocations.into_iter();
     let mut programs = case.programs.clone();
     for relocation in programs.iter_mut().flatten() {
-        let value = match judged.next().expect("a verdict for each").outcome {
+        let value = match judged.next().expect("a result for each").outcome {
             Outcome::Resolved(value) | Outcome::Unpatchable(value, _) => value,
             Outcome::Unresolvable(_) => {
                 relocation.form = Form::Immediate(0);
@@ -42,37 +42,36 @@ fn forge(case: &Case) -> Vec<u8> {
     forge::object(&case.local, &programs, case.big_endian)
 }
 
-/// A random order that keeps the order of types that may be candidates of one root, since libbpf takes the size of a
-/// load from the first of them.
+/// A random order of types, except for the candidates of one root: libbpf resizes a load to the first one's size.
 fn shuffled(target: &Btf, keys: &[u64]) -> Btf {
     let mut order: Vec<usize> = (0..target.len()).collect();
-    order.sort_by_key(|&place| keys[place % keys.len()].wrapping_mul(place as u64 | 1));
+    order.sort_by_key(|&index| keys[index % keys.len()].wrapping_mul(index as u64 | 1));
     let mut groups = std::collections::BTreeMap::<String, Vec<usize>>::new();
-    for (_, name, place) in target.names() {
+    for (_, name, index) in target.names() {
         let essential = name.split("___").next().unwrap_or_default().to_owned();
-        groups.entry(essential).or_default().push(place);
+        groups.entry(essential).or_default().push(index);
     }
     for members in groups.values() {
         let mut slots: Vec<usize> = (0..order.len()).filter(|&slot| members.contains(&order[slot])).collect();
         slots.sort_unstable();
-        for (slot, &place) in slots.into_iter().zip(members) {
-            order[slot] = place;
+        for (slot, &index) in slots.into_iter().zip(members) {
+            order[slot] = index;
         }
     }
     target.reordered(&order).with_other_strings()
 }
 
-/// The same cases in every run, so that no change fails by another's chance find; as many and as random as
-/// `PROPTEST_CASES` asks for, to go looking.
+/// The same cases in every run, so that a test fails only by the change that it tests. With `PROPTEST_CASES` the cases
+/// are random.
 fn config() -> ProptestConfig {
-    let asked = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    match asked.cases {
-        DEFAULT_CASES => ProptestConfig { cases: 600, rng_seed: RngSeed::Fixed(6), ..asked },
-        _ => asked,
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    match config.cases {
+        DEFAULT_CASES => ProptestConfig { cases: 600, rng_seed: RngSeed::Fixed(6), ..config },
+        _ => config,
     }
 }
 
-/// proptest's own number.
+/// proptest's default.
 const DEFAULT_CASES: u32 = 256;
 
 proptest! {
@@ -92,10 +91,7 @@ proptest! {
         });
         prop_assert!(lines.is_empty(), "resolver:\n{}", lines.join("\n"));
 
-        let minimized = match minimize(&object, &target) {
-            Ok(minimized) => minimized,
-            Err(error) => return Err(TestCaseError::fail(error)),
-        };
+        let minimized = minimize(&object, &target).map_err(TestCaseError::fail)?;
         let (lines, _) = differences(&file, &target, &minimized);
         prop_assert!(lines.is_empty(), "minimized:\n{}", lines.join("\n"));
 
@@ -108,9 +104,9 @@ proptest! {
     }
 }
 
-/// Random cases are about something: relocations that resolve, poison and fail all occur in numbers.
+/// Relocations that resolve, poison and fail all occur often, so that the random cases are not empty.
 #[test]
-fn random_cases_cover_every_end() {
+fn random_cases_cover_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let (mut resolved, mut poisoned, mut failed, mut changed) = (0, 0, 0, 0);
     for _ in 0..400 {
@@ -126,6 +122,6 @@ fn random_cases_cover_every_end() {
             }
         }
     }
-    let ends = [resolved, poisoned, failed, changed];
-    assert!(ends.iter().all(|&count| count > 100), "{ends:?}");
+    let counts = [resolved, poisoned, failed, changed];
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}");
 }

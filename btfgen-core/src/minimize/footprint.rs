@@ -1,112 +1,114 @@
-//! Footprint: the candidates of one kernel that take part in a decision, and all that was read of them.
+//! Footprint: the relevant candidates of one kernel, and the parts of them that were read.
 
 use std::collections::BTreeMap;
 
-use super::Answers;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
-use crate::resolve::Roots;
-use crate::resolve::{Candidate, Reads, order_decides};
+use crate::resolve::{Candidate, Evaluator, Reads, RootId, Roots, order_decides};
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// What of a kernel's types its minimized BTF must hold.
+/// The parts of a kernel's types that its minimized BTF must contain.
 #[derive(Debug, Clone)]
 pub struct Footprint {
     /// Kept candidates and `long`.
     pub roots: BTreeMap<TypeRef, Copies>,
-    /// Candidates of one root whose order of ids decides something, in that order.
+    /// Lists of candidates whose order of ids affects a decision, in that order.
     pub ordered: Vec<Vec<TypeRef>>,
-    /// What was read.
+    /// The parts that were read.
     pub reads: Reads,
 }
 
-/// How often a kept candidate stands in a BTF.
+/// How often a kept candidate occurs in a BTF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copies {
-    /// 1, or 2 for any number above.
+    /// 1, or 2 for any larger number.
     pub count: usize,
-    /// Whether a relocation asks for its id, so that copies make it ambiguous.
+    /// Whether a relocation reads its id, so that copies make the relocation ambiguous.
     pub by_id: bool,
 }
 
-/// For each root with any, the candidates that take part in a decision, in the order of their ids where it matters.
-pub(super) fn kept(
-    answers: &mut Answers<'_>,
-    types: &Types,
-    kernel: &KernelTypes,
-) -> Vec<(usize, Vec<CandidateRef>)> {
+/// The relevant candidates of one root.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Kept {
+    pub(super) root: RootId,
+    /// In the order of their ids if that affects a decision, else in the order of content.
+    candidates: Vec<CandidateRef>,
+}
+
+/// The relevant candidates of each root that has any.
+pub(super) fn kept(evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) -> Vec<Kept> {
     let mut kept = Vec::new();
-    for (root, candidates) in kernel.candidates.iter().enumerate() {
-        let mut list: Vec<CandidateRef> = candidates
+    for root in evaluator.roots().ids() {
+        let mut list: Vec<CandidateRef> = kernel
+            .candidates(root)
             .iter()
             .copied()
-            .filter(|candidate| answers.get(types, kernel.model, root, candidate.ty).takes_part())
+            .filter(|candidate| evaluator.get(types, kernel.model, root, candidate.ty).is_relevant())
             .collect();
         if list.is_empty() {
             continue;
         }
-        let asks_for_id = answers.roots().roots()[root].asks_for_id();
-        list.iter_mut().for_each(|candidate| candidate.repeated &= asks_for_id);
-        if list.len() > 1 && !order_matters(answers, types, kernel, root, &list) {
+        let reads_type_id = evaluator.roots().root(root).reads_type_id();
+        list.iter_mut().for_each(|candidate| candidate.repeated &= reads_type_id);
+        if list.len() > 1 && !order_matters(evaluator, types, kernel, root, &list) {
             list.sort_by(|a, b| types.compare(a.ty, b.ty));
         }
-        kept.push((root, list));
+        kept.push(Kept { root, candidates: list });
     }
     kept
 }
 
-/// Whether libbpf's result for any question hangs on which candidate it meets first.
+/// Whether libbpf's decision on any query depends on the order of the candidates.
 fn order_matters(
-    answers: &mut Answers<'_>,
+    evaluator: &mut Evaluator<'_>,
     types: &Types,
     kernel: &KernelTypes,
-    root: usize,
+    root: RootId,
     list: &[CandidateRef],
 ) -> bool {
     let evaluations: Vec<_> =
-        list.iter().map(|candidate| answers.get(types, kernel.model, root, candidate.ty)).collect();
-    let questions = &answers.roots().roots()[root].questions;
-    questions.iter().enumerate().any(|(number, question)| {
+        list.iter().map(|candidate| evaluator.get(types, kernel.model, root, candidate.ty)).collect();
+    evaluator.roots().root(root).query_ids().any(|(id, query)| {
         let candidates = evaluations
             .iter()
             .zip(list)
-            .map(|(evaluation, it)| Candidate { answer: evaluation.answers[number], repeated: it.repeated });
-        order_decides(question.spec.kind, candidates)
+            .map(|(evaluation, it)| Candidate { result: evaluation.result(id), repeated: it.repeated });
+        order_decides(query.spec.kind, candidates)
     })
 }
 
 impl Footprint {
-    /// Collects what was read of the kept candidates, and of further ones that come along by their names.
+    /// Collects the reads of the kept candidates, and of further ones that are contained in them by name.
     pub(super) fn new(
         roots: &Roots,
-        answers: &mut Answers<'_>,
+        evaluator: &mut Evaluator<'_>,
         types: &Types,
         kernel: &KernelTypes,
-        kept: &[(usize, Vec<CandidateRef>)],
+        kept: &[Kept],
     ) -> Self {
         let mut footprint = Self { roots: BTreeMap::new(), ordered: Vec::new(), reads: Reads::default() };
-        for (root, list) in kept {
+        for Kept { root, candidates: list } in kept {
             for candidate in list {
-                let evaluation = answers.get(types, kernel.model, *root, candidate.ty);
+                let evaluation = evaluator.get(types, kernel.model, *root, candidate.ty);
                 footprint.reads.merge(&evaluation.reads);
                 let count = if candidate.repeated { 2 } else { 1 };
-                let by_id = roots.roots()[*root].asks_for_id();
+                let by_id = roots.root(*root).reads_type_id();
                 footprint.reads.name(candidate.ty);
                 footprint.roots.insert(candidate.ty, Copies { count, by_id });
             }
-            if list.len() > 1 && order_matters(answers, types, kernel, *root, list) {
+            if list.len() > 1 && order_matters(evaluator, types, kernel, *root, list) {
                 footprint.ordered.push(list.iter().map(|candidate| candidate.ty).collect());
             }
         }
-        footprint.close(roots, answers, types, kernel);
+        footprint.close(roots, evaluator, types, kernel);
         footprint
     }
 
-    /// Adds what was read of candidates that take part in nothing but are contained, by name, in those that do.
+    /// Adds the reads of candidates that are not relevant themselves, but are contained, by name, in relevant ones.
     ///
-    /// In the kernel they match no question. Cut down to what *another* relocation read they might (a pointer whose
-    /// target nobody read becomes a pointer to void), so what made them fail has to stay.
-    fn close(&mut self, roots: &Roots, answers: &mut Answers<'_>, types: &Types, kernel: &KernelTypes) {
+    /// In the kernel they match no query. Reduced to what *another* relocation read they might: a pointer whose target was
+    /// not read becomes a pointer to void. So the parts that made them fail must be kept.
+    fn close(&mut self, roots: &Roots, evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) {
         let mut seen = Memo::default();
         let mut named: Vec<TypeRef> = self.reads.named().collect();
         loop {
@@ -115,7 +117,7 @@ impl Footprint {
                     continue;
                 }
                 let Some(root) = roots.root_of_definition(types, ty) else { continue };
-                let evaluation = answers.get(types, kernel.model, root, ty);
+                let evaluation = evaluator.get(types, kernel.model, root, ty);
                 self.reads.merge(&evaluation.reads);
                 named.extend(evaluation.reads.named());
             }

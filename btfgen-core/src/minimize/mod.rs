@@ -1,84 +1,73 @@
-//! Minimized BTF: from a kernel's candidates to the canonical bytes that hold what the relocations read.
+//! Minimized BTFs: from a kernel's candidates to canonical bytes that contain what relocations read.
 //!
-//! Steps: [`Answers`] works out each question for each candidate and what it read; `footprint` keeps the candidates
-//! that take part in a decision; `reduce` cuts their definitions down to what was read; `types::emit` writes them in
-//! an order that depends on content alone; `verify` reads the bytes back and resolves everything anew.
+//! Steps: [`Evaluator`] evaluates each query for each candidate and records what it read; `footprint` keeps the relevant
+//! candidates; `reduce` removes the parts of their definitions that were not read; `types::emit` writes them in an order
+//! that depends on content alone; `verify` reads the bytes back and evaluates everything anew.
 
+mod error;
 mod footprint;
 mod reduce;
 mod verify;
 
 use std::sync::Arc;
 
-use crate::btf::{BtfError, DataModel};
-use crate::kernel::{CandidateRef, KernelTypes};
+use crate::btf::DataModel;
+use crate::kernel::KernelTypes;
 use crate::memo::Memo;
-use crate::resolve::{Answers, Roots};
+use crate::resolve::{Evaluator, Roots};
 use crate::types::{TypeRef, Types, emit};
 
+pub use error::{Difference, MinimizeError};
 pub use footprint::Footprint;
+use footprint::Kept;
 use reduce::Reducer;
-pub use verify::{Difference, Verifier};
+pub use verify::Verifier;
 
-/// Why a kernel has no minimized BTF.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MinimizeError {
-    /// What is left does not fit BTF's wire format, or the bytes written cannot be read back.
-    #[error("the minimized BTF cannot be written")]
-    Btf(#[from] BtfError),
-    /// A relocation resolves otherwise against the minimized BTF: an error of this program, never of its input.
-    #[error("the minimized BTF differs from the kernel's: {0}")]
-    Difference(Box<Difference>),
-}
-
-/// What two kernels must share to share a minimized BTF: data model, candidates that take part, `long`.
+/// What kernels with the same minimized BTF have in common: data model, relevant candidates, `long`.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     model: DataModel,
-    kept: Vec<(usize, Vec<CandidateRef>)>,
+    kept: Vec<Kept>,
     long: Option<TypeRef>,
 }
 
-/// Minimizes kernel after kernel; what kernels share is worked on once.
+/// Minimizes kernel after kernel; what they have in common is done once.
 pub struct Minimizer<'r> {
     roots: &'r Roots,
-    answers: Answers<'r>,
+    evaluator: Evaluator<'r>,
     reducer: Reducer,
     verifier: Verifier<'r>,
     known: Memo<Key, Arc<[u8]>>,
 }
 
 impl<'r> Minimizer<'r> {
-    /// A minimizer that has seen no kernel.
+    /// A minimizer for the relocations of these roots.
     pub fn new(roots: &'r Roots) -> Self {
-        let (answers, verifier) = (Answers::new(roots), Verifier::new(roots));
-        Self { roots, answers, reducer: Reducer::new(), verifier, known: Memo::default() }
+        let (evaluator, verifier) = (Evaluator::new(roots), Verifier::new(roots));
+        Self { roots, evaluator, reducer: Reducer::new(), verifier, known: Memo::default() }
     }
 
-    /// The answers worked out so far.
-    pub fn answers(&mut self) -> &mut Answers<'r> {
-        &mut self.answers
+    /// The evaluator, with the candidates evaluated so far.
+    pub fn evaluator(&mut self) -> &mut Evaluator<'r> {
+        &mut self.evaluator
     }
 
-    /// A kernel's minimized BTF, verified; kernels that need the same get the same bytes.
+    /// A kernel's minimized BTF, verified; kernels that need the same share the bytes.
     ///
     /// `types` must be the store that the kernel was interned into, the same at every call.
     ///
     /// # Errors
-    /// When it cannot be written, or differs.
+    /// When it cannot be written, or resolves a relocation differently.
     pub fn minimize(&mut self, types: &Types, kernel: &KernelTypes) -> Result<Arc<[u8]>, MinimizeError> {
-        let kept = footprint::kept(&mut self.answers, types, kernel);
+        let kept = footprint::kept(&mut self.evaluator, types, kernel);
         let key = Key { model: kernel.model, kept, long: kernel.long };
         if let Some(bytes) = self.known.get(&key) {
             return Ok(Arc::clone(bytes));
         }
-        let footprint = Footprint::new(self.roots, &mut self.answers, types, kernel, &key.kept);
+        let footprint = Footprint::new(self.roots, &mut self.evaluator, types, kernel, &key.kept);
         let reduced = self.reducer.reduce(types, &footprint);
         let bytes: Arc<[u8]> = emit(&reduced, kernel.model)?.into();
-        self.verifier
-            .verify(&mut self.answers, types, kernel, &bytes)?
-            .map_err(|difference| MinimizeError::Difference(Box::new(difference)))?;
+        self.verifier.verify(&mut self.evaluator, types, kernel, &bytes)?;
         self.known.insert(key, Arc::clone(&bytes));
         Ok(bytes)
     }

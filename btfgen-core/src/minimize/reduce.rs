@@ -1,31 +1,29 @@
-//! Reduction: a footprint's definitions cut down to what was read, in a store that all kernels share.
+//! Reduction: a footprint's definitions without the parts that were not read, in a store shared by all kernels.
 
-use super::Footprint;
+use super::footprint::Footprint;
 use crate::memo::Memo;
-use crate::resolve::NodeReads;
+use crate::resolve::TypeReads;
 use crate::types::{Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
-/// Cuts footprints down, one after the other; what they share is stored and put in order once.
+/// Reduces footprint after footprint; definitions that they have in common are stored and ordered once.
 pub(super) struct Reducer {
     types: Types,
     ranking: Ranking,
-    /// For each name of the source [`UNSEEN`] or its place in `types` plus one.
-    names: Vec<u32>,
+    /// For each name of the source, once seen, its name in `types`.
+    names: Vec<Option<Name>>,
 }
 
-const UNSEEN: u32 = 0;
-
-/// One footprint on its way.
+/// The reduction of one footprint.
 struct Reduction<'f> {
     source: &'f Types,
     footprint: &'f Footprint,
     reducer: &'f mut Reducer,
-    /// For each definition of the source its reduced one.
+    /// For each definition of the source its reduced definition, once known.
     known: Vec<Option<TypeRef>>,
-    /// For each reduced definition whether it is among `definitions`.
+    /// For each reduced definition whether `definitions` contains it.
     listed: Vec<bool>,
     definitions: Vec<TypeRef>,
-    /// Members and parameters of the definitions that are open.
+    /// Stacks of the members and parameters of the definitions in progress.
     members: Vec<Member>,
     params: Vec<TypeRef>,
 }
@@ -35,9 +33,9 @@ impl Reducer {
         Self { types: Types::new(), ranking: Ranking::default(), names: Vec::new() }
     }
 
-    /// Cuts a footprint's definitions down; `source` must be the same store every time.
+    /// Reduces a footprint's definitions; `source` must be the same store every time.
     pub(super) fn reduce(&mut self, source: &Types, footprint: &Footprint) -> Emission<'_> {
-        self.names.resize(source.names().len(), UNSEEN);
+        self.names.resize(source.names().len(), None);
         let mut reduction = Reduction {
             source,
             footprint,
@@ -51,8 +49,8 @@ impl Reducer {
         let mut roots = Memo::default();
         for (&ty, copies) in &footprint.roots {
             let reduced = reduction.reduce(ty);
-            // Candidates that differ only in what nobody read become one, except where their ids are asked for: then a
-            // second candidate makes the relocation ambiguous, and must go on doing so; a third adds nothing.
+            // Candidates that differ only in parts that were not read become one. If their ids are read, two must be
+            // written, since the second candidate makes the relocation ambiguous; a third changes nothing.
             let written = roots.entry(reduced).or_insert(0);
             *written = if copies.by_id { (*written + copies.count).min(2) } else { 1 };
         }
@@ -73,15 +71,11 @@ impl Reducer {
 impl Reduction<'_> {
     fn name(&mut self, name: Name) -> Name {
         let Reducer { types, names, .. } = &mut *self.reducer;
-        let known = &mut names[name.index()];
-        if *known == UNSEEN {
-            *known = types.names_mut().add(self.source.names().get(name)).number() + 1;
-        }
-        Name::at(*known - 1)
+        *names[name.index()].get_or_insert_with(|| types.names_mut().add(self.source.names().get(name)))
     }
 
-    /// The name, if it was read.
-    fn own_name(&mut self, ty: TypeRef, reads: &NodeReads) -> Name {
+    /// The name if it was read, else the empty name.
+    fn own_name(&mut self, ty: TypeRef, reads: &TypeReads) -> Name {
         if reads.name { self.name(self.source.name_of(ty)) } else { Name::EMPTY }
     }
 
@@ -89,9 +83,9 @@ impl Reduction<'_> {
         if let Some(known) = self.known[ty.index()] {
             return known;
         }
-        let none = NodeReads::default();
+        let none = TypeReads::default();
         let reads = self.footprint.reads.get(ty).unwrap_or(&none);
-        let reduced = self.cut(ty, reads);
+        let reduced = self.build(ty, reads);
         self.known[ty.index()] = Some(reduced);
         if self.listed.len() <= reduced.index() {
             self.listed.resize(reduced.index() + 1, false);
@@ -103,7 +97,7 @@ impl Reduction<'_> {
         reduced
     }
 
-    fn cut(&mut self, ty: TypeRef, reads: &NodeReads) -> TypeRef {
+    fn build(&mut self, ty: TypeRef, reads: &TypeReads) -> TypeRef {
         let source = self.source;
         match source.get(ty) {
             Type::Void => TypeRef::VOID,
@@ -171,8 +165,8 @@ impl Reduction<'_> {
     }
 }
 
-/// Members or enumerators that were read, in their order, with as many more, from the first, as there must be at least.
-fn entries<'t, T>(all: &'t [T], reads: &NodeReads) -> impl Iterator<Item = &'t T> {
+/// Members or enumerators that were read, in order; filled up from the first to the minimum number that was read.
+fn entries<'t, T>(all: &'t [T], reads: &TypeReads) -> impl Iterator<Item = &'t T> {
     let mut keep = vec![false; all.len()];
     for &entry in &reads.entries {
         if let Some(keep) = keep.get_mut(entry as usize) {

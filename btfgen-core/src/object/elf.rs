@@ -1,4 +1,4 @@
-//! ELF side of an object: byte order, the BTF sections, programs from the symbol table.
+//! The ELF side of an object: byte order, BTF sections, code, and programs from the symbol table.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,19 @@ use object::elf;
 use object::read::elf::{FileHeader, SectionHeader, Sym};
 use object::{Endianness, FileKind};
 
-use super::{ObjectError, Program};
+use super::error::ObjectError;
+use super::program::Program;
 use crate::btf::Endian;
 
-/// What of an ELF file counts here.
+/// The used parts of an ELF file.
 pub(super) struct Elf<'a> {
     pub(super) endian: Endian,
     pub(super) btf: Option<&'a [u8]>,
     pub(super) btf_ext: Option<&'a [u8]>,
     pub(super) programs: Vec<Program>,
+    /// Names of all sections.
     pub(super) sections: Vec<String>,
-    /// Sections that hold instructions.
+    /// Instructions, by section.
     pub(super) code: BTreeMap<String, Vec<u8>>,
 }
 
@@ -25,7 +27,7 @@ impl<'a> Elf<'a> {
         match FileKind::parse(bytes).map_err(|error| ObjectError::Elf(error.to_string()))? {
             FileKind::Elf64 => Self::read::<elf::FileHeader64<Endianness>>(bytes),
             FileKind::Elf32 => Self::read::<elf::FileHeader32<Endianness>>(bytes),
-            other => Err(ObjectError::Elf(format!("it is of the form {other:?}"))),
+            other => Err(ObjectError::Elf(format!("it is {other:?}"))),
         }
     }
 
@@ -33,7 +35,7 @@ impl<'a> Elf<'a> {
         let damaged = |error: object::Error| ObjectError::Elf(error.to_string());
         let header = H::parse(bytes).map_err(damaged)?;
         let endian = header.endian().map_err(damaged)?;
-        // Old compilers left the machine out, and libbpf's `bpf_object__elf_init` lets that pass.
+        // Old compilers left the machine out; libbpf's `bpf_object__elf_init` accepts that too.
         let machine = header.e_machine(endian);
         if machine != elf::EM_BPF && machine != elf::EM_NONE {
             return Err(ObjectError::Machine(machine.0));
@@ -83,7 +85,7 @@ impl<'a> Elf<'a> {
     }
 }
 
-/// Bytes that may still be copied out of a file, whose sections and names may overlap; those of a compiler do not.
+/// Bytes that may still be copied out of a file. Sections and names may overlap in a hostile file, but not in a compiler's.
 struct Budget(usize);
 
 impl Budget {

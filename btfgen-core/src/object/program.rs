@@ -1,4 +1,4 @@
-//! Programs, and those among them that need the kernel's own BTF, whatever is embedded.
+//! Programs, and the parts of an object that need the kernel's own BTF, whatever is embedded.
 
 use crate::btf::{Btf, BtfError, Kind, TypeId};
 
@@ -20,7 +20,7 @@ pub struct Program {
 pub struct KernelBtfNeed {
     /// The program, map or symbol.
     pub name: String,
-    /// What it is, such as `fentry program`.
+    /// Its description, such as `fentry program`.
     pub what: &'static str,
 }
 
@@ -41,7 +41,7 @@ const SECTIONS: [(&str, &str); 10] = [
 /// Most bytes of a symbol's name that a message shows.
 const MAX_SHOWN_NAME: usize = 128;
 
-/// Finds what needs the kernel's BTF, by section and by the types of `.ksyms`.
+/// Finds the parts that need the kernel's BTF, by section name and by the types in `.ksyms`.
 pub(super) fn kernel_btf_needs(
     programs: &[Program],
     sections: &[String],
@@ -79,7 +79,7 @@ pub(super) fn kernel_btf_needs(
     Ok(needs)
 }
 
-/// The kind of program that a section name stands for, if that kind needs the kernel's BTF.
+/// The kind of program in a section of that name, if that kind needs the kernel's BTF.
 fn section_need(section: &str) -> Option<&'static str> {
     let section = section.strip_prefix('?').unwrap_or(section);
     let kind = section.split('/').next().unwrap_or(section);
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_programs_by_section() {
+    fn section_names_tell_program_kinds() {
         let check =
             |section: &str, expect: Option<&str>| assert_eq!(section_need(section), expect, "{section}");
         check("fentry/do_unlinkat", Some("fentry program"));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::worker::Minimized;
 use super::{Error, OnFailure, Packed};
 use crate::memo::{Memo, Placed};
-use crate::object::Object;
+use crate::object::{Object, RelocationKind};
 use crate::report::{KernelReport, ObjectReport, Piece, Pieces, Problem, Report, Unresolved};
-use crate::resolve::{Place, RelocationKind, Roots, describe_spec};
+use crate::resolve::{Lookup, Roots, describe_spec};
 
 /// Gathers the kernels' results: distinct blobs, entries, report.
 pub(super) fn collect(
@@ -18,7 +18,7 @@ pub(super) fn collect(
 ) -> Result<Packed, Error> {
     let (mut entries, mut report) = (Vec::with_capacity(results.len()), Report::default());
     report.objects =
-        objects.iter().zip(roots.places()).map(|(it, places)| object_report(it, places)).collect();
+        objects.iter().zip(roots.lookups()).map(|(it, lookups)| object_report(it, lookups)).collect();
     let (mut blobs, mut words) = (Blobs::default(), Words::default());
     for result in results {
         let minimized = result?;
@@ -59,21 +59,19 @@ impl Blobs {
     }
 }
 
-fn object_report(object: &Object, places: &[Place]) -> ObjectReport {
+fn object_report(object: &Object, lookups: &[Lookup]) -> ObjectReport {
     let (mut failures, mut type_ids) = (Vec::new(), 0);
-    for (number, &asks) in object.asked().iter().enumerate() {
-        let asks = asks as usize;
-        type_ids += usize::from(object.asks()[asks].kind == Ok(RelocationKind::TypeIdTarget));
-        if let Place::Failure(failure) = &places[asks] {
-            let relocation = object.relocation(number);
-            let line = object.line_of(&relocation).map_or_else(String::new, |line| format!(" at {line}"));
-            let program = object.place_of(&relocation);
+    for (relocation, lookup) in object.relocations().iter().zip(lookups) {
+        type_ids += usize::from(relocation.kind == Ok(RelocationKind::TypeIdTarget));
+        if let Lookup::Failure(failure) = lookup {
+            let line = object.line_of(relocation).map_or_else(String::new, |line| format!(" at {line}"));
+            let program = object.program_or_section(relocation);
             failures.push(format!("{program}: relocation #{}{line}: {failure}", relocation.number));
         }
     }
     ObjectReport {
         name: object.name().to_owned(),
-        relocations: object.asked().len(),
+        relocations: object.relocations().len(),
         type_ids,
         failures,
         needs_kernel_btf: object
@@ -136,20 +134,20 @@ fn told(
 }
 
 fn problem(objects: &[Object], roots: &Roots, object: usize, unresolved: &Unresolved) -> Problem {
-    let (places, object) = (&roots.places()[object], &objects[object]);
-    let relocation = object.relocation(unresolved.relocation as usize);
-    let line = object.line_of(&relocation);
-    let spec = match places[relocation.asks] {
-        Place::Root { root, question, .. } => {
-            let spec = &roots.roots()[root].questions[question].spec;
+    let (lookups, object) = (&roots.lookups()[object], &objects[object]);
+    let relocation = &object.relocations()[unresolved.relocation as usize];
+    let line = object.line_of(relocation);
+    let spec = match lookups[unresolved.relocation as usize] {
+        Lookup::Target { root, query, .. } => {
+            let spec = &roots.root(root).queries[query.index()].spec;
             format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))
         }
-        Place::Local | Place::Failure(_) => String::new(),
+        Lookup::Local | Lookup::Failure(_) => String::new(),
     };
     Problem::Relocation {
         object: object.name().to_owned(),
-        program: object.place_of(&relocation),
-        place: format!("{} #{}", relocation.section, relocation.number),
+        program: object.program_or_section(relocation),
+        place: format!("{} #{}", object.section_of(relocation), relocation.number),
         spec,
         line: line.as_ref().map(ToString::to_string),
         text: line.map(|line| line.text.to_string()),

@@ -66,7 +66,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         }
         let job = self.job;
         let judge = self.judge.get_or_insert_with(|| Judge::new(job.groups()));
-        let verdicts = judge.verdicts(self.minimizer.answers(), &self.types, kernel);
+        let verdicts = judge.verdicts(self.minimizer.evaluator(), &self.types, kernel);
         let outcomes = self.outcomes.get_or_insert_with(|| Outcomes::new(job.layout()));
         let unresolved = outcomes.unresolved(&verdicts);
         let bytes = match self.minimizer.minimize(&self.types, kernel) {

@@ -1,27 +1,26 @@
 //! Layout: how relocations lie in the sections of objects, by what they ask and by the instructions that they patch.
 
-use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use super::verdicts::Groups;
 use crate::memo::Memo;
-use crate::object::{Flow, Object};
+use crate::object::{ControlFlow, InsnIndex, Object, SectionId};
 
 /// A section of an object that has relocations.
 pub(crate) struct Section {
     /// The object, by its place.
     pub(crate) object: usize,
-    name: Arc<str>,
-    /// Its relocations, by their places in the object: mostly they stand in a row.
-    relocations: Vec<Range<usize>>,
+    section: SectionId,
+    /// Its relocations, by their indices in the object.
+    relocations: Vec<usize>,
 }
 
 /// What relocations of a group have alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
-    /// What they ask, by its place among the group's questions.
-    pub(super) question: u32,
+    /// What they ask, by its place among the group's queries.
+    pub(super) query: u32,
     /// Whether the instruction is a load or store, whose size is adjusted and not only its offset.
     pub(super) accesses_memory: bool,
 }
@@ -34,7 +33,7 @@ pub(super) struct Site {
     pub(super) relocation: u32,
     /// The section, and the instruction there.
     pub(super) section: u32,
-    pub(super) insn: u32,
+    pub(super) insn: Option<InsnIndex>,
 }
 
 /// What a group's relocations ask, each once, and where those lie that ask it, in the order of the object.
@@ -60,7 +59,7 @@ struct Lazy {
 
 #[derive(Clone, Copy)]
 pub(super) struct Member {
-    pub(super) insn: u32,
+    pub(super) insn: Option<InsnIndex>,
     pub(super) group: u32,
     pub(super) place: u32,
     pub(super) asked: u32,
@@ -68,7 +67,7 @@ pub(super) struct Member {
 
 /// A section's instructions.
 pub(super) struct Code {
-    pub(super) flow: Flow,
+    pub(super) flow: ControlFlow,
     /// The relocations on whose values a branch can hang.
     pub(super) deciding: Vec<Member>,
     /// What these ask, each once: group and place there.
@@ -79,13 +78,13 @@ pub(super) struct Code {
 pub(crate) fn sections(objects: &[Object]) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for (object, it) in objects.iter().enumerate() {
-        let mut by_name: Memo<&str, usize> = Memo::default();
-        for (name, run) in it.runs() {
-            let section = *by_name.entry(name).or_insert_with(|| {
-                sections.push(Section { object, name: Arc::clone(name), relocations: Vec::new() });
+        let mut by_id: Memo<SectionId, usize> = Memo::default();
+        for (index, relocation) in it.relocations().iter().enumerate() {
+            let section = *by_id.entry(relocation.section).or_insert_with(|| {
+                sections.push(Section { object, section: relocation.section, relocations: Vec::new() });
                 sections.len() - 1
             });
-            sections[section].relocations.push(run);
+            sections[section].relocations.push(index);
         }
     }
     sections
@@ -99,18 +98,19 @@ impl<'o> Layout<'o> {
         let mut codes: Vec<Lazy> = sections.iter().map(|_| Lazy::default()).collect();
         for (number, section) in sections.iter().enumerate() {
             let object = &objects[section.object];
-            let code = object.code(&section.name);
-            for relocation in section.relocations.iter().cloned().flatten() {
+            let code = object.code(&object.sections()[section.section.index()].name);
+            for &relocation in &section.relocations {
                 let Some(spot) = groups.spot(section.object, relocation) else { continue };
-                let offset = object.insn_offset(relocation);
-                let question = groups.asked(spot);
-                let key = Asked { question, accesses_memory: accesses_memory(code, offset) };
+                let offset = object.relocations()[relocation].insn_offset;
+                let query = groups.asked(spot);
+                let key = Asked { query, accesses_memory: accesses_memory(code, offset) };
                 let spread = &mut spreads[spot.group as usize];
                 let asked = *by_asked.entry((spot.group, key)).or_insert_with(|| {
                     spread.push((key, Vec::new()));
                     spread.len() as u32 - 1
                 });
-                let (insn, place, relocation) = (offset / 8, spot.place, relocation as u32);
+                let insn = InsnIndex::from_offset(offset.into());
+                let (place, relocation) = (spot.place, relocation as u32);
                 spread[asked as usize].1.push(Site { place, relocation, section: number as u32, insn });
                 codes[number].members.push(Member { insn, group: spot.group, place, asked });
             }
@@ -133,10 +133,14 @@ impl<'o> Layout<'o> {
     pub(super) fn code(&self, section: u32) -> &Code {
         let Lazy { code, members, .. } = &self.codes[section as usize];
         code.get_or_init(|| {
-            let Section { object, name, .. } = &self.sections[section as usize];
-            let flow = self.objects[*object].flow(name);
-            let deciding: Vec<Member> =
-                members.iter().filter(|member| flow.decides(member.insn as usize)).copied().collect();
+            let Section { object, section, .. } = &self.sections[section as usize];
+            let object = &self.objects[*object];
+            let flow = object.control_flow(&object.sections()[section.index()].name);
+            let deciding: Vec<Member> = members
+                .iter()
+                .filter(|member| member.insn.is_some_and(|insn| flow.affects_branch(insn)))
+                .copied()
+                .collect();
             let mut decides: Vec<(u32, u32)> =
                 deciding.iter().map(|member| (member.group, member.asked)).collect();
             decides.sort_unstable();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::layout::{Layout, Member};
 use super::verdicts::{Resolution, Verdict, Verdicts};
 use crate::memo::{Memo, Placed};
-use crate::object::Patch;
+use crate::object::{InsnIndex, Patch};
 
 /// The relocations of one section that do not get a value from a kernel.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ struct Failing {
 struct Failed {
     section: u32,
     /// Relocation, instruction, failure.
-    relocations: Vec<(u32, u32, Failure)>,
+    relocations: Vec<(u32, Option<InsnIndex>, Failure)>,
 }
 
 /// Works out outcomes kernel after kernel; what kernels have alike is worked on once.
@@ -164,17 +164,17 @@ impl<'l> Outcomes<'l> {
             let reached = code.map(|code| {
                 let given = |&Member { insn, group, place, asked }: &Member| {
                     let patch = patch(layout, &verdicts[group as usize], group, asked, place)?;
-                    Some((insn as usize, patch))
+                    Some((insn?, patch))
                 };
                 let poisoned = failed.relocations.iter().filter(|(.., failure)| !failure.refused);
-                let poisoned = poisoned.map(|&(_, insn, _)| (insn as usize, Patch::Poison));
-                code.flow.reached(poisoned.chain(code.deciding.iter().filter_map(given)))
+                let poisoned = poisoned.filter_map(|&(_, insn, _)| Some((insn?, Patch::Poison)));
+                code.flow.reachable(poisoned.chain(code.deciding.iter().filter_map(given)))
             });
-            let unresolved = |(relocation, insn, failure): &(u32, u32, Failure)| Unresolved {
+            let unresolved = |(relocation, insn, failure): &(u32, Option<InsnIndex>, Failure)| Unresolved {
                 relocation: *relocation,
                 // What is refused is said whatever the code; so is what lies outside of it.
                 reached: failure.refused
-                    || reached.as_ref().and_then(|it| it.get(*insn as usize)).is_none_or(|it| *it),
+                    || reached.as_ref().is_none_or(|it| insn.is_none_or(|insn| it.contains(insn))),
                 reason: Arc::clone(&failure.reason),
             };
             let object = layout.sections[failed.section as usize].object as u32;
@@ -194,7 +194,7 @@ impl Failed {
 /// What the relocation at a place of its group, which asks that, makes of its instruction.
 fn patch(layout: &Layout<'_>, resolution: &Resolution, group: u32, asked: u32, place: u32) -> Option<Patch> {
     let (asked, _) = layout.groups[group as usize][asked as usize];
-    match resolution.verdict(place, asked.question)? {
+    match resolution.verdict(place, asked.query)? {
         Verdict::Misread(..) if asked.accesses_memory => Some(Patch::Poison),
         Verdict::Value(value) | Verdict::Misread(value, _) => Some(Patch::Value(*value)),
         Verdict::Poison(_) => Some(Patch::Poison),
@@ -208,7 +208,7 @@ fn failing(layout: &Layout<'_>, group: u32, resolution: &Resolution) -> Vec<Fail
     for (number, round) in resolution.rounds.iter().enumerate() {
         let end = resolution.rounds.get(number + 1).map_or(u32::MAX, |next| next.start);
         for (place, (asked, _)) in layout.groups[group as usize].iter().enumerate() {
-            let failure = match &round.verdicts[asked.question as usize] {
+            let failure = match &round.verdicts[asked.query as usize] {
                 Some(Verdict::Misread(_, size)) if asked.accesses_memory => {
                     let reason = format!(
                         "the field has {size} bytes there and is no pointer or unsigned integer on both sides, so that a plain load would misread it"
@@ -227,7 +227,7 @@ fn failing(layout: &Layout<'_>, group: u32, resolution: &Resolution) -> Vec<Fail
 
 /// What fails in each section.
 fn failed<'f>(layout: &Layout<'_>, failing: impl Iterator<Item = &'f Failing>) -> Vec<Failed> {
-    let mut by_section: Memo<u32, Vec<(u32, u32, Failure)>> = Memo::default();
+    let mut by_section: Memo<u32, Vec<(u32, Option<InsnIndex>, Failure)>> = Memo::default();
     for Failing { group, start, end, asked, failure } in failing {
         let (_, sites) = &layout.groups[*group as usize][*asked];
         let first = sites.partition_point(|site| site.place < *start);

@@ -6,17 +6,17 @@ use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
 use crate::object::Object;
-use crate::resolve::Answers;
-use crate::resolve::{Candidate, Outcome, decide, explain_mismatch};
-use crate::resolve::{Place, Roots};
+use crate::resolve::{
+    Candidate, Evaluator, Lookup, Outcome, QueryId, RootId, Roots, decide, explain_mismatch,
+};
 use crate::types::{TypeRef, Types};
 
 /// Relocations of one object that share a local root type, and with it libbpf's list of candidates.
 pub(crate) struct Group {
-    root: usize,
-    /// The root's questions that they ask, each once.
-    questions: Vec<usize>,
-    /// What each of them asks, by its place in `questions`; in the order of the object.
+    root: RootId,
+    /// The root's queries that they need, each once.
+    queries: Vec<QueryId>,
+    /// For each of them its query, by index in `queries`; in the order of the object.
     asked: Vec<u32>,
 }
 
@@ -78,37 +78,26 @@ impl Groups {
     /// Groups the relocations of all objects.
     pub(crate) fn new(objects: &[Object], roots: &Roots) -> Self {
         let (mut groups, mut spots) = (Vec::<Group>::new(), Vec::with_capacity(objects.len()));
-        for (object, places) in objects.iter().zip(roots.places()) {
-            let mut by_type: Memo<u32, usize> = Memo::default();
-            let mut by_question: Memo<(usize, usize), u32> = Memo::default();
-            // Few of them ask something new.
-            let mut asks: Vec<Option<(usize, u32)>> = Vec::with_capacity(places.len());
-            for place in places {
-                let Place::Root { root, question, local } = *place else {
-                    asks.push(None);
-                    continue;
-                };
-                let group = *by_type.entry(local).or_insert_with(|| {
-                    groups.push(Group { root, questions: Vec::new(), asked: Vec::new() });
-                    groups.len() - 1
-                });
-                let questions = &mut groups[group].questions;
-                let question = *by_question.entry((group, question)).or_insert_with(|| {
-                    questions.push(question);
-                    questions.len() as u32 - 1
-                });
-                asks.push(Some((group, question)));
-            }
-            let groups = groups.as_mut_slice();
-            let mut own = Vec::with_capacity(object.asked().len());
-            for &it in object.asked() {
-                let Some((group, question)) = asks[it as usize] else {
+        for lookups in roots.lookups().iter().take(objects.len()) {
+            let mut by_type: Memo<crate::btf::TypeId, usize> = Memo::default();
+            let mut by_query: Memo<(usize, QueryId), u32> = Memo::default();
+            let mut own = Vec::with_capacity(lookups.len());
+            for lookup in lookups {
+                let Lookup::Target { root, query, local_type_id } = *lookup else {
                     own.push(None);
                     continue;
                 };
-                let asked = &mut groups[group].asked;
+                let group = *by_type.entry(local_type_id).or_insert_with(|| {
+                    groups.push(Group { root, queries: Vec::new(), asked: Vec::new() });
+                    groups.len() - 1
+                });
+                let Group { queries, asked, .. } = &mut groups[group];
+                let query = *by_query.entry((group, query)).or_insert_with(|| {
+                    queries.push(query);
+                    queries.len() as u32 - 1
+                });
                 own.push(Some(Spot { group: group as u32, place: asked.len() as u32 }));
-                asked.push(question);
+                asked.push(query);
             }
             spots.push(own);
         }
@@ -125,7 +114,7 @@ impl Groups {
         self.spots[object][relocation]
     }
 
-    /// What the relocation there asks, by its place among the group's questions.
+    /// What the relocation there asks, by its place among the group's queries.
     pub(crate) fn asked(&self, spot: Spot) -> u32 {
         self.groups[spot.group as usize].asked[spot.place as usize]
     }
@@ -140,15 +129,15 @@ impl<'g> Judge<'g> {
     /// The verdicts on a kernel.
     pub(crate) fn verdicts(
         &mut self,
-        answers: &mut Answers<'_>,
+        evaluator: &mut Evaluator<'_>,
         types: &Types,
         kernel: &KernelTypes,
     ) -> Verdicts {
         let mut verdicts = Vec::with_capacity(self.groups.len());
         for (number, group) in self.groups.groups.iter().enumerate() {
-            let key = (number, kernel.model, kernel.candidates[group.root].clone());
+            let key = (number, kernel.model, kernel.candidates(group.root).to_vec());
             let resolution = self.known.entry(key).or_insert_with(|| {
-                let resolution = Arc::new(group.resolve(answers, types, kernel));
+                let resolution = Arc::new(group.resolve(evaluator, types, kernel));
                 let entry = self.distinct.entry(resolution).insert_entry(());
                 Arc::clone(entry.key())
             });
@@ -160,16 +149,16 @@ impl<'g> Judge<'g> {
 
 impl Group {
     /// Takes libbpf's way through one list of candidates, relocation after relocation.
-    fn resolve(&self, answers: &mut Answers<'_>, types: &Types, kernel: &KernelTypes) -> Resolution {
-        let candidates = &kernel.candidates[self.root];
+    fn resolve(&self, evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) -> Resolution {
+        let candidates = kernel.candidates(self.root);
         let evaluations: Vec<_> =
-            candidates.iter().map(|it| answers.get(types, kernel.model, self.root, it.ty)).collect();
+            candidates.iter().map(|it| evaluator.get(types, kernel.model, self.root, it.ty)).collect();
         let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
-        let questions = &answers.roots().roots()[self.root].questions;
+        let root = evaluator.roots().root(self.root);
         let mut survivors: Vec<usize> = (0..candidates.len()).collect();
         let mut row: Vec<Candidate> = Vec::with_capacity(candidates.len());
-        let round = |start| Round { start, verdicts: vec![None; self.questions.len()] };
-        let (mut rounds, mut current, mut open) = (Vec::new(), round(0), self.questions.len());
+        let round = |start| Round { start, verdicts: vec![None; self.queries.len()] };
+        let (mut rounds, mut current, mut open) = (Vec::new(), round(0), self.queries.len());
         for (place, &asked) in self.asked.iter().enumerate() {
             if open == 0 {
                 break;
@@ -177,18 +166,18 @@ impl Group {
             if current.verdicts[asked as usize].is_some() {
                 continue;
             }
-            let question = self.questions[asked as usize];
+            let query = self.queries[asked as usize];
             row.clear();
             row.extend(evaluations.iter().zip(candidates).map(|(evaluation, it)| Candidate {
-                answer: evaluation.answers[question],
+                result: evaluation.result(query),
                 repeated: it.repeated,
             }));
-            let spec = &questions[question].spec;
+            let spec = &root.queries[query.index()].spec;
             let (outcome, left) = decide(spec.kind, &row, &survivors);
             if left != survivors {
                 survivors = left;
                 rounds.push(std::mem::replace(&mut current, round(place as u32)));
-                open = self.questions.len();
+                open = self.queries.len();
             }
             let absent = || explain_mismatch(types, spec, kernel.model, &definitions);
             current.verdicts[asked as usize] = Some(Verdict::of(outcome, absent));

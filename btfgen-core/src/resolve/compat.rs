@@ -1,15 +1,18 @@
-//! Compatibility: may this target type stand where the local one was compiled in?
+//! Compatibility: whether code compiled for a local type can work with a target type.
 
-use super::{MatchFailure, Reads};
+use super::failure::MatchFailure;
+use super::reads::Reads;
 use crate::types::{Type, TypeRef, Types};
 
-/// Most levels that two types are compared (`depth` and `level` in `relo_core.c`).
+/// Limit on the levels that two types are compared (`depth` and `level` in `relo_core.c`).
 pub(super) const MAX_LEVEL: u32 = 32;
 
-/// Steps after which a comparison is given up; types of real kernels take less than a thousand.
+/// Limit on the steps of a comparison; types of real kernels take fewer than a thousand.
+///
+/// Departure from libbpf, which has no such limit and takes exponential time for hostile types.
 pub(super) const MAX_STEPS: u32 = 1 << 20;
 
-/// Two kinds that libbpf's `btf_kind_core_compat` takes for one: equal, or both an enum of any width.
+/// libbpf's `btf_kind_core_compat`: equal kinds, or two enums of any width.
 pub(super) fn same_kind(a: Type, b: Type) -> bool {
     use Type::{Array, Composite, Enum, Float, FuncProto, Fwd, Int, Named, Ptr, Typedef, Void};
     match (a, b) {
@@ -30,7 +33,7 @@ pub(super) fn same_kind(a: Type, b: Type) -> bool {
     }
 }
 
-/// Whether a field of the target type may be read in place of one of the local type (`bpf_core_fields_are_compat`).
+/// libbpf's `bpf_core_fields_are_compat`: whether a field of the target type can be accessed as one of the local type.
 pub(super) fn fields_are_compat(types: &Types, reads: &mut Reads, local: TypeRef, target: TypeRef) -> bool {
     let (mut local, mut target) = (local, target);
     loop {
@@ -51,7 +54,7 @@ pub(super) fn fields_are_compat(types: &Types, reads: &mut Reads, local: TypeRef
     }
 }
 
-/// Whether the target's type is of the local one's shape, names aside (`__bpf_core_types_are_compat`).
+/// libbpf's `__bpf_core_types_are_compat`: whether the types have the same shape, whatever their names.
 pub(super) fn types_are_compat(
     types: &Types,
     reads: &mut Reads,
@@ -88,7 +91,7 @@ pub(super) fn types_are_compat(
                 }
                 (local, target) = (a, b);
             }
-            // `__bpf_core_types_are_compat` has no case for floats and warns of an unexpected kind.
+            // `__bpf_core_types_are_compat` has no case for floats: it warns and returns 0.
             (Type::Float { .. }, _) => return Ok(false),
             _ => return Ok(true),
         }

@@ -1,48 +1,50 @@
-//! libbpf's verdict over all candidates of a relocation: ambiguity, poison and pruning (`bpf_core_calc_relo_insn`).
+//! Decision over all candidates of a relocation: ambiguity, poison and pruning (`bpf_core_calc_relo_insn`).
 
-use super::{Answer, MatchFailure, RelocationKind, Resolved};
+use super::evaluate::{MatchResult, Resolved};
+use super::failure::MatchFailure;
+use crate::object::RelocationKind;
 
-/// A candidate's answer and how often a BTF holds that candidate.
+/// The result for one candidate, and how often a BTF contains that candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its answer.
-    pub answer: Answer,
-    /// Whether the BTF holds it more than once, under different ids.
+    /// The relocation's result for it.
+    pub result: MatchResult,
+    /// Whether the BTF contains it more than once, under different ids.
     pub repeated: bool,
 }
 
-/// What libbpf makes of a relocation.
+/// libbpf's result for a relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The instruction gets this value.
     Value(Resolved),
-    /// No candidate matches, and the value says so: 0.
+    /// No candidate matches, and the value 0 says so.
     Absent,
-    /// No candidate matches, and the instruction is replaced by an invalid one; harmless where a check guards it.
+    /// No candidate matches, and the instruction becomes an invalid one: harmless behind an existence check.
     Poison,
     /// Candidates disagree on the field's offset or on the value; libbpf refuses the object.
     Ambiguous(Resolved, Resolved),
-    /// A candidate cannot be worked out; libbpf refuses the object.
+    /// Resolving against a candidate fails; libbpf refuses the object.
     Failure(MatchFailure),
 }
 
-/// Which candidates, by their place, go on to the next relocation with the same root type.
+/// The candidates, by index, that are left for the next relocation with the same root type.
 pub type Pruned = Vec<usize>;
 
-/// Draws the verdict from the answers of the candidates in the order of their ids.
+/// Decides a relocation from the results for its candidates, in the order of their ids.
 ///
-/// `survivors` are the places of the candidates that earlier relocations left; those that this one leaves are returned.
+/// `survivors` are the indices of the candidates that earlier relocations left; returns those that this one leaves.
 /// If none matches, none is pruned.
 pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize]) -> (Outcome, Pruned) {
     let mut first: Option<Resolved> = None;
     let mut left = Vec::new();
     let unpruned = || survivors.to_vec();
-    for &place in survivors {
-        let Some(candidate) = candidates.get(place) else { continue };
-        let resolved = match candidate.answer {
-            Answer::NoMatch => continue,
-            Answer::Failure(failure) => return (Outcome::Failure(failure), unpruned()),
-            Answer::Match(resolved) => resolved,
+    for &index in survivors {
+        let Some(candidate) = candidates.get(index) else { continue };
+        let resolved = match candidate.result {
+            MatchResult::NoMatch => continue,
+            MatchResult::Failure(failure) => return (Outcome::Failure(failure), unpruned()),
+            MatchResult::Match(resolved) => resolved,
         };
         let is_id = kind == RelocationKind::TypeIdTarget;
         match first {
@@ -56,7 +58,7 @@ pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize
                 }
             }
         }
-        left.push(place);
+        left.push(index);
     }
     match first {
         Some(resolved) => (Outcome::Value(resolved), left),
@@ -65,27 +67,27 @@ pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize
     }
 }
 
-/// Whether libbpf's result for some of these candidates hangs on the order in which it meets them.
+/// Whether libbpf's result for some of these candidates depends on their order.
 ///
-/// They must agree on value and offset, or the load fails whatever the order; but the size that loads and stores are
-/// adjusted to is the first one's (`targ_res` in `bpf_core_calc_relo_insn`). And of several ways to fail the first counts.
+/// They must agree on value and offset, or the load fails in any order. But loads and stores are resized to the first
+/// one's size (`targ_res` in `bpf_core_calc_relo_insn`), and of several failures the first is returned.
 pub fn order_decides(kind: RelocationKind, candidates: impl Iterator<Item = Candidate>) -> bool {
     let (mut first, mut disagree, mut failed): (Option<Resolved>, bool, Option<MatchFailure>) =
         (None, false, None);
-    for Candidate { answer, repeated } in candidates {
+    for Candidate { result, repeated } in candidates {
         let is_id = kind == RelocationKind::TypeIdTarget;
-        match (answer, first) {
-            (Answer::NoMatch, _) => {}
-            (Answer::Failure(failure), _) => {
+        match (result, first) {
+            (MatchResult::NoMatch, _) => {}
+            (MatchResult::Failure(failure), _) => {
                 if failed.replace(failure).is_some_and(|other| other != failure) {
                     return true;
                 }
             }
-            (Answer::Match(resolved), None) => {
+            (MatchResult::Match(resolved), None) => {
                 first = Some(resolved);
                 disagree |= is_id && repeated;
             }
-            (Answer::Match(resolved), Some(first)) => {
+            (MatchResult::Match(resolved), Some(first)) => {
                 if (first.size, first.misread) != (resolved.size, resolved.misread) {
                     return true;
                 }
@@ -96,7 +98,7 @@ pub fn order_decides(kind: RelocationKind, candidates: impl Iterator<Item = Cand
     disagree && failed.is_some()
 }
 
-/// Kinds for which a missing target is no value but an error in the code that uses it.
+/// Kinds whose instruction becomes invalid if no candidate matches; for the others the value is 0.
 fn is_poisoned(kind: RelocationKind) -> bool {
     let field = kind.is_field_based() && kind != RelocationKind::FieldExists;
     field || kind == RelocationKind::EnumvalValue
@@ -106,16 +108,16 @@ fn is_poisoned(kind: RelocationKind) -> bool {
 mod tests {
     use super::*;
 
-    fn found(value: u64, bit_offset: u32) -> Answer {
-        Answer::Match(Resolved { value, bit_offset, size: 4, misread: false })
+    fn found(value: u64, bit_offset: u32) -> MatchResult {
+        MatchResult::Match(Resolved { value, bit_offset, size: 4, misread: false })
     }
 
     #[test]
     fn decides_as_libbpf() {
         use RelocationKind::{EnumvalValue, FieldByteOffset, FieldExists, TypeIdTarget};
-        let check = |kind, answers: &[Answer], survivors: &[usize], outcome: &str, left: &[usize]| {
+        let check = |kind, results: &[MatchResult], survivors: &[usize], outcome: &str, left: &[usize]| {
             let candidates: Vec<_> =
-                answers.iter().map(|&answer| Candidate { answer, repeated: false }).collect();
+                results.iter().map(|&result| Candidate { result, repeated: false }).collect();
             let (got, pruned) = decide(kind, &candidates, survivors);
             let got = match got {
                 Outcome::Value(resolved) => format!("{}", resolved.value),
@@ -127,11 +129,11 @@ mod tests {
             assert_eq!(
                 (got.as_str(), pruned.as_slice()),
                 (outcome, left),
-                "{kind} {answers:?} {survivors:?}"
+                "{kind} {results:?} {survivors:?}"
             );
         };
-        let no = Answer::NoMatch;
-        let bad = Answer::Failure(MatchFailure::TooDeep);
+        let no = MatchResult::NoMatch;
+        let bad = MatchResult::Failure(MatchFailure::TooDeep);
         check(FieldByteOffset, &[], &[], "poison", &[]);
         check(FieldExists, &[], &[], "absent", &[]);
         check(EnumvalValue, &[no], &[0], "poison", &[0]);
@@ -145,25 +147,25 @@ mod tests {
         check(TypeIdTarget, &[found(0, 0)], &[0], "0", &[0]);
     }
 
-    /// For every few candidates of a few answers, each subset in each order.
+    /// All lists of three candidates with a few results: each subset in each order.
     #[test]
-    fn order_decides_what_it_is_said_to() {
-        let sized = |size, misread| Answer::Match(Resolved { value: 8, bit_offset: 64, size, misread });
-        let answers = [
-            Answer::NoMatch,
+    fn order_decides_where_orders_differ() {
+        let sized = |size, misread| MatchResult::Match(Resolved { value: 8, bit_offset: 64, size, misread });
+        let results = [
+            MatchResult::NoMatch,
             found(8, 64),
             found(9, 64),
             found(8, 72),
             sized(8, false),
             sized(4, true),
-            Answer::Failure(MatchFailure::TooDeep),
-            Answer::Failure(MatchFailure::Size),
+            MatchResult::Failure(MatchFailure::TooDeep),
+            MatchResult::Failure(MatchFailure::Size),
         ];
         let all =
-            answers.iter().flat_map(|&answer| [false, true].map(|repeated| Candidate { answer, repeated }));
+            results.iter().flat_map(|&result| [false, true].map(|repeated| Candidate { result, repeated }));
         let all: Vec<Candidate> = all.collect();
         let said = |outcome: Outcome| match outcome {
-            // Which two disagree is told to people; libbpf's result is the same.
+            // Which two disagree is for messages; libbpf's result is the same.
             Outcome::Ambiguous(..) => None,
             outcome => Some(outcome),
         };
@@ -172,15 +174,16 @@ mod tests {
             [RelocationKind::FieldByteOffset, RelocationKind::TypeIdTarget, RelocationKind::FieldExists]
         {
             let is_id = kind == RelocationKind::TypeIdTarget;
-            // An id's answers say nothing but that a type matches.
+            // The result for an id only says that a type matches.
             let fits = |it: &Candidate| {
                 (is_id || !it.repeated)
-                    && (!is_id || !matches!(it.answer, Answer::Match(it) if it != found_id()))
+                    && (!is_id || !matches!(it.result, MatchResult::Match(it) if it != found_id()))
             };
             let mut some: Vec<Candidate> = all.iter().copied().filter(fits).collect();
             if is_id {
                 some.extend(
-                    [false, true].map(|repeated| Candidate { answer: Answer::Match(found_id()), repeated }),
+                    [false, true]
+                        .map(|repeated| Candidate { result: MatchResult::Match(found_id()), repeated }),
                 );
             }
             for (a, b, c) in some
@@ -190,7 +193,7 @@ mod tests {
             {
                 let list = [a, b, c];
                 let outcomes = |survivors: &[&[usize]]| -> Vec<Option<Outcome>> {
-                    survivors.iter().map(|places| said(decide(kind, &list, places).0)).collect()
+                    survivors.iter().map(|indices| said(decide(kind, &list, indices).0)).collect()
                 };
                 let orders = [
                     outcomes(&[&[0, 1], &[1, 0]]),

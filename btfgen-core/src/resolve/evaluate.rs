@@ -1,50 +1,54 @@
-//! One relocation answered for one candidate.
+//! One relocation evaluated for one candidate.
 
 use super::compat::{MAX_LEVEL, MAX_STEPS, types_are_compat};
+use super::failure::MatchFailure;
+use super::local::{LocalFailure, LocalSpec};
 use super::matches::Matching;
-use super::member::match_fields;
+use super::member::{Mismatch, match_fields};
+use super::reads::Reads;
+use super::size::{read_size, size_of};
 use super::value::{FieldValue, field_value, may_adjust};
-use super::{LocalFailure, LocalSpec, MatchFailure, Reads, RelocationKind};
 use crate::btf::DataModel;
+use crate::object::RelocationKind;
 use crate::types::{TypeRef, Types};
 
-/// What a relocation resolves to against one candidate.
+/// The result of a relocation for one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Answer {
+pub enum MatchResult {
     /// The candidate does not match.
     NoMatch,
     /// It matches and gives a value.
     Match(Resolved),
-    /// The resolution fails, and with it the load.
+    /// Resolving fails, so libbpf refuses the object.
     Failure(MatchFailure),
 }
 
 /// A value from one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resolved {
-    /// The value; for `TypeIdTarget` 0, since ids are a BTF's own.
+    /// The value; 0 for `TypeIdTarget`, since ids differ between BTFs.
     pub value: u64,
-    /// Offset of the field in bits, which candidates must agree on.
+    /// Offset of the field in bits; candidates must agree on it.
     pub bit_offset: u32,
-    /// Size in bytes of the field for loads and stores; 0 where it does not count.
+    /// Size in bytes that loads and stores are resized to; 0 if they are not.
     pub size: u32,
-    /// Whether a load or store in the object's size would misread the field (`fail_memsz_adjust`).
+    /// Whether a load or store cannot be resized to that size (`fail_memsz_adjust`).
     pub misread: bool,
 }
 
-/// Answers a relocation for one candidate and records what of the candidate was read.
-pub fn evaluate(
+/// Resolves a relocation against one candidate, and records which parts of the candidate were read.
+pub(super) fn evaluate(
     types: &Types,
     reads: &mut Reads,
     local_model: DataModel,
     local: &LocalSpec,
     target_model: DataModel,
     candidate: TypeRef,
-) -> Answer {
+) -> MatchResult {
     match try_evaluate(types, reads, local_model, local, target_model, candidate) {
-        Ok(Some(resolved)) => Answer::Match(resolved),
-        Ok(None) => Answer::NoMatch,
-        Err(failure) => Answer::Failure(failure),
+        Ok(Some(resolved)) => MatchResult::Match(resolved),
+        Ok(None) => MatchResult::NoMatch,
+        Err(failure) => MatchResult::Failure(failure),
     }
 }
 
@@ -59,7 +63,11 @@ fn try_evaluate(
     let plain = |value| Some(Resolved { value, bit_offset: 0, size: 0, misread: false });
     let kind = local.kind;
     if kind.is_field_based() {
-        let Ok(spec) = match_fields(types, reads, model, local, candidate)? else { return Ok(None) };
+        let spec = match match_fields(types, reads, model, local, candidate) {
+            Ok(spec) => spec,
+            Err(Mismatch::Rejected(_)) => return Ok(None),
+            Err(Mismatch::Failure(failure)) => return Err(failure),
+        };
         let original = local_value(types, local_model, local)?;
         let new = field_value(types, reads, model, kind, &spec.last, spec.bit_offset)?;
         return Ok(Some(Resolved {
@@ -85,14 +93,14 @@ fn try_evaluate(
     }
     Ok(plain(match kind {
         RelocationKind::TypeSize => {
-            u64::from(types.read_size(reads, candidate, model).ok_or(MatchFailure::Size)?)
+            u64::from(read_size(types, reads, candidate, model).ok_or(MatchFailure::Size)?)
         }
         RelocationKind::TypeIdTarget => 0,
         _ => 1,
     }))
 }
 
-/// The value that a field-based relocation has in the object itself.
+/// The value of a field-based relocation in the object's own types.
 pub(super) fn local_value(
     types: &Types,
     model: DataModel,
@@ -102,27 +110,27 @@ pub(super) fn local_value(
     field_value(types, &mut Reads::default(), model, local.kind, last, local.bit_offset)
 }
 
-/// The value of the first enumerator of that name, flavors aside.
+/// The value of the first enumerator with the same essential name (`bpf_core_spec_match`).
 fn match_enumerator(types: &Types, reads: &mut Reads, local: &LocalSpec, candidate: TypeRef) -> Option<u64> {
     let names = types.names();
     let wanted = names.essential(local.accessors.first()?.name);
     let ty = types.skip_typedef(candidate);
     let enumerators = types.enumerators(ty);
-    let index = enumerators.iter().position(|there| names.essential(there.name) == wanted)?;
+    let index = enumerators.iter().position(|target| names.essential(target.name) == wanted)?;
     reads.entry(ty, index);
     Some(enumerators[index].value)
 }
 
-/// Checks what libbpf computes of a relocation from the object alone, whatever the kernel.
+/// Checks that a relocation has a value in the object's own types (`orig_val` in `bpf_core_calc_relo`).
 ///
 /// # Errors
-/// When it has no value in the object itself, so that the load always fails.
-pub fn check_local(types: &Types, model: DataModel, local: &LocalSpec) -> Result<(), LocalFailure> {
+/// When it has none: libbpf then refuses the object, whatever the kernel.
+pub(super) fn check_local(types: &Types, model: DataModel, local: &LocalSpec) -> Result<(), LocalFailure> {
     if local.kind.is_field_based() {
         local_value(types, model, local).map_err(LocalFailure::Value)?;
     }
     if local.kind == RelocationKind::TypeSize {
-        types.size_of(local.root, model).ok_or(LocalFailure::Size)?;
+        size_of(types, local.root, model).ok_or(LocalFailure::Size)?;
     }
     Ok(())
 }

@@ -1,14 +1,17 @@
-//! Explanations: why the candidates of a relocation were rejected, in words.
+//! Explanations: why no candidate matches a relocation, for messages.
 
-use super::member::{Rejection, RejectionReason, match_fields};
-use super::{LocalSpec, Reads, RelocationKind, describe_root};
+use super::format::describe_root;
+use super::local::{Accessor, LocalSpec};
+use super::member::{Mismatch, Rejection, RejectionReason, match_fields};
+use super::reads::Reads;
 use crate::btf::DataModel;
+use crate::object::RelocationKind;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// Most candidates that are explained one by one.
+/// Limit on the candidates that are explained one by one.
 const MAX_EXPLAINED: usize = 4;
 
-/// Says why no candidate matches: that there is none, or what each lacks.
+/// Explains why no candidate matches: there is none, or what each one lacks.
 pub fn explain_mismatch(
     types: &Types,
     local: &LocalSpec,
@@ -28,12 +31,12 @@ pub fn explain_mismatch(
     let more = reasons.len().saturating_sub(MAX_EXPLAINED);
     reasons.truncate(MAX_EXPLAINED);
     if more > 0 {
-        reasons.push(format!("{more} more do not match either"));
+        reasons.push(format!("{more} more do not match"));
     }
     reasons.join(", ")
 }
 
-/// The local root as a kernel would have it, without its flavor.
+/// The local root's kind and essential name.
 fn essential_root(types: &Types, root: TypeRef) -> String {
     let names = types.names();
     let name = types.name_of(root);
@@ -42,14 +45,14 @@ fn essential_root(types: &Types, root: TypeRef) -> String {
     format!("{kind} {}", names.text(names.essential(name)))
 }
 
-/// What one candidate lacks.
+/// What one candidate lacks, as a predicate.
 fn lack(types: &Types, local: &LocalSpec, model: DataModel, candidate: TypeRef) -> String {
     let names = types.names();
     if local.kind.is_field_based() {
         return match match_fields(types, &mut Reads::default(), model, local, candidate) {
-            Ok(Err(rejection)) => describe(types, local, &rejection),
-            Ok(Ok(_)) => "was ruled out by an earlier relocation on the same type".to_owned(),
-            Err(failure) => failure.to_string(),
+            Err(Mismatch::Rejected(rejection)) => describe(types, local, &rejection),
+            Ok(_) => "was pruned by an earlier relocation with the same root type".to_owned(),
+            Err(Mismatch::Failure(failure)) => failure.to_string(),
         };
     }
     if local.kind.is_enumval_based() {
@@ -58,7 +61,7 @@ fn lack(types: &Types, local: &LocalSpec, model: DataModel, candidate: TypeRef) 
     }
     match local.kind {
         RelocationKind::TypeMatches => "does not match the local definition".to_owned(),
-        _ => "is of another shape".to_owned(),
+        _ => "is not compatible".to_owned(),
     }
 }
 
@@ -76,12 +79,12 @@ fn describe(types: &Types, local: &LocalSpec, rejection: &Rejection) -> String {
         }
         RejectionReason::NoArray => format!("has no array{within}"),
         RejectionReason::OutOfRange(len) => {
-            format!("has an array of only {len} elements{within}, index {} is wanted", accessor.index)
+            format!("has an array of only {len} elements{within}, too few for index {}", accessor.index)
         }
     }
 }
 
-fn path(types: &Types, accessors: &[super::Accessor]) -> String {
+fn path(types: &Types, accessors: &[Accessor]) -> String {
     let mut path = String::new();
     for (level, accessor) in accessors.iter().enumerate() {
         if accessor.name != Name::EMPTY {

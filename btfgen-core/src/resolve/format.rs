@@ -1,12 +1,12 @@
-//! Specs as text, in the format of libbpf's `bpf_core_format_spec` without type ids.
+//! Specs as text, in the format of libbpf's `bpf_core_format_spec`, without type ids.
 
 use std::fmt::Write;
 
-use super::LocalSpec;
+use super::local::LocalSpec;
 use crate::types::{Composite, Name, Type, TypeRef, Types};
 
-/// A root type with its kind, such as `struct task_struct`.
-pub fn describe_root(types: &Types, root: TypeRef) -> String {
+/// A root type's kind and name, such as `struct task_struct`.
+pub(super) fn describe_root(types: &Types, root: TypeRef) -> String {
     let kind = match types.get(root) {
         Type::Void => return "void".to_owned(),
         Type::Composite { kind: Composite::Struct, .. } | Type::Named { kind: Composite::Struct, .. } => {

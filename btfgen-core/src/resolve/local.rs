@@ -1,13 +1,15 @@
-//! Local spec: a relocation's access string parsed against the object's own types, as `bpf_core_parse_spec` does.
+//! Local specs: an access string parsed against the object's own types (`bpf_core_parse_spec`).
 
-use super::RelocationKind;
+use super::failure::MatchFailure;
+use super::size::size_of;
 use crate::btf::DataModel;
+use crate::object::RelocationKind;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// Most levels that an access may have (`BPF_CORE_SPEC_MAX_LEN`).
-pub const MAX_SPEC_LEN: usize = 64;
+/// Limit on the levels of an access (`BPF_CORE_SPEC_MAX_LEN`).
+pub(super) const MAX_SPEC_LEN: usize = 64;
 
-/// One turning point of an access: a named field, or an array element if the name is empty.
+/// One step of a high-level spec (`struct bpf_core_accessor`): a named field, or an array element if the name is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Accessor {
     /// The struct or union that holds the field, or the element's type.
@@ -18,29 +20,29 @@ pub struct Accessor {
     pub name: Name,
 }
 
-/// A relocation as its object states it: a low-level and a high-level spec.
+/// A relocation's low-level and high-level spec in the object's own types (`struct bpf_core_spec`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LocalSpec {
     /// The root type.
     pub root: TypeRef,
     /// The relocation's kind.
     pub kind: RelocationKind,
-    /// Low-level spec: every level of the access.
+    /// Low-level spec: the indices of the access string (`raw_spec`).
     pub raw: Vec<u32>,
-    /// High-level spec: named fields and array elements.
+    /// High-level spec: named fields and array elements (`spec`).
     pub accessors: Vec<Accessor>,
-    /// Offset in bits, as far as 32 bits hold it.
+    /// Offset in bits, which wraps at 32 bits as in libbpf.
     pub bit_offset: u32,
 }
 
-/// Why an object's relocation makes no sense in the object itself; libbpf refuses the object then.
+/// Why a relocation is invalid in the object itself, whatever the kernel; libbpf refuses the object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalFailure {
-    /// A relocation kind that this resolver does not know.
+    /// An unknown relocation kind.
     #[error("unknown relocation kind {0}")]
     Kind(u32),
-    /// The access string is no list of numbers.
+    /// The access string is not a list of numbers.
     #[error("malformed access string {0:?}")]
     Access(String),
     /// More levels than 64.
@@ -49,7 +51,7 @@ pub enum LocalFailure {
     /// A type-based relocation whose access string is not "0".
     #[error("a type-based relocation has the access string {0:?} instead of \"0\"")]
     TypeAccess(String),
-    /// An enumerator's relocation whose root is no enum, or without that enumerator.
+    /// An enumerator relocation whose root is not an enum, or has no such enumerator.
     #[error("the root type has no enumerator {0}")]
     Enumerator(u32),
     /// An index past a struct's members or an array's elements.
@@ -57,22 +59,22 @@ pub enum LocalFailure {
     Index {
         /// The index.
         index: u32,
-        /// Its place in the access string, from 0.
+        /// Its level in the access string, from 0.
         level: usize,
     },
-    /// A level below a type that has none.
-    #[error("level {0} goes into a type that is no struct, union or array")]
+    /// An index into a type that has neither members nor elements.
+    #[error("level {0} of the access is in a type that is not a struct, union or array")]
     Scalar(usize),
     /// A type without a size.
-    #[error("a type's size cannot be told")]
+    #[error("a type has no size")]
     Size,
-    /// The object's own value cannot be worked out.
+    /// The value in the object's own types cannot be computed.
     #[error("in the object's own types: {0}")]
-    Value(super::MatchFailure),
-    /// The root type has no name, so that no candidate can be looked for.
+    Value(MatchFailure),
+    /// The root type has no name, so it has no candidates.
     #[error("the root type is anonymous")]
     Anonymous,
-    /// The root type is malformed or no type of data.
+    /// The root type is malformed, or not a data type.
     #[error(transparent)]
     Root(#[from] crate::btf::BtfError),
 }
@@ -81,7 +83,8 @@ impl LocalSpec {
     /// Parses an access string against the object's types.
     ///
     /// # Errors
-    /// When libbpf's `bpf_core_parse_spec` would refuse it.
+    /// When libbpf's `bpf_core_parse_spec` refuses it. Departure from libbpf: signs and blanks, which its `sscanf` accepts,
+    /// are refused too.
     pub fn parse(
         types: &Types,
         model: DataModel,
@@ -104,7 +107,7 @@ impl LocalSpec {
             return Ok(spec);
         }
         spec.accessors.push(Accessor { ty, index: first, name: Name::EMPTY });
-        let size = types.size_of(ty, model).ok_or(LocalFailure::Size)?;
+        let size = size_of(types, ty, model).ok_or(LocalFailure::Size)?;
         spec.bit_offset = first.wrapping_mul(size).wrapping_mul(8);
         for (level, &index) in spec.raw.iter().enumerate().skip(1) {
             let out_of_range = LocalFailure::Index { index, level };
@@ -119,13 +122,13 @@ impl LocalSpec {
                 }
                 Type::Array { element, len } => {
                     let holder = spec.accessors.last();
-                    let flexible = holder.is_some_and(|holder| types.is_flexible(holder, len));
+                    let flexible = holder.is_some_and(|holder| is_flexible(types, holder, len));
                     if index >= len && !flexible {
                         return Err(out_of_range);
                     }
                     ty = element;
                     spec.accessors.push(Accessor { ty, index, name: Name::EMPTY });
-                    let size = types.size_of(ty, model).ok_or(LocalFailure::Size)?;
+                    let size = size_of(types, ty, model).ok_or(LocalFailure::Size)?;
                     spec.bit_offset = spec.bit_offset.wrapping_add(index.wrapping_mul(size).wrapping_mul(8));
                 }
                 _ => return Err(LocalFailure::Scalar(level)),
@@ -151,11 +154,9 @@ fn parse_access(access: &str) -> Result<Vec<u32>, LocalFailure> {
     Ok(raw)
 }
 
-impl Types {
-    /// Whether an array of that length, held by that field, is a flexible one (libbpf's `is_flex_arr`).
-    fn is_flexible(&self, holder: &Accessor, len: u32) -> bool {
-        holder.name != Name::EMPTY && len == 0 && holder.index as usize + 1 == self.members(holder.ty).len()
-    }
+/// libbpf's `is_flex_arr`: whether an array of that length, the type of that field, is flexible.
+fn is_flexible(types: &Types, holder: &Accessor, len: u32) -> bool {
+    holder.name != Name::EMPTY && len == 0 && holder.index as usize + 1 == types.members(holder.ty).len()
 }
 
 #[cfg(test)]

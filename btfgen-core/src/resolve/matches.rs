@@ -1,12 +1,13 @@
-//! Matching: has the target's type all that the local one has, by name and kind? (`__bpf_core_types_match`)
+//! Type matching: whether the target type has everything that the local one has (`__bpf_core_types_match`).
 
 use std::collections::HashMap;
 
 use super::compat::MAX_LEVEL;
-use super::{MatchFailure, Reads};
+use super::failure::MatchFailure;
+use super::reads::Reads;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// One comparison of a local with a target type.
+/// A comparison of a local type with a target type.
 pub(super) struct Matching<'t, 'r> {
     pub(super) types: &'t Types,
     pub(super) reads: &'r mut Reads,
@@ -14,7 +15,7 @@ pub(super) struct Matching<'t, 'r> {
 }
 
 impl Matching<'_, '_> {
-    /// Whether the types match; root names are the caller's to compare.
+    /// Whether the types match. `behind_pointer` is libbpf's `behind_ptr`: structs and unions then match by name alone.
     pub(super) fn types_match(
         &mut self,
         local: TypeRef,
@@ -37,7 +38,7 @@ impl Matching<'_, '_> {
             match (types.get(local), types.get(target)) {
                 (Type::Void, other) => return Ok(other == Type::Void),
                 (Type::Fwd { kind: a, .. }, Type::Fwd { kind: b, .. }) => return Ok(a == b),
-                // A forward declaration's kind flag tells a union from a struct.
+                // A forward declaration matches a struct or union of its kind, behind a pointer only.
                 (
                     Type::Fwd { kind: a, .. },
                     Type::Composite { kind: b, .. } | Type::Named { kind: b, .. },
@@ -81,20 +82,20 @@ impl Matching<'_, '_> {
                     }
                     (local, target) = (a, b);
                 }
-                // Kinds differ, or are floats, which `__bpf_core_types_match` calls unexpected.
+                // Kinds differ, or are floats: `__bpf_core_types_match` has no case for them, warns and returns 0.
                 _ => return Ok(false),
             }
         }
         Err(MatchFailure::Recursion)
     }
 
-    /// libbpf's `bpf_core_names_match`: equal without flavors, where an empty name matches only an empty one.
+    /// libbpf's `bpf_core_names_match`: equal essential names; the empty name matches only itself.
     fn names_match(&self, local: Name, target: Name) -> bool {
         let names = self.types.names();
         names.essential(local) == names.essential(target)
     }
 
-    /// libbpf's `bpf_core_enums_match`: every local enumerator is there by name, whatever its value.
+    /// libbpf's `bpf_core_enums_match`: the target has every local enumerator by name, whatever its value.
     fn enums_match(&mut self, local: TypeRef, target: TypeRef) -> bool {
         let types = self.types;
         let (Type::Enum { size: a, .. }, Type::Enum { size: b, .. }) = (types.get(local), types.get(target))
@@ -117,7 +118,7 @@ impl Matching<'_, '_> {
         })
     }
 
-    /// libbpf's `bpf_core_composites_match`: every local member has a target member of its name that matches.
+    /// libbpf's `bpf_core_composites_match`: the target has, for every local member, one of its name that matches.
     fn composites_match(
         &mut self,
         local: TypeRef,

@@ -1,88 +1,88 @@
-//! What a resolution read of the target's types; all else can be left out of a minimized BTF.
+//! Reads: the parts of target types that resolution read. A minimized BTF can omit all others.
 
 use std::collections::hash_map::Entry;
 
 use crate::memo::Memo;
 use crate::types::TypeRef;
 
-/// What was read of one definition, besides its kind, a scalar's size and the types it consists of.
+/// The parts of one definition that were read, besides its kind and a scalar's size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NodeReads {
+pub struct TypeReads {
     /// The name.
     pub name: bool,
-    /// What a pointer points at, or a function prototype's result and parameters.
+    /// A pointer's target, or a function prototype's result and parameters.
     pub contents: bool,
     /// The size of a struct, union or pointer.
     pub size: bool,
-    /// Members or enumerators, by index, sorted.
+    /// Indices of members or enumerators, sorted.
     pub entries: Vec<u32>,
-    /// Number of members or enumerators that must be there at least.
+    /// Minimum number of members or enumerators that was read.
     pub at_least: u32,
-    /// The last member, because another was seen not to be the last.
+    /// The last member: another one was read not to be the last.
     pub last: bool,
 }
 
-/// What was read, by definition.
+/// The parts that were read, by definition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
-    nodes: Memo<TypeRef, NodeReads>,
+    types: Memo<TypeRef, TypeReads>,
 }
 
 impl Reads {
-    /// What was read of a definition.
-    pub fn get(&self, ty: TypeRef) -> Option<&NodeReads> {
-        self.nodes.get(&ty)
+    /// The parts of a definition that were read; none if it was not read at all.
+    pub fn get(&self, ty: TypeRef) -> Option<&TypeReads> {
+        self.types.get(&ty)
     }
 
-    /// Everything read, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (TypeRef, &NodeReads)> {
-        self.nodes.iter().map(|(&ty, reads)| (ty, reads))
+    /// All definitions that were read, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (TypeRef, &TypeReads)> {
+        self.types.iter().map(|(&ty, reads)| (ty, reads))
     }
 
-    /// Definitions whose names were read, in no order.
+    /// Definitions whose names were read, in no particular order.
     pub fn named(&self) -> impl Iterator<Item = TypeRef> {
-        self.nodes.iter().filter(|(_, reads)| reads.name).map(|(&ty, _)| ty)
+        self.types.iter().filter(|(_, reads)| reads.name).map(|(&ty, _)| ty)
     }
 
-    fn node(&mut self, ty: TypeRef) -> &mut NodeReads {
-        self.nodes.entry(ty).or_default()
+    fn type_reads(&mut self, ty: TypeRef) -> &mut TypeReads {
+        self.types.entry(ty).or_default()
     }
 
-    /// The name of a definition was read.
+    /// Records that the name of a definition was read.
     pub fn name(&mut self, ty: TypeRef) {
-        self.node(ty).name = true;
+        self.type_reads(ty).name = true;
     }
 
-    /// A pointer or function prototype was followed.
+    /// Records that a pointer or function prototype was followed.
     pub fn contents(&mut self, ty: TypeRef) {
-        self.node(ty).contents = true;
+        self.type_reads(ty).contents = true;
     }
 
-    /// The size of a struct, union or pointer was read.
+    /// Records that the size of a struct, union or pointer was read.
     pub fn size(&mut self, ty: TypeRef) {
-        self.node(ty).size = true;
+        self.type_reads(ty).size = true;
     }
 
-    /// A member or enumerator was read.
+    /// Records that a member or enumerator was read.
     pub fn entry(&mut self, ty: TypeRef, index: usize) {
-        self.node(ty).entry(index as u32);
+        self.type_reads(ty).entry(index as u32);
     }
 
-    /// It was read that there are so many members or enumerators.
+    /// Records that a definition must have at least `count` members or enumerators.
     pub fn at_least(&mut self, ty: TypeRef, count: usize) {
-        let node = self.node(ty);
-        node.at_least = node.at_least.max(count as u32);
+        let reads = self.type_reads(ty);
+        reads.at_least = reads.at_least.max(count as u32);
     }
 
-    /// It was read that some member is not the last one.
+    /// Records that some member was read not to be the last one.
     pub fn last(&mut self, ty: TypeRef) {
-        self.node(ty).last = true;
+        self.type_reads(ty).last = true;
     }
 
-    /// Adds what another resolution read.
+    /// Adds the reads of another resolution.
     pub fn merge(&mut self, other: &Self) {
         for (ty, reads) in other.iter() {
-            match self.nodes.entry(ty) {
+            match self.types.entry(ty) {
                 Entry::Vacant(entry) => {
                     entry.insert(reads.clone());
                 }
@@ -92,7 +92,7 @@ impl Reads {
     }
 }
 
-impl NodeReads {
+impl TypeReads {
     fn entry(&mut self, index: u32) {
         if let Err(at) = self.entries.binary_search(&index) {
             self.entries.insert(at, index);

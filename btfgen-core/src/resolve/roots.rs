@@ -1,15 +1,19 @@
-//! Roots: all that a set of objects asks of a kernel, each question once.
+//! Roots: the distinct relocations of a set of objects, grouped by the types that they are about.
 //!
-//! A root is what candidates are looked up by: a kind and an essential name. Under it stand the distinct relocations of
-//! all objects; thousands of relocations of a large object come down to a few questions a root.
+//! A root is a kind and an essential name, by which libbpf looks candidates up (`bpf_core_find_cands`). Its queries are the
+//! distinct relocations of all objects on types of that kind and name: the thousands of relocations of a large object are
+//! a few queries per root.
 
-use super::{LocalFailure, LocalSpec, RelocationKind, check_local};
+use std::sync::Arc;
+
+use super::evaluate::check_local;
+use super::local::{LocalFailure, LocalSpec};
 use crate::btf::{Btf, DataModel, Kind, TypeId};
 use crate::memo::Memo;
-use crate::object::{Asks, Object, ObjectError};
-use crate::types::{Interner, Name, TypeRef, Types, essential_len};
+use crate::object::{Object, ObjectError, Relocation, RelocationKind};
+use crate::types::{Composite, Interner, Name, Type, TypeRef, Types, essential_len};
 
-/// Kinds that libbpf's `btf_kind_core_compat` looks up together.
+/// Kinds of roots: libbpf's `btf_kind_core_compat` treats enum and enum64 as one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names are BTF's own")]
 pub enum RootKind {
@@ -24,7 +28,7 @@ pub enum RootKind {
 }
 
 impl RootKind {
-    /// The root kind of a BTF kind, if a relocation can look it up by name.
+    /// The root kind of a BTF kind, if types of that kind can be candidates.
     pub fn of(kind: Kind) -> Option<Self> {
         Some(match kind {
             Kind::Int => Self::Int,
@@ -37,82 +41,135 @@ impl RootKind {
             _ => return None,
         })
     }
+
+    /// The root kind of a definition, if it can be a candidate.
+    pub(crate) fn of_definition(ty: Type) -> Option<Self> {
+        Some(match ty {
+            Type::Int { .. } => Self::Int,
+            Type::Float { .. } => Self::Float,
+            Type::Composite { kind: Composite::Struct, .. } => Self::Struct,
+            Type::Composite { kind: Composite::Union, .. } => Self::Union,
+            Type::Enum { .. } => Self::Enum,
+            Type::Fwd { .. } => Self::Fwd,
+            Type::Typedef { .. } => Self::Typedef,
+            _ => return None,
+        })
+    }
 }
 
-/// One distinct relocation.
+/// Index of a root among [`Roots::roots`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RootId(u32);
+
+impl RootId {
+    /// The root at an index.
+    pub fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The index as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Index of a query among [`Root::queries`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(u32);
+
+impl QueryId {
+    /// The query at an index.
+    pub fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    /// The index as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A distinct relocation: what is resolved against each candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Question {
+pub struct Query {
     /// Its local spec.
     pub spec: LocalSpec,
     /// Byte order and pointer size of its object.
     pub model: DataModel,
 }
 
-/// A kind and an essential name, and the questions that are asked of its candidates.
+/// A kind and an essential name, with the queries for types of that kind and name.
 #[derive(Debug, Clone)]
 pub struct Root {
     /// The kind.
     pub kind: RootKind,
-    /// The name without a flavor.
+    /// The essential name.
     pub name: Name,
-    /// The questions.
-    pub questions: Vec<Question>,
+    /// The queries, by [`QueryId`].
+    pub queries: Vec<Query>,
 }
 
 impl Root {
-    /// Whether a question asks for the target's type id.
-    pub fn asks_for_id(&self) -> bool {
-        self.questions.iter().any(|question| question.spec.kind == RelocationKind::TypeIdTarget)
+    /// The queries with their ids.
+    pub fn query_ids(&self) -> impl Iterator<Item = (QueryId, &Query)> {
+        self.queries.iter().enumerate().map(|(index, query)| (QueryId::new(index), query))
+    }
+
+    /// Whether a query reads the target's type id.
+    pub fn reads_type_id(&self) -> bool {
+        self.queries.iter().any(|query| query.spec.kind == RelocationKind::TypeIdTarget)
     }
 }
 
-/// Where what a relocation of an object asks has its answer.
+/// Where a relocation's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Among the answers of a root: root, question, and the local type id by which libbpf remembers pruned candidates.
-    Root {
-        /// The root's place.
-        root: usize,
-        /// The question's place.
-        question: usize,
-        /// The local root type's id.
-        local: u32,
+pub enum Lookup {
+    /// From the kernel's candidates of a root.
+    Target {
+        /// The root.
+        root: RootId,
+        /// The query among the root's.
+        query: QueryId,
+        /// The local root type's id: libbpf keeps one list of candidates, with its pruning, per id.
+        local_type_id: TypeId,
     },
-    /// It asks for a local id and needs no kernel.
+    /// From the object itself: a local type id.
     Local,
-    /// It fails whatever the kernel.
+    /// It has none, whatever the kernel.
     Failure(LocalFailure),
 }
 
-/// All roots of a set of objects, with the definitions of their local types.
+/// All roots of a set of objects, with the definitions of the objects' types.
 #[derive(Clone)]
 pub struct Roots {
     types: Types,
     roots: Vec<Root>,
-    index: Memo<(RootKind, Name), usize>,
-    places: Vec<Vec<Place>>,
+    index: Memo<(RootKind, Name), RootId>,
+    lookups: Vec<Vec<Lookup>>,
+}
+
+/// Relocations that differ at most in their instruction.
+type LookupKey = (TypeId, Arc<str>, Result<RelocationKind, u32>);
+
+/// One object while its relocations are added.
+struct Local<'b, 'a> {
+    btf: &'b Btf<'a>,
+    interner: Interner<'b, 'a>,
+    model: DataModel,
 }
 
 impl Roots {
-    /// Collects the questions of all objects.
+    /// Collects the queries of all objects.
     ///
     /// # Errors
-    /// When an object's local types are malformed beyond what a relocation's own failure tells.
+    /// When an object's local BTF is malformed. A relocation that is invalid by itself is a [`Lookup::Failure`].
     pub fn new(objects: &[Object]) -> Result<Self, ObjectError> {
-        Self::with_types(Types::new(), objects)
-    }
-
-    /// As [`Roots::new`], above definitions that are there already, such as a hub file's.
-    ///
-    /// # Errors
-    /// As [`Roots::new`].
-    pub fn with_types(types: Types, objects: &[Object]) -> Result<Self, ObjectError> {
-        let (index, places) = (Memo::default(), Vec::new());
-        let mut roots = Self { types, roots: Vec::new(), index, places };
-        let mut questions = Memo::default();
+        let mut roots =
+            Self { types: Types::new(), roots: Vec::new(), index: Memo::default(), lookups: Vec::new() };
+        let mut queries = Memo::default();
         for object in objects {
-            let places = roots.add(object, &mut questions)?;
-            roots.places.push(places);
+            let lookups = roots.add(object, &mut queries)?;
+            roots.lookups.push(lookups);
         }
         Ok(roots)
     }
@@ -120,107 +177,102 @@ impl Roots {
     fn add(
         &mut self,
         object: &Object,
-        questions: &mut Memo<(usize, Question), usize>,
-    ) -> Result<Vec<Place>, ObjectError> {
+        queries: &mut Memo<(RootId, Query), QueryId>,
+    ) -> Result<Vec<Lookup>, ObjectError> {
         let btf = Btf::parse(object.btf()).map_err(ObjectError::Btf)?;
-        // As libbpf's `bpf_object__init_btf` has it, whatever the size of the object's `long`.
+        // libbpf's `bpf_object__init_btf` sets this pointer size, whatever the size of the object's `long`.
         let model = DataModel { pointer_size: 8, ..btf.data_model() };
-        let mut interner = Interner::new(&btf);
-        let mut places = Vec::with_capacity(object.asks().len());
-        for Asks { root, access, kind } in object.asks() {
-            let place = match *kind {
-                Ok(kind) => self.place(&btf, &mut interner, model, (*root, access, kind), questions),
-                Err(number) => Err(LocalFailure::Kind(number)),
-            };
-            places.push(place.unwrap_or_else(Place::Failure));
-        }
-        Ok(places)
+        let mut local = Local { btf: &btf, interner: Interner::new(&btf), model };
+        let mut known: Memo<LookupKey, Lookup> = Memo::default();
+        let mut lookup = |relocation: &Relocation| {
+            let key = (relocation.type_id, Arc::clone(&relocation.access), relocation.kind);
+            let lookup = known.entry(key).or_insert_with(|| {
+                self.lookup(&mut local, relocation, queries).unwrap_or_else(Lookup::Failure)
+            });
+            lookup.clone()
+        };
+        Ok(object.relocations().iter().map(&mut lookup).collect())
     }
 
-    fn place(
+    fn lookup(
         &mut self,
-        btf: &Btf<'_>,
-        interner: &mut Interner<'_, '_>,
-        model: DataModel,
-        (local, access, kind): (u32, &str, RelocationKind),
-        questions: &mut Memo<(usize, Question), usize>,
-    ) -> Result<Place, LocalFailure> {
-        let definition = interner.root(&mut self.types, TypeId(local))?;
-        let spec = LocalSpec::parse(&self.types, model, definition, kind, access)?;
+        local: &mut Local<'_, '_>,
+        relocation: &Relocation,
+        queries: &mut Memo<(RootId, Query), QueryId>,
+    ) -> Result<Lookup, LocalFailure> {
+        let kind = relocation.kind.map_err(LocalFailure::Kind)?;
+        let (local_type_id, model) = (relocation.type_id, local.model);
+        let definition = local.interner.root(&mut self.types, local_type_id)?;
+        let spec = LocalSpec::parse(&self.types, model, definition, kind, &relocation.access)?;
         if kind == RelocationKind::TypeIdLocal {
-            return Ok(Place::Local);
+            return Ok(Lookup::Local);
         }
-        // libbpf takes the name of the very type that the relocation names; a modifier has none.
-        let raw = btf.type_by_id(TypeId(local))?;
+        // libbpf uses the name of the type with that very id; a modifier has no name.
+        let raw = local.btf.type_by_id(local_type_id)?;
         let name = self.types.name_of(definition);
         let Some(root_kind) = RootKind::of(raw.kind).filter(|_| name != Name::EMPTY) else {
             return Err(LocalFailure::Anonymous);
         };
+        // Departure from libbpf, which computes `orig_val` after matching a candidate: if both fail, this failure is
+        // reported and not the candidate's. The object is refused in either case.
         check_local(&self.types, model, &spec)?;
         let name = self.types.names().essential(name);
-        let next = self.roots.len();
-        let root = *self.index.entry((root_kind, name)).or_insert(next);
-        if root == next {
-            self.roots.push(Root { kind: root_kind, name, questions: Vec::new() });
-        }
-        let question = Question { spec, model };
-        let asked = &mut self.roots[root].questions;
-        let question = *questions.entry((root, question)).or_insert_with_key(|(_, question)| {
-            asked.push(question.clone());
-            asked.len() - 1
+        let roots = &mut self.roots;
+        let root = *self.index.entry((root_kind, name)).or_insert_with(|| {
+            roots.push(Root { kind: root_kind, name, queries: Vec::new() });
+            RootId::new(roots.len() - 1)
         });
-        Ok(Place::Root { root, question, local })
+        let all = &mut roots[root.index()].queries;
+        let query = *queries.entry((root, Query { spec, model })).or_insert_with_key(|(_, query)| {
+            all.push(query.clone());
+            QueryId::new(all.len() - 1)
+        });
+        Ok(Lookup::Target { root, query, local_type_id })
     }
 
-    /// The roots.
+    /// The roots, by [`RootId`].
     pub fn roots(&self) -> &[Root] {
         &self.roots
     }
 
-    /// The definitions of the local types, and of what was there before.
+    /// A root.
+    pub fn root(&self, id: RootId) -> &Root {
+        &self.roots[id.index()]
+    }
+
+    /// The ids of all roots.
+    pub fn ids(&self) -> impl Iterator<Item = RootId> + use<> {
+        (0..self.roots.len()).map(RootId::new)
+    }
+
+    /// The definitions of the objects' types.
     pub fn types(&self) -> &Types {
         &self.types
     }
 
-    /// For each object, where each thing that its relocations ask has its answer: in the order of [`Object::asks`].
-    pub fn places(&self) -> &[Vec<Place>] {
-        &self.places
+    /// For each object, in the order of [`Object::relocations`], where each relocation's value comes from.
+    pub fn lookups(&self) -> &[Vec<Lookup>] {
+        &self.lookups
     }
 
     /// The root that a type of that kind and name is a candidate of.
-    pub fn root_of(&self, kind: RootKind, name: &[u8]) -> Option<usize> {
+    pub(crate) fn root_of(&self, kind: RootKind, name: &[u8]) -> Option<RootId> {
         self.root_named(kind, self.essential_name(name)?)
     }
 
-    /// The essential name of a name, if there is one among the roots' names.
+    /// The essential name of a name, if a local type has it.
     pub(crate) fn essential_name(&self, name: &[u8]) -> Option<Name> {
         self.types.names().find(&name[..essential_len(name)])
     }
 
     /// The root of that kind and essential name.
-    pub(crate) fn root_named(&self, kind: RootKind, essential: Name) -> Option<usize> {
+    pub(crate) fn root_named(&self, kind: RootKind, essential: Name) -> Option<RootId> {
         self.index.get(&(kind, essential)).copied()
     }
 
-    /// The root that a definition is a candidate of, in a store that continues this one's.
-    pub fn root_of_definition(&self, types: &Types, ty: TypeRef) -> Option<usize> {
-        use crate::types::{Composite, Type};
-        let kind = match types.get(ty) {
-            Type::Int { .. } => RootKind::Int,
-            Type::Float { .. } => RootKind::Float,
-            Type::Composite { kind: Composite::Struct, .. } => RootKind::Struct,
-            Type::Composite { kind: Composite::Union, .. } => RootKind::Union,
-            Type::Enum { .. } => RootKind::Enum,
-            Type::Fwd { .. } => RootKind::Fwd,
-            Type::Typedef { .. } => RootKind::Typedef,
-            Type::Void
-            | Type::Ptr { .. }
-            | Type::Array { .. }
-            | Type::Named { .. }
-            | Type::FuncProto { .. } => {
-                return None;
-            }
-        };
-        self.index.get(&(kind, types.names().essential(types.name_of(ty)))).copied()
+    /// The root that a definition is a candidate of, in a store that extends this one's.
+    pub(crate) fn root_of_definition(&self, types: &Types, ty: TypeRef) -> Option<RootId> {
+        let kind = RootKind::of_definition(types.get(ty))?;
+        self.root_named(kind, types.names().essential(types.name_of(ty)))
     }
 }

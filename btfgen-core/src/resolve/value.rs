@@ -1,23 +1,27 @@
-//! Values: what an access or a type amounts to in one BTF (`bpf_core_calc_field_relo` and its siblings).
+//! Values of field-based relocations in one BTF (`bpf_core_calc_field_relo`).
 
-use super::{Accessor, MatchFailure, Reads, RelocationKind};
+use super::failure::MatchFailure;
+use super::local::Accessor;
+use super::reads::Reads;
+use super::size::{innermost_element, read_size};
 use crate::btf::{DataModel, Endian};
+use crate::object::RelocationKind;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// A field's value, and what a load or store of it must know.
+/// A relocation's value, and what patching a load or store needs besides (`struct bpf_core_relo_res`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldValue {
-    /// The value asked for.
+    /// The value.
     pub(super) value: u64,
-    /// Size in bytes of the field, or of its elements, where loads and stores are to be adjusted; else 0.
+    /// Size in bytes of the field, or of its elements, if loads and stores are resized; else 0.
     pub(super) size: u32,
-    /// What loads and stores of that size are of.
+    /// What a load or store of that size accesses.
     pub(super) access: Access,
-    /// Whether the instruction must hold the local value.
+    /// Whether libbpf checks that the instruction contains the local value.
     pub(super) validate: bool,
 }
 
-/// What a load or store reads, as far as its size may be adjusted.
+/// What a load or store accesses, as far as resizing depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     /// A pointer.
@@ -28,51 +32,7 @@ pub(super) enum Access {
     Other,
 }
 
-impl Types {
-    /// Size in bytes, as libbpf's `btf__resolve_size` finds it.
-    pub fn size_of(&self, ty: TypeRef, model: DataModel) -> Option<u32> {
-        let mut ty = ty;
-        let mut len = 1u32;
-        loop {
-            let size = match self.get(ty) {
-                Type::Int { size, .. }
-                | Type::Float { size, .. }
-                | Type::Composite { size, .. }
-                | Type::Enum { size, .. } => size,
-                Type::Ptr { .. } => u32::from(model.pointer_size),
-                Type::Typedef { target, .. } => {
-                    ty = target;
-                    continue;
-                }
-                Type::Array { element, len: elements } => {
-                    len = len.checked_mul(elements)?;
-                    ty = element;
-                    continue;
-                }
-                Type::Void | Type::Fwd { .. } | Type::Named { .. } | Type::FuncProto { .. } => return None,
-            };
-            return len.checked_mul(size);
-        }
-    }
-
-    /// As [`Types::size_of`], and records as read what the size comes from.
-    pub(super) fn read_size(&self, reads: &mut Reads, ty: TypeRef, model: DataModel) -> Option<u32> {
-        let innermost = self.innermost_element(self.skip_typedef(ty));
-        if matches!(self.get(innermost), Type::Ptr { .. } | Type::Composite { .. }) {
-            reads.size(innermost);
-        }
-        self.size_of(ty, model)
-    }
-
-    fn innermost_element(&self, mut ty: TypeRef) -> TypeRef {
-        while let Type::Array { element, .. } = self.get(ty) {
-            ty = element;
-        }
-        ty
-    }
-}
-
-/// What a field-based relocation amounts to, where the access has been matched.
+/// The value of a field-based relocation, given the last accessor and bit offset of the matched access.
 pub(super) fn field_value(
     types: &Types,
     reads: &mut Reads,
@@ -88,13 +48,13 @@ pub(super) fn field_value(
     if last.name == Name::EMPTY {
         return match kind {
             RelocationKind::FieldByteOffset => {
-                let element = types.innermost_element(last.ty);
-                let size = types.read_size(reads, element, model).ok_or(MatchFailure::Size)?;
+                let element = innermost_element(types, last.ty);
+                let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
                 let value = u64::from(bit_offset / 8);
                 Ok(FieldValue { value, size, access: access_of(types, last.ty), validate: true })
             }
             RelocationKind::FieldByteSize => {
-                let size = types.read_size(reads, last.ty, model).ok_or(MatchFailure::Size)?;
+                let size = read_size(types, reads, last.ty, model).ok_or(MatchFailure::Size)?;
                 Ok(plain(u64::from(size), true))
             }
             _ => Err(MatchFailure::ArrayAccess),
@@ -107,14 +67,14 @@ pub(super) fn field_value(
         let (offset, size) = bitfield_unit(types, member.ty, bit_offset, bits)?;
         (offset, size, bits)
     } else {
-        let size = types.read_size(reads, member.ty, model).ok_or(MatchFailure::Size)?;
+        let size = read_size(types, reads, member.ty, model).ok_or(MatchFailure::Size)?;
         (bit_offset / 8, size, size.wrapping_mul(8))
     };
     Ok(match kind {
         RelocationKind::FieldByteOffset if bitfield => plain(u64::from(byte_offset), false),
         RelocationKind::FieldByteOffset => {
-            let element = types.innermost_element(member.ty);
-            let size = types.read_size(reads, element, model).ok_or(MatchFailure::Size)?;
+            let element = innermost_element(types, member.ty);
+            let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
             let access = access_of(types, member.ty);
             FieldValue { value: u64::from(byte_offset), size, access, validate: true }
         }
@@ -122,6 +82,7 @@ pub(super) fn field_value(
         RelocationKind::FieldSigned => plain(u64::from(is_signed(types, member.ty)), true),
         RelocationKind::FieldLshiftU64 => {
             let before = bit_offset.wrapping_sub(byte_offset.wrapping_mul(8));
+            // Departure from libbpf, which uses its own machine's byte order: the same one on a real load.
             let shift = match model.endian {
                 Endian::Little => 64u32.wrapping_sub(before.wrapping_add(bits)),
                 Endian::Big => 8u32.wrapping_sub(byte_size).wrapping_mul(8).wrapping_add(before),
@@ -133,6 +94,8 @@ pub(super) fn field_value(
 }
 
 /// The smallest load that covers a bitfield: its offset and size in bytes.
+///
+/// Departure from libbpf: a type of size 0 is a failure, where libbpf would divide by zero.
 fn bitfield_unit(types: &Types, ty: TypeRef, bit_offset: u32, bits: u32) -> Result<(u32, u32), MatchFailure> {
     let mut size = match types.get(ty) {
         Type::Int { size, .. } | Type::Enum { size, .. } if size > 0 => size,
@@ -167,7 +130,7 @@ fn access_of(types: &Types, ty: TypeRef) -> Access {
     }
 }
 
-/// Whether a load or store of one size and kind may be turned into one of another (`fail_memsz_adjust` is not set).
+/// Whether a load or store of the original field can be resized to the new one (`fail_memsz_adjust` is not set).
 pub(super) fn may_adjust(original: &FieldValue, new: &FieldValue) -> bool {
     original.size == new.size
         || matches!(

@@ -7,9 +7,9 @@ use btfgen_core::hub::file::HubFile;
 use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::{MinimizeError, Minimizer};
-use btfgen_core::object::Object;
+use btfgen_core::object::{Object, RelocationKind};
 use btfgen_core::resolve::Roots;
-use btfgen_core::resolve::{RelocationKind, describe_spec};
+use btfgen_core::resolve::describe_spec;
 use btfgen_core::types::{Interner, Types};
 use btfgen_runtime::{Archive, Host, ObjectDigest, OsRelease};
 
@@ -34,22 +34,21 @@ pub(crate) const TARGETS: &[Target] = &[
 /// Blobs of one archive that are decoded: more make a run slow, not deep.
 const MOST_BLOBS: usize = 4;
 
-/// An ELF file with `.BTF` and `.BTF.ext`, as far as its own questions.
+/// An ELF file with `.BTF` and `.BTF.ext`, up to its own queries.
 pub(crate) fn object(data: &[u8]) {
     let Ok(object) = Object::parse("fuzzed", data) else { return };
     for relocation in object.relocations() {
-        assert!(object.place_of(&relocation).len() <= data.len() + 16);
-        assert!(object.line_of(&relocation).is_none_or(|line| line.text.len() <= 3 * data.len()));
-        let _ = object.code(relocation.section);
-        assert!(relocation.asks < object.asks().len());
+        assert!(object.program_or_section(relocation).len() <= data.len() + 16);
+        assert!(object.line_of(relocation).is_none_or(|line| line.text.len() <= 3 * data.len()));
+        let _ = object.code(object.section_of(relocation));
     }
     for program in object.programs().iter().take(8) {
-        assert!(object.flow(&program.section).reached([]).len() <= data.len());
+        assert!(object.control_flow(&program.section).reachable([]).insns().count() <= data.len());
     }
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };
-    assert_eq!(roots.places()[0].len(), object.asks().len());
-    for question in roots.roots().iter().flat_map(|root| &root.questions).take(1000) {
-        assert!(describe_spec(roots.types(), &question.spec).len() < 1 << 20);
+    assert_eq!(roots.lookups()[0].len(), object.relocations().len());
+    for query in roots.roots().iter().flat_map(|root| &root.queries).take(1000) {
+        assert!(describe_spec(roots.types(), &query.spec).len() < 1 << 20);
     }
     // Its own types are a target that every relocation fits, or fails on for its own reasons.
     minimize(&roots, object.btf());

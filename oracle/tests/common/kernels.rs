@@ -1,4 +1,4 @@
-//! The kernels at hand.
+//! The kernels to test with.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(crate) struct Kernel {
     pub(crate) btf: files::Bytes,
 }
 
-/// Kernels of the hub beside the repository where there is one, else those of the test suites.
+/// Kernels of the hub next to the repository if there is one, else the committed ones.
 pub(crate) fn kernels() -> Vec<Kernel> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let hubs = [root.join("../shared/hub"), root.join("testdata/kernels")];

@@ -1,4 +1,4 @@
-//! What the equivalence tests share: minimizing, and differences in libbpf's decisions.
+//! Helpers of the equivalence tests: minimizing, and differences between libbpf's results.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use btfgen_core::btf::Btf;
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::Minimizer;
 use btfgen_core::object::Object;
-use btfgen_core::resolve::{Place, Roots};
+use btfgen_core::resolve::{Lookup, Roots};
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{Judge, Outcome, Selection, TYPE_ID_TARGET, Verdict};
+use oracle::libbpf::{Judge, Outcome, Results, Selection, TYPE_ID_TARGET};
 
-/// A target minimized for one object, through the library's whole path with its own verification.
+/// Minimizes a target for one object, with the library's own verification.
 pub(crate) fn minimize(object: &[u8], target: &[u8]) -> Result<Vec<u8>, String> {
     minimize_all(&[object], target)
 }
@@ -28,7 +28,7 @@ pub(crate) fn minimize_all(objects: &[&[u8]], target: &[u8]) -> Result<Vec<u8>, 
     Ok(bytes.to_vec())
 }
 
-/// Every selection worth judging: all programs, each alone, and every other one.
+/// The selections to compare: all programs, each alone, and every other one.
 pub(crate) fn selections(object: &ObjectFile) -> Vec<Vec<String>> {
     let names = object.program_names();
     let mut selections = vec![names.clone()];
@@ -38,7 +38,7 @@ pub(crate) fn selections(object: &ObjectFile) -> Vec<Vec<String>> {
     selections
 }
 
-/// Runs `with` on every selection.
+/// Calls `with` for every selection.
 pub(crate) fn for_each_selection(object: &ObjectFile, mut with: impl FnMut(&Selection<'_>)) {
     for names in selections(object) {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -46,20 +46,20 @@ pub(crate) fn for_each_selection(object: &ObjectFile, mut with: impl FnMut(&Sele
     }
 }
 
-/// Differences between what libbpf decides with two target BTFs, over all selections, and how much was compared.
+/// Differences between libbpf's results with two target BTFs, for all selections, and the number of compared relocations.
 ///
-/// A relocation that cannot be worked out in the object itself is refused whatever the kernel, and nothing is kept for it;
-/// so it is not compared for which reason libbpf meets first, its own or a candidate's.
+/// A relocation that fails in the object itself is refused whatever the kernel, and nothing is kept for it. So the reason is
+/// not compared: libbpf may report a candidate's failure instead.
 pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) -> (Vec<String>, usize) {
     let refused = refused_by_themselves(object);
-    let without_reasons = |mut verdict: Verdict| {
-        for judged in &mut verdict.relocations {
-            let place = (judged.section.clone(), judged.number);
-            if matches!(judged.outcome, Outcome::Unresolvable(_)) && refused.contains(&place) {
+    let without_reasons = |mut results: Results| {
+        for judged in &mut results.relocations {
+            let id = (judged.section.clone(), judged.number);
+            if matches!(judged.outcome, Outcome::Unresolvable(_)) && refused.contains(&id) {
                 judged.outcome = Outcome::Unresolvable(0);
             }
         }
-        verdict
+        results
     };
     let mut before = Judge::new(object, full).expect("libbpf reads the full BTF");
     let mut after = match Judge::new(object, minimized) {
@@ -73,7 +73,7 @@ pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) ->
         compared += full.relocations.len();
         lines.extend(full.differences(&minimized));
         let id_free =
-            |verdict: &Verdict| verdict.relocations.iter().all(|judged| judged.kind != TYPE_ID_TARGET);
+            |results: &Results| results.relocations.iter().all(|judged| judged.kind != TYPE_ID_TARGET);
         if id_free(&full) && full.functions != minimized.functions {
             lines.push("instructions differ".to_owned());
         }
@@ -86,10 +86,11 @@ pub(crate) fn differences(object: &ObjectFile, full: &[u8], minimized: &[u8]) ->
     (lines, compared)
 }
 
-/// Section and number of the relocations that cannot be worked out in the object itself.
+/// Section and number of the relocations that fail in the object itself.
 fn refused_by_themselves(object: &ObjectFile) -> BTreeSet<(String, usize)> {
     let Ok(object) = Object::parse("fixture", &object.bytes) else { return BTreeSet::new() };
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return BTreeSet::new() };
-    let refused = object.relocations().filter(|it| matches!(roots.places()[0][it.asks], Place::Failure(_)));
-    refused.map(|it| (it.section.to_string(), it.number)).collect()
+    let lookups = object.relocations().iter().zip(&roots.lookups()[0]);
+    let refused = lookups.filter(|(_, lookup)| matches!(lookup, Lookup::Failure(_)));
+    refused.map(|(it, _)| (object.section_of(it).to_owned(), it.number)).collect()
 }

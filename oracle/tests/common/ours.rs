@@ -1,17 +1,15 @@
-//! btfgen-build's own decisions, compared with libbpf's.
+//! The decisions of btfgen's resolver, compared with libbpf's.
 
 use std::collections::HashMap;
 
-use btfgen_core::btf::Btf;
+use btfgen_core::btf::{Btf, TypeId};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::object::Object;
-use btfgen_core::resolve::Answers;
-use btfgen_core::resolve::{self, Candidate, decide};
-use btfgen_core::resolve::{Place, Roots};
+use btfgen_core::resolve::{self, Candidate, Evaluator, Lookup, Roots, decide};
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{Outcome, Selection, TYPE_ID_TARGET, Verdict};
+use oracle::libbpf::{Outcome, Results, Selection, TYPE_ID_TARGET};
 
-/// btfgen-build's own resolver, set up for one object and one target.
+/// btfgen's resolver, set up for one object and one target.
 pub(crate) struct Ours {
     object: Object,
     roots: Roots,
@@ -29,20 +27,19 @@ impl Ours {
         Self { object, roots, types, kernel }
     }
 
-    /// Where this resolver's decisions differ from libbpf's verdict on a selection.
+    /// Where this resolver's decisions differ from libbpf's results on a selection.
     pub(crate) fn differences(
         &self,
         object: &ObjectFile,
         selection: &Selection<'_>,
-        judged: &Verdict,
+        judged: &Results,
     ) -> Vec<String> {
-        let mut answers = Answers::new(&self.roots);
-        let mut survivors: HashMap<u32, Vec<usize>> = HashMap::new();
+        let mut evaluator = Evaluator::new(&self.roots);
+        let mut survivors: HashMap<TypeId, Vec<usize>> = HashMap::new();
         let mut judged = judged.relocations.iter();
         let mut lines = Vec::new();
-        let places = &self.roots.places()[0];
-        for (relocation, ours) in object.relocations.iter().zip(self.object.relocations()) {
-            let place = &places[ours.asks];
+        let ours = self.object.relocations().iter().zip(&self.roots.lookups()[0]);
+        for (relocation, (ours, lookup)) in object.relocations.iter().zip(ours) {
             let index = object.function_at(&relocation.section, relocation.insn).expect("a function");
             let function = &object.functions[index];
             let chosen = match selection {
@@ -53,26 +50,28 @@ impl Ours {
                 continue;
             }
             let Some(theirs) = judged.next() else { break };
-            let decided = match place {
-                Place::Local | Place::Failure(_) => None,
-                Place::Root { root, question, local } => {
-                    let candidates: Vec<Candidate> = self.kernel.candidates[*root]
-                        .iter()
+            let decided = match lookup {
+                Lookup::Local | Lookup::Failure(_) => None,
+                Lookup::Target { root, query, local_type_id } => {
+                    let candidates = self.kernel.candidates(*root).iter();
+                    let candidates: Vec<Candidate> = candidates
                         .map(|candidate| {
-                            let evaluation = answers.get(&self.types, self.kernel.model, *root, candidate.ty);
-                            Candidate { answer: evaluation.answers[*question], repeated: candidate.repeated }
+                            let evaluation =
+                                evaluator.get(&self.types, self.kernel.model, *root, candidate.ty);
+                            Candidate { result: evaluation.result(*query), repeated: candidate.repeated }
                         })
                         .collect();
-                    let left = survivors.entry(*local).or_insert_with(|| (0..candidates.len()).collect());
-                    let kind = self.object.asks()[ours.asks].kind.expect("a known kind");
+                    let left =
+                        survivors.entry(*local_type_id).or_insert_with(|| (0..candidates.len()).collect());
+                    let kind = ours.kind.expect("a known kind");
                     let (outcome, pruned) = decide(kind, &candidates, left);
                     *left = pruned;
                     Some(outcome)
                 }
             };
-            if !agree(place, decided, theirs.kind, &theirs.outcome) {
+            if !agree(lookup, decided, theirs.kind, &theirs.outcome) {
                 lines.push(format!(
-                    "{} {}#{} kind {}: ours {place:?} {decided:?}, libbpf's {:?} `{}`",
+                    "{} {}#{} kind {}: ours {lookup:?} {decided:?}, libbpf's {:?} `{}`",
                     theirs.function,
                     theirs.section,
                     theirs.number,
@@ -86,21 +85,21 @@ impl Ours {
     }
 }
 
-fn agree(place: &Place, ours: Option<resolve::Outcome>, kind: u32, theirs: &Outcome) -> bool {
+fn agree(lookup: &Lookup, ours: Option<resolve::Outcome>, kind: u32, theirs: &Outcome) -> bool {
     let value = match theirs {
-        // Whether the instruction takes the value is no matter of resolving.
+        // Whether the instruction can hold the value is checked later, on patching.
         Outcome::Resolved(value) | Outcome::Unpatchable(value, _) => value,
         Outcome::Unresolvable(_) => {
-            return matches!(place, Place::Failure(_))
+            return matches!(lookup, Lookup::Failure(_))
                 || matches!(ours, Some(resolve::Outcome::Ambiguous(..) | resolve::Outcome::Failure(_)));
         }
     };
     match ours {
-        None => matches!(place, Place::Local) && !value.poison,
+        None => matches!(lookup, Lookup::Local) && !value.poison,
         Some(resolve::Outcome::Value(resolved)) => {
             let same_value =
                 if kind == TYPE_ID_TARGET { value.new != 0 } else { value.new == resolved.value };
-            // libbpf asks whether a load may be adjusted only where sizes differ.
+            // libbpf checks whether a load can be resized only if the sizes differ.
             let misread = value.orig_size != value.new_size && resolved.misread;
             same_value
                 && !value.poison

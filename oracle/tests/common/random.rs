@@ -1,10 +1,10 @@
-//! Random type graphs and relocations over few names, so that types of one name meet often.
+//! Random type graphs and relocations with few names, so that types often share a name.
 
 use oracle::forge::{Form, Relocation};
 use oracle::raw::{Btf, kind};
 use proptest::prelude::*;
 
-/// One type as dice decide it; it refers to earlier types, and through pointers to any.
+/// One random type; it refers to earlier types, and through pointers to any.
 #[derive(Clone, Debug)]
 pub(crate) enum Plan {
     Int { name: usize, size: u32, signed: bool, old_bitfield: bool },
@@ -52,17 +52,17 @@ fn plan() -> impl Strategy<Value = Plan> {
     ]
 }
 
-/// A BTF under construction with what its types are, to choose sensible accesses.
+/// A BTF under construction, with the shapes of its types to choose sensible accesses.
 struct Graph {
     btf: Btf,
     shapes: Vec<Shape>,
-    /// Places of the types that others may refer to: all but declaration tags.
+    /// Indices of the types that others may refer to: all but declaration tags.
     referable: Vec<usize>,
     /// Size of the type `long`.
     long: Option<u32>,
 }
 
-/// What an access can do with a type; places count from 0.
+/// A type as far as an access depends on it; indices count from 0.
 #[derive(Clone)]
 enum Shape {
     Scalar { bytes: u32, integer: bool },
@@ -76,25 +76,25 @@ enum Shape {
 impl Graph {
     fn build(plans: &[Plan]) -> Self {
         let mut graph = Self { btf: Btf::default(), shapes: Vec::new(), referable: Vec::new(), long: None };
-        let composite = |place: &usize| matches!(plans[*place], Plan::Composite { .. });
+        let composite = |index: &usize| matches!(plans[*index], Plan::Composite { .. });
         let composites: Vec<usize> = (0..plans.len()).filter(composite).collect();
-        for (place, plan) in plans.iter().enumerate() {
+        for (index, plan) in plans.iter().enumerate() {
             let shape = graph.add(plan, &composites);
             graph.shapes.push(shape);
             if !matches!(plan, Plan::Tag { .. }) {
-                graph.referable.push(place);
+                graph.referable.push(index);
             }
         }
         graph
     }
 
-    /// An earlier type's place.
+    /// The index of an earlier type.
     fn earlier(&self, index: usize) -> Option<usize> {
         (!self.referable.is_empty()).then(|| self.referable[index % self.referable.len()])
     }
 
-    fn bytes(&self, place: usize) -> u32 {
-        match self.shapes[place] {
+    fn bytes(&self, index: usize) -> u32 {
+        match self.shapes[index] {
             Shape::Scalar { bytes, .. } | Shape::Inside { bytes, .. } | Shape::Elements { bytes, .. } => {
                 bytes
             }
@@ -104,8 +104,8 @@ impl Graph {
         }
     }
 
-    fn is_integer(&self, place: usize) -> bool {
-        match self.shapes[place] {
+    fn is_integer(&self, index: usize) -> bool {
+        match self.shapes[index] {
             Shape::Scalar { integer, .. } => integer,
             Shape::Same(of) => self.is_integer(of),
             _ => false,
@@ -113,7 +113,7 @@ impl Graph {
     }
 
     fn add(&mut self, plan: &Plan, composites: &[usize]) -> Shape {
-        let id = |place: usize| u32::try_from(place + 1).expect("few types");
+        let id = |index: usize| u32::try_from(index + 1).expect("few types");
         let earlier = |graph: &Self, index: usize| graph.earlier(index).map_or(0, id);
         match plan {
             Plan::Int { name, size, signed, old_bitfield } => {
@@ -134,7 +134,7 @@ impl Graph {
             }
             // Pointers may point ahead to structs and unions, and so close cycles.
             Plan::Pointer { to } => {
-                let ahead = composites.get(to / 2).map(|&place| id(place)).filter(|_| to % 2 == 0);
+                let ahead = composites.get(to / 2).map(|&index| id(index)).filter(|_| to % 2 == 0);
                 let target = ahead.unwrap_or_else(|| earlier(self, *to));
                 self.btf.reference(kind::PTR, "", target);
                 Shape::Scalar { bytes: 8, integer: false }
@@ -178,7 +178,7 @@ impl Graph {
             }
             Plan::Prototype { result, parameters } => {
                 let parameters: Vec<_> =
-                    parameters.iter().map(|&place| ("p", earlier(self, place))).collect();
+                    parameters.iter().map(|&index| ("p", earlier(self, index))).collect();
                 let result = earlier(self, *result);
                 self.btf.prototype(result, &parameters);
                 Shape::Sizeless
@@ -206,41 +206,41 @@ impl Graph {
         members: &[(usize, usize, u32)],
         bitfields: bool,
     ) -> Shape {
-        let (mut at, mut end, mut written, mut places) = (0, 0, Vec::new(), Vec::new());
+        let (mut at, mut end, mut written, mut indices) = (0, 0, Vec::new(), Vec::new());
         for &(name, index, gap) in members {
-            let Some(place) = self.earlier(index) else { continue };
-            let ty = u32::try_from(place + 1).expect("few types");
+            let Some(index) = self.earlier(index) else { continue };
+            let ty = u32::try_from(index + 1).expect("few types");
             // libbpf divides by the size of a bit field's type, so only integers are made bit fields.
-            let bits = if bitfields && self.is_integer(place) {
-                1 + gap % (self.bytes(place) * 8).min(33)
+            let bits = if bitfields && self.is_integer(index) {
+                1 + gap % (self.bytes(index) * 8).min(33)
             } else {
                 0
             };
             let name = MEMBERS[name];
             // Only structs and unions are embedded without a name.
-            let embeds = matches!(self.shapes[place], Shape::Inside { .. });
+            let embeds = matches!(self.shapes[index], Shape::Inside { .. });
             let name = if name.is_empty() && !embeds { "v" } else { name };
             let offset = if union { 0 } else { at };
             written.push((name, ty, offset, bits));
-            places.push(place);
-            let width = if bits > 0 { bits } else { self.bytes(place) * 8 };
+            indices.push(index);
+            let width = if bits > 0 { bits } else { self.bytes(index) * 8 };
             at = if bits > 0 { at + width + gap % 3 } else { (at + width + gap / 8 * 8).next_multiple_of(8) };
             end = end.max(offset + width);
         }
         let bytes = end.max(if union { 0 } else { at }).div_ceil(8);
         self.btf.bitfields(union, name, bytes, &written);
-        Shape::Inside { bytes, members: places }
+        Shape::Inside { bytes, members: indices }
     }
 
-    /// The type that a typedef or modifier stands for.
-    fn skip(&self, mut place: usize) -> usize {
-        while let Shape::Same(of) = self.shapes[place] {
-            place = of;
+    /// The type that a typedef or modifier refers to.
+    fn skip(&self, mut index: usize) -> usize {
+        while let Shape::Same(of) = self.shapes[index] {
+            index = of;
         }
-        place
+        index
     }
 
-    /// Kinds of relocations that make sense on a root, mostly; the others fail whatever the target.
+    /// A relocation kind, mostly one that fits the root; others fail whatever the target.
     fn kind(&self, root: usize, die: u32) -> u32 {
         const FIELDS: [u32; 11] = [0, 0, 1, 2, 2, 3, 4, 5, 8, 9, 12];
         const ENUMERATORS: [u32; 7] = [7, 8, 10, 10, 11, 11, 12];
@@ -254,23 +254,23 @@ impl Graph {
         }
     }
 
-    /// An access into a type, as dice decide; it is valid, or nearly.
+    /// A random access into a type; it is valid, or nearly.
     fn access(&self, root: usize, dice: &[u32]) -> String {
         let mut text =
             if dice.first().is_some_and(|&die| die % 8 == 7) { "2".to_owned() } else { "0".to_owned() };
-        let mut place = root;
+        let mut index = root;
         for (step, &die) in dice.iter().enumerate() {
-            place = self.skip(place);
+            index = self.skip(index);
             let die = die as usize;
-            match &self.shapes[place] {
+            match &self.shapes[index] {
                 Shape::Inside { members, .. } if !members.is_empty() && (step == 0 || die % 7 != 6) => {
                     let member = die % members.len();
                     text += &format!(":{member}");
-                    place = members[member];
+                    index = members[member];
                 }
                 Shape::Elements { of, len, .. } if die % 7 != 6 => {
                     text += &format!(":{}", die % (*len as usize + 2));
-                    place = *of;
+                    index = *of;
                 }
                 Shape::Values(count) if text.len() == 1 && *count > 0 => return (die % count).to_string(),
                 _ => break,
@@ -280,7 +280,7 @@ impl Graph {
     }
 }
 
-/// Local types and relocations, and a target whose types are partly the same.
+/// Local types with relocations, and a target with partly the same types.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) local: Btf,
@@ -301,32 +301,33 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
     let programs = prop::collection::vec(prop::collection::vec(relocation, 1..8), 1..4);
     (shared, extra, programs, prop::bool::weighted(0.25)).prop_map(|(shared, extra, programs, big_endian)| {
         let local: Vec<Plan> = shared.iter().map(|(plan, _)| plan.clone()).collect();
-        // The target drops a fifth of what is shared, and has some twice.
+        // The target lacks a fifth of the shared types, and repeats some.
         let copies = |die: u32| [0, 1, 1, 1, 2][die as usize];
         let target = shared.iter().flat_map(|(plan, die)| std::iter::repeat_n(plan.clone(), copies(*die)));
         let target: Vec<Plan> = target.chain(extra).collect();
         let (local, target) = (Graph::build(&local), Graph::build(&target));
-        // Tags have names too, but no compiler makes one a root.
+        // Tags have names too, but compilers never make them roots.
         let is_tag = |kind: u32| matches!(kind, kind::TYPE_TAG | kind::DECL_TAG);
         let names = local.btf.names();
         let named: Vec<usize> = names.iter().filter(|name| !is_tag(name.0)).map(|name| name.2).collect();
         let tags: Vec<usize> = names.iter().filter(|name| is_tag(name.0)).map(|name| name.2).collect();
         let programs = programs.iter().map(|relocations| {
             let relocations = relocations.iter().filter_map(|(root, kind, dice, load)| {
-                // Roots without a name fail whatever the target, so few are asked for.
+                // Roots without a name fail whatever the target, so few are generated.
                 let all = local.shapes.len();
-                let any = Some(root.index(all)).filter(|place| dice[0] % 16 == 0 && !tags.contains(place));
-                let place = any.or_else(|| (!named.is_empty()).then(|| *root.get(&named)))?;
-                // libbpf compares candidates by the left shift of the machine that it runs on, and only what comes of
-                // it can be turned (`turn_lshift` in the shim), so that fixtures alone tell of this one.
-                let kind = match local.kind(place, *kind) {
+                let any = Some(root.index(all)).filter(|index| dice[0] % 16 == 0 && !tags.contains(index));
+                let index = any.or_else(|| (!named.is_empty()).then(|| *root.get(&named)))?;
+                // libbpf compares candidates by the left shift for its own machine, and only the result can be
+                // converted (`turn_lshift` in the shim). So left shifts of big-endian objects are tested by fixtures
+                // only.
+                let kind = match local.kind(index, *kind) {
                     FIELD_LSHIFT_U64 if big_endian => FIELD_RSHIFT_U64,
                     kind => kind,
                 };
                 let type_based = matches!(kind, 6..=9 | 12);
-                let access = if type_based { "0".to_owned() } else { local.access(place, dice) };
+                let access = if type_based { "0".to_owned() } else { local.access(index, dice) };
                 let form = if *load { Form::Load(0, 0) } else { Form::Immediate(0) };
-                Some(Relocation { root: u32::try_from(place + 1).expect("few types"), access, kind, form })
+                Some(Relocation { root: u32::try_from(index + 1).expect("few types"), access, kind, form })
             });
             relocations.collect()
         });

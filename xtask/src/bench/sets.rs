@@ -81,7 +81,7 @@ impl Set {
         let read = read_objects(&objects)?;
         let roots = Roots::new(&read)?;
         let relocations: usize = read.iter().map(|object| object.relocations().len()).sum();
-        let distinct: usize = roots.roots().iter().map(|root| root.questions.len()).sum();
+        let distinct: usize = roots.roots().iter().map(|root| root.queries.len()).sum();
         let types = roots.roots().len();
         let title =
             format!("{name}: {what}; {relocations} relocations, {distinct} distinct, of {types} types");

@@ -9,8 +9,8 @@ use super::sets::SetId;
 use crate::btf::{DataModel, is_long};
 use crate::kernel::{CandidateRef, KernelTypes, preferred_long};
 use crate::memo::Memo;
-use crate::resolve::{RootKind, Roots};
-use crate::types::{Composite, Copier, Name, Type, TypeRef, Types};
+use crate::resolve::{RootId, RootKind, Roots};
+use crate::types::{Copier, Name, Type, TypeRef, Types};
 
 /// Kernels of a hub file as a set of roots sees them; those that look the same are stored once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct HubView {
 struct Relevant {
     ty: TypeRef,
     holders: SetId,
-    root: Option<usize>,
+    root: Option<RootId>,
     is_long: bool,
 }
 
@@ -37,7 +37,7 @@ struct Seen<'v> {
     /// Ascending by definition.
     relevant: &'v [Relevant],
     /// For each of the file's orders its root.
-    order_roots: &'v [Option<usize>],
+    order_roots: &'v [Option<RootId>],
 }
 
 impl HubFile {
@@ -55,7 +55,7 @@ impl HubFile {
         let mut finder = RootFinder::new(graph, roots);
         let relevant = relevant(graph, &mut finder);
         let orders = graph.sets.orders.iter();
-        let order_roots: Vec<Option<usize>> =
+        let order_roots: Vec<Option<RootId>> =
             orders.map(|order| finder.root_of(*order.types.first()?)).collect();
         let seen = Seen { graph, roots: roots.roots().len(), relevant: &relevant, order_roots: &order_roots };
         let groups = self.groups(graph, &relevant, kernels);
@@ -113,7 +113,7 @@ impl HubFile {
         let mut long: Option<TypeRef> = None;
         for it in relevant.iter().filter(|it| graph.sets.contains(it.holders, row)) {
             if let Some(root) = it.root {
-                lists[root].push(it.ty);
+                lists[root.index()].push(it.ty);
             }
             let size = match graph.types.get(it.ty) {
                 Type::Int { size, .. } => size,
@@ -128,7 +128,7 @@ impl HubFile {
             let Some(root) = root.filter(|_| graph.sets.contains(order.kernels, row)) else { continue };
             let types = &order.types;
             let index = |ty: &TypeRef| types.iter().position(|other| other == ty).unwrap_or(types.len());
-            lists[root].sort_by_key(index);
+            lists[root.index()].sort_by_key(index);
         }
         let mut candidates = Vec::with_capacity(lists.len());
         for list in lists {
@@ -164,19 +164,6 @@ fn is_repeated(graph: &Graph, ty: TypeRef, kernel: KernelRow) -> bool {
     found.is_ok_and(|index| graph.sets.contains(all[index].kernels, kernel))
 }
 
-fn root_kind(ty: Type) -> Option<RootKind> {
-    Some(match ty {
-        Type::Int { .. } => RootKind::Int,
-        Type::Float { .. } => RootKind::Float,
-        Type::Composite { kind: Composite::Struct, .. } => RootKind::Struct,
-        Type::Composite { kind: Composite::Union, .. } => RootKind::Union,
-        Type::Enum { .. } => RootKind::Enum,
-        Type::Fwd { .. } => RootKind::Fwd,
-        Type::Typedef { .. } => RootKind::Typedef,
-        _ => return None,
-    })
-}
-
 /// Finds the roots of a file's definitions; each name is looked up once.
 struct RootFinder<'g> {
     graph: &'g Graph,
@@ -190,9 +177,9 @@ impl<'g> RootFinder<'g> {
         Self { graph, roots, names: vec![None; graph.types.names().len()] }
     }
 
-    fn root_of(&mut self, ty: TypeRef) -> Option<usize> {
+    fn root_of(&mut self, ty: TypeRef) -> Option<RootId> {
         let types = &self.graph.types;
-        let kind = root_kind(types.get(ty))?;
+        let kind = RootKind::of_definition(types.get(ty))?;
         let name = types.name_of(ty);
         let find = || self.roots.essential_name(types.names().get(name));
         let essential = self.names.get_mut(name.index())?.get_or_insert_with(find);

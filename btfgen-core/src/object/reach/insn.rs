@@ -1,4 +1,4 @@
-//! Instructions: what they do to the values that are known of registers.
+//! Instructions, and their effect on the known values of registers.
 
 use crate::btf::Endian;
 
@@ -16,20 +16,50 @@ pub(super) const LD_IMM64: u8 = 0x18;
 pub(super) const OP_JA: u8 = 0x00;
 pub(super) const OP_CALL: u8 = 0x80;
 pub(super) const OP_EXIT: u8 = 0x90;
+
+// Operations of arithmetic.
+const OP_ADD: u8 = 0x00;
+const OP_SUB: u8 = 0x10;
+const OP_MUL: u8 = 0x20;
+const OP_OR: u8 = 0x40;
+const OP_AND: u8 = 0x50;
+const OP_LSH: u8 = 0x60;
+const OP_RSH: u8 = 0x70;
+const OP_XOR: u8 = 0xa0;
+const OP_ARSH: u8 = 0xc0;
+const OP_NEG: u8 = 0x80;
 const OP_MOV: u8 = 0xb0;
 
-/// A register's value if it is known.
+// Conditions of jumps.
+const OP_JEQ: u8 = 0x10;
+const OP_JGT: u8 = 0x20;
+const OP_JGE: u8 = 0x30;
+const OP_JSET: u8 = 0x40;
+const OP_JNE: u8 = 0x50;
+const OP_JSGT: u8 = 0x60;
+const OP_JSGE: u8 = 0x70;
+const OP_JLT: u8 = 0xa0;
+const OP_JLE: u8 = 0xb0;
+const OP_JSLT: u8 = 0xc0;
+const OP_JSLE: u8 = 0xd0;
+
+/// The source operand is a register (`BPF_X`), not the immediate.
+const SOURCE_REGISTER: u8 = 0x08;
+const MODE_MASK: u8 = 0xe0;
+const MODE_ATOMIC: u8 = 0xc0;
+
+/// A register's value, if it is known.
 pub(super) type Register = Option<u64>;
 
-/// What is known of the registers' values.
+/// The known values of registers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     known: Registers,
-    /// 0 where none is known.
+    /// 0 where the value is unknown, so that equal states compare equal.
     values: [u64; REGISTERS],
 }
 
-/// A set of registers, by their bits.
+/// A set of registers: bit n is register n.
 pub(super) type Registers = u16;
 
 #[derive(Clone, Copy)]
@@ -41,21 +71,23 @@ pub(super) struct Insn {
     pub(super) imm: i32,
 }
 
-/// The registers that a call, or an old-style packet load, leaves unknown.
+/// The registers that a call or a legacy packet load clobbers: the first six.
 pub(super) const CLOBBERED: Registers = 0x3f;
 
-/// What an instruction does to what is known of registers, whatever the values.
+/// An instruction's effect on which registers are known, whatever their values.
 #[derive(Clone, Copy)]
 pub(super) struct Effect {
-    /// What it computes with or compares.
+    /// Registers that it computes with or compares.
     pub(super) reads: Registers,
-    /// What it changes: known afterwards only if it computes, and all that it reads is known.
+    /// Registers that it changes. They are known afterwards only if it computes and all `reads` are known.
     pub(super) writes: Registers,
+    /// Whether the new value follows from `reads` and the instruction alone.
     pub(super) computes: bool,
-    /// Whether it leads elsewhere than to the next instruction.
+    /// Whether it can continue elsewhere than at the next instruction.
     pub(super) branches: bool,
-    /// Where it leads with what is known.
+    /// The instruction after it, if it can continue there.
     pub(super) next: Option<i64>,
+    /// The target of its jump or call; may lie outside of the section.
     pub(super) target: Option<i64>,
 }
 
@@ -85,7 +117,7 @@ impl State {
         }
     }
 
-    /// What holds on both ways.
+    /// The values that both states agree on.
     pub(super) fn join(&self, other: &Self) -> Self {
         let mut joined = *self;
         joined.forget(!other.known);
@@ -119,42 +151,51 @@ impl Insn {
         self.code & 7
     }
 
+    /// For stores only: whether it is an atomic operation.
+    pub(super) fn is_atomic(self) -> bool {
+        self.code & MODE_MASK == MODE_ATOMIC
+    }
+
     pub(super) fn operation(self) -> u8 {
         self.code & 0xf0
     }
 
-    /// The second operand: a register, or the immediate, sign-extended.
+    /// The second operand: a register, or the sign-extended immediate.
     fn operand(self, state: &State) -> Register {
-        if self.code & 8 != 0 { state.get(self.src) } else { Some(i64::from(self.imm).cast_unsigned()) }
+        if self.code & SOURCE_REGISTER != 0 {
+            state.get(self.src)
+        } else {
+            Some(i64::from(self.imm).cast_unsigned())
+        }
     }
 
-    /// The result of an arithmetic instruction, if both operands are known.
+    /// The result of an arithmetic instruction, if both operands are known; `patched` replaces the immediate.
     pub(super) fn compute(self, state: &State, patched: Option<u64>) -> Register {
         let wide = self.class() == CLASS_ALU64;
-        let immediate = self.code & 8 == 0;
-        // A relocated immediate has 32 bits, which the machine sign-extends.
+        let immediate = self.code & SOURCE_REGISTER == 0;
+        // A relocated immediate has 32 bits, which the CPU sign-extends.
         let patched =
             patched.filter(|_| immediate).map(|value| i64::from(value as u32 as i32).cast_unsigned());
         let right = patched.or(self.operand(state));
-        // A move with an offset sign-extends, and so does division: rare, and left unknown.
+        // With an offset, a move sign-extends and a division is signed: rare, so the result stays unknown.
         let plain = self.off == 0;
         let result = match self.operation() {
             OP_MOV if plain => right?,
-            0x80 if immediate && wide => state.get(self.dst)?.wrapping_neg(),
+            OP_NEG if immediate && wide => state.get(self.dst)?.wrapping_neg(),
             operation => {
                 let (left, right) = (state.get(self.dst)?, right?);
                 match operation {
-                    0x00 => left.wrapping_add(right),
-                    0x10 => left.wrapping_sub(right),
-                    0x20 => left.wrapping_mul(right),
-                    0x40 => left | right,
-                    0x50 => left & right,
-                    0x60 if wide => left << (right & 63),
-                    0x60 => u64::from((left as u32) << (right & 31)),
-                    0x70 if wide => left >> (right & 63),
-                    0x70 => u64::from((left as u32) >> (right & 31)),
-                    0xa0 => left ^ right,
-                    0xc0 if wide => (left.cast_signed() >> (right & 63)).cast_unsigned(),
+                    OP_ADD => left.wrapping_add(right),
+                    OP_SUB => left.wrapping_sub(right),
+                    OP_MUL => left.wrapping_mul(right),
+                    OP_OR => left | right,
+                    OP_AND => left & right,
+                    OP_LSH if wide => left << (right & 63),
+                    OP_LSH => u64::from((left as u32) << (right & 31)),
+                    OP_RSH if wide => left >> (right & 63),
+                    OP_RSH => u64::from((left as u32) >> (right & 31)),
+                    OP_XOR => left ^ right,
+                    OP_ARSH if wide => (left.cast_signed() >> (right & 63)).cast_unsigned(),
                     _ => return None,
                 }
             }
@@ -162,10 +203,10 @@ impl Insn {
         Some(if wide { result } else { u64::from(result as u32) })
     }
 
-    /// What it does to what is known, whatever the values.
+    /// Its effect at an index of the section.
     pub(super) fn effect(self, at: usize) -> Effect {
         let (dst, next) = (1 << self.dst, at as i64 + 1);
-        let operand = if self.code & 8 != 0 { 1 << self.src } else { 0 };
+        let operand = if self.code & SOURCE_REGISTER != 0 { 1 << self.src } else { 0 };
         let plain =
             Effect { reads: 0, writes: 0, computes: false, branches: false, next: Some(next), target: None };
         match self.class() {
@@ -191,13 +232,13 @@ impl Insn {
                     ..plain
                 },
             },
-            // A store; an atomic one may fetch into its source or into the first register.
-            _ if self.code & 0xe0 == 0xc0 => Effect { writes: 1 << self.src | 1, ..plain },
+            // A store; an atomic one may fetch into its source or into register 0.
+            _ if self.is_atomic() => Effect { writes: 1 << self.src | 1, ..plain },
             _ => plain,
         }
     }
 
-    /// Where a jump or call can go besides the next instruction, which is given.
+    /// The target of a jump or call; `next` is the index of the following instruction.
     pub(super) fn target(self, next: i64) -> Option<i64> {
         match self.operation() {
             OP_EXIT => None,
@@ -217,17 +258,17 @@ impl Insn {
             (left, right) = (u64::from(left as u32), u64::from(right as u32));
         }
         Some(match self.operation() {
-            0x10 => left == right,
-            0x20 => left > right,
-            0x30 => left >= right,
-            0x40 => left & right != 0,
-            0x50 => left != right,
-            0x60 => left_signed > right_signed,
-            0x70 => left_signed >= right_signed,
-            0xa0 => left < right,
-            0xb0 => left <= right,
-            0xc0 => left_signed < right_signed,
-            0xd0 => left_signed <= right_signed,
+            OP_JEQ => left == right,
+            OP_JGT => left > right,
+            OP_JGE => left >= right,
+            OP_JSET => left & right != 0,
+            OP_JNE => left != right,
+            OP_JSGT => left_signed > right_signed,
+            OP_JSGE => left_signed >= right_signed,
+            OP_JLT => left < right,
+            OP_JLE => left <= right,
+            OP_JSLT => left_signed < right_signed,
+            OP_JSLE => left_signed <= right_signed,
             _ => return None,
         })
     }

@@ -1,177 +1,205 @@
-//! Reach: which instructions of a section can be run, once relocations have given existence checks their values.
+//! Reachability: which instructions of a section can run, once relocations have given existence checks their values.
 //!
-//! libbpf replaces an instruction whose relocation found nothing by an invalid one, and the kernel's verifier refuses a
-//! program that can run it. A check such as `bpf_core_field_exists` becomes a constant, and the verifier never goes down
-//! the branch that it rules out. This is that part of the verifier: constants in registers, followed through branches.
+//! libbpf poisons an instruction whose relocation matches no candidate, and the kernel's verifier refuses a program that
+//! can reach it. A check such as `bpf_core_field_exists` becomes a constant, and the verifier does not follow a branch
+//! that this constant rules out. This module is that part of the verifier: constant propagation through branches.
 
-mod bearing;
+mod branches;
 mod insn;
 
 use crate::btf::Endian;
 use insn::{
-    CLASS_ALU, CLASS_ALU64, CLASS_JMP, CLASS_JMP32, CLASS_LD, CLASS_LDX, CLOBBERED, Effect, Insn, LD_IMM64,
-    OP_CALL, OP_EXIT, OP_JA, State,
+    CLASS_ALU, CLASS_ALU64, CLASS_JMP, CLASS_JMP32, CLASS_LD, CLASS_LDX, CLOBBERED, Effect, INSN_LEN, Insn,
+    LD_IMM64, OP_CALL, OP_EXIT, OP_JA, State,
 };
 
-/// What a relocation does to an instruction.
+/// Index of an instruction in its section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InsnIndex(u32);
+
+impl InsnIndex {
+    /// The instruction at a byte offset of its section; none where no section can be that long.
+    pub fn from_offset(offset_bytes: u64) -> Option<Self> {
+        u32::try_from(offset_bytes / INSN_LEN as u64).ok().map(Self)
+    }
+
+    /// The index as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A relocation's change to an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Patch {
-    /// Its immediate becomes this value, if it has one.
+    /// The value becomes its immediate or offset.
     Value(u64),
-    /// It becomes invalid.
+    /// It becomes an invalid instruction.
     Poison,
 }
 
-/// A section's instructions, decoded, so that one section can be followed for many kernels.
-pub struct Flow {
+/// A section's instructions, decoded once to be followed for many kernels.
+pub struct ControlFlow {
     insns: Vec<Insn>,
-    /// Where programs and subprograms begin, whose registers may hold anything.
-    entries: Vec<usize>,
-    /// For each instruction that is entered otherwise than from the one before its number among these, else
-    /// [`NO_JOIN`]; only there ways can join.
-    joins: Vec<u32>,
-    join_count: u32,
-    /// Instructions that compute or compare what may be known and what a branch can hang on.
-    decides: Vec<bool>,
-    /// For each instruction the first one from there that is looked at; those before it only follow each other.
-    looked_at: Vec<u32>,
+    /// First instructions of programs and subprograms; registers may hold anything there.
+    entries: Vec<InsnIndex>,
+    /// For each instruction whether it can be entered other than from the one before it: only there paths join.
+    joins: Vec<Option<JoinIndex>>,
+    join_count: usize,
+    /// For each instruction whether it can affect a branch with a known value.
+    affects_branch: Vec<bool>,
+    /// For each instruction the first one, from there on, that must be followed; those between run one after another.
+    next_followed: Vec<usize>,
 }
 
-const NO_JOIN: u32 = u32::MAX;
+/// Index of an instruction among those where paths join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct JoinIndex(usize);
 
-impl Flow {
-    /// Decodes a section; `entries` are the indices where programs and subprograms begin.
-    pub(crate) fn new(code: &[u8], endian: Endian, entries: Vec<usize>) -> Self {
+/// The instructions of a section that can run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reachable(Vec<bool>);
+
+impl Reachable {
+    /// Whether an instruction can run; true outside of the section, about which nothing is known.
+    pub fn contains(&self, insn: InsnIndex) -> bool {
+        self.0.get(insn.index()).is_none_or(|&reachable| reachable)
+    }
+
+    /// The instructions that can run, in order.
+    pub fn insns(&self) -> impl Iterator<Item = InsnIndex> {
+        (0..self.0.len() as u32)
+            .zip(&self.0)
+            .filter(|(_, reachable)| **reachable)
+            .map(|(at, _)| InsnIndex(at))
+    }
+}
+
+impl ControlFlow {
+    /// Decodes a section; programs and subprograms begin at `entries`.
+    pub(crate) fn new(code: &[u8], endian: Endian, entries: Vec<InsnIndex>) -> Self {
         let (code, _) = code.as_chunks();
         let insns: Vec<Insn> = code.iter().map(|bytes| Insn::decode(*bytes, endian)).collect();
-        let mut joins = vec![NO_JOIN; insns.len()];
+        let mut joins = vec![None; insns.len()];
         let mut join_count = 0;
         let mut join = |at: i64| {
             let join = usize::try_from(at).ok().and_then(|at| joins.get_mut(at));
-            if let Some(join) = join.filter(|join| **join == NO_JOIN) {
-                *join = join_count;
+            if let Some(join @ None) = join {
+                *join = Some(JoinIndex(join_count));
                 join_count += 1;
             }
         };
-        entries.iter().for_each(|&entry| join(entry as i64));
+        entries.iter().for_each(|&entry| join(entry.0.into()));
         for (at, insn) in insns.iter().enumerate() {
             let next = at as i64 + 1;
             match insn.class() {
                 CLASS_JMP | CLASS_JMP32 => insn.target(next).into_iter().for_each(&mut join),
-                // Its second half may be jumped to, as an instruction of its own that leads to the same place.
+                // A jump into its second half continues, as an instruction of its own, at the same place.
                 CLASS_LD if insn.code == LD_IMM64 => join(next + 1),
                 _ => {}
             }
         }
         let effects: Vec<Effect> = insns.iter().enumerate().map(|(at, insn)| insn.effect(at)).collect();
-        let known = bearing::may_be_known(&effects);
-        let live = bearing::live(&effects, &known);
-        let decides =
-            effects.iter().zip(&known).map(|(effect, &known)| bearing::decides(effect, known, &live));
-        let decides = decides.collect();
-        let mut looked_at = vec![0; insns.len()];
-        let mut next = insns.len() as u32;
+        let known = branches::possibly_known(&effects);
+        let live = branches::live(&effects, &known);
+        let affects_branch =
+            effects.iter().zip(&known).map(|(effect, &known)| branches::affects_branch(effect, known, &live));
+        let affects_branch = affects_branch.collect();
+        let mut next_followed = vec![0; insns.len()];
+        let mut next = insns.len();
         for (at, insn) in insns.iter().enumerate().rev() {
-            // The second half of a 64-bit load is stepped over.
+            // The second half of a 64-bit load is skipped.
             let wide = insn.code == LD_IMM64;
-            if wide || joins[at] != NO_JOIN || bearing::counts(&effects[at], &live) {
-                next = at as u32;
+            if wide || joins[at].is_some() || branches::must_be_followed(&effects[at], &live) {
+                next = at;
             }
-            looked_at[at] = next;
+            next_followed[at] = next;
         }
-        Self { insns, entries, joins, join_count, decides, looked_at }
+        Self { insns, entries, joins, join_count, affects_branch, next_followed }
     }
 
-    /// Whether a branch can hang on the value that a relocation gives an instruction; branches that can are among them.
-    pub fn decides(&self, insn: usize) -> bool {
-        self.decides.get(insn) == Some(&true)
+    /// Whether a value patched into an instruction can affect a branch. Branches themselves are included.
+    pub fn affects_branch(&self, insn: InsnIndex) -> bool {
+        self.affects_branch.get(insn.index()) == Some(&true)
     }
 
-    /// Tells which instructions can be run, by index; `patches` are by index too.
+    /// Finds the instructions that can run once relocations have patched some.
     ///
-    /// What is not followed exactly (memory, calls) is taken for unknown, so an instruction that is not reached here
-    /// never runs.
-    pub fn reached(&self, patches: impl IntoIterator<Item = (usize, Patch)>) -> Vec<bool> {
+    /// Memory and calls are not followed: their results are unknown. So an instruction that is not found here never runs.
+    pub fn reachable(&self, patches: impl IntoIterator<Item = (InsnIndex, Patch)>) -> Reachable {
         let count = self.insns.len();
-        // For each instruction 0, or the place of its patch plus one.
-        let (mut patched, mut given) = (vec![0u32; count], Vec::new());
-        for (at, patch) in patches {
-            if let Some(patched) = patched.get_mut(at) {
-                given.push((at, patch));
-                *patched = given.len() as u32;
+        let mut patch_at: Vec<Option<Patch>> = vec![None; count];
+        for (insn, patch) in patches {
+            if let Some(slot) = patch_at.get_mut(insn.index()) {
+                *slot = Some(patch);
             }
         }
-        let patch = |at: usize| (patched[at] as usize).checked_sub(1).map(|place| given[place].1);
-        let mut poisoned: Vec<usize> = given.iter().map(|&(at, _)| at).collect();
-        poisoned.retain(|&at| patch(at) == Some(Patch::Poison));
-        poisoned.sort_unstable();
-        let mut reached = vec![false; count];
-        let mut ways = Ways { flow: self, states: vec![None; self.join_count as usize], work: Vec::new() };
+        let poisoned: Vec<usize> = (0..count).filter(|&at| patch_at[at] == Some(Patch::Poison)).collect();
+        let mut reachable = vec![false; count];
+        let mut paths = Paths { flow: self, states: vec![None; self.join_count], open: Vec::new() };
         for &entry in &self.entries {
-            ways.lead(entry as i64, &State::UNKNOWN);
+            paths.enter(entry.0.into(), &State::UNKNOWN);
         }
-        while let Some(begin) = ways.work.pop() {
-            let Some(mut state) = ways.state(begin) else { continue };
-            let mut at = begin;
+        while let Some((mut at, mut state)) = paths.next() {
             loop {
-                reached[at] = true;
-                let value = match patch(at) {
-                    // What the verifier meets here it refuses, so nothing behind it is reached this way.
+                reachable[at] = true;
+                let value = match patch_at[at] {
+                    // The verifier refuses to go on here.
                     Some(Patch::Poison) => break,
                     Some(Patch::Value(value)) => Some(value),
                     None => None,
                 };
-                let Some(next) = self.step(at, self.insns[at], value, &mut state, &mut ways) else { break };
-                let end = self.looked_at.get(next).map_or(count, |&end| end as usize);
+                let Some(next) = self.step(at, self.insns[at], value, &mut state, &mut paths) else { break };
+                let end = self.next_followed.get(next).copied().unwrap_or(count);
                 let stop = poisoned.get(poisoned.partition_point(|&at| at < next));
                 if let Some(&stop) = stop.filter(|&&stop| stop < end) {
-                    reached[next..=stop].fill(true);
+                    reachable[next..=stop].fill(true);
                     break;
                 }
                 if next < end {
-                    reached[next..end].fill(true);
+                    reachable[next..end].fill(true);
                 }
                 if end == count {
                     break;
                 }
-                if self.joins[end] != NO_JOIN {
-                    ways.lead(end as i64, &state);
+                if self.joins[end].is_some() {
+                    paths.enter(end as i64, &state);
                     break;
                 }
                 at = end;
             }
         }
-        reached
+        Reachable(reachable)
     }
 
-    /// Runs one instruction: branches go to `ways`; returned is the instruction that follows without a branch, if any.
+    /// Runs one instruction. Branches are added to `paths`; returns the next instruction, if the path continues there.
     fn step(
         &self,
         at: usize,
         insn: Insn,
         value: Option<u64>,
         state: &mut State,
-        ways: &mut Ways<'_>,
+        paths: &mut Paths<'_>,
     ) -> Option<usize> {
         match insn.class() {
             CLASS_LD if insn.code == LD_IMM64 => {
                 let high = self.insns.get(at + 1).map_or(0, |second| second.imm.cast_unsigned());
                 let own = u64::from(high) << 32 | u64::from(insn.imm.cast_unsigned());
-                // A source register marks a map, a function or a symbol, whose address is not known here.
+                // A source register other than 0 marks a map, function or symbol; its address is unknown.
                 state.set(insn.dst, (insn.src == 0).then_some(value.unwrap_or(own)));
                 return Some(at + 2);
             }
             CLASS_ALU | CLASS_ALU64 => {
-                let result = if self.decides[at] { insn.compute(state, value) } else { None };
+                let result = if self.affects_branch[at] { insn.compute(state, value) } else { None };
                 state.set(insn.dst, result);
             }
-            CLASS_JMP | CLASS_JMP32 => return self.jump(insn, state, at, ways),
+            CLASS_JMP | CLASS_JMP32 => return self.jump(insn, state, at, paths),
             CLASS_LDX => state.forget(1 << insn.dst),
-            // Old-style packet loads return in the first register and clobber the next five.
+            // Legacy packet loads return in register 0 and clobber the next five.
             CLASS_LD => state.forget(CLOBBERED | 1 << insn.dst),
-            // A store; an atomic one may fetch into its source or into the first register.
+            // A store; an atomic one may fetch into its source or into register 0.
             _ => {
-                if insn.code & 0xe0 == 0xc0 {
+                if insn.is_atomic() {
                     state.forget(1 << insn.src | 1);
                 }
             }
@@ -179,27 +207,27 @@ impl Flow {
         Some(at + 1)
     }
 
-    /// Follows a jump or call to where it can go; returned is the next instruction if that is one of them.
-    fn jump(&self, insn: Insn, state: &mut State, at: usize, ways: &mut Ways<'_>) -> Option<usize> {
+    /// Follows a jump or call; returns the next instruction, if the path continues there.
+    fn jump(&self, insn: Insn, state: &mut State, at: usize, paths: &mut Paths<'_>) -> Option<usize> {
         let next = at + 1;
         let target = insn.target(next as i64);
-        let mut lead = |state: &State| target.into_iter().for_each(|to| ways.lead(to, state));
+        let mut branch = |state: &State| target.into_iter().for_each(|to| paths.enter(to, state));
         match insn.operation() {
             OP_EXIT => None,
             OP_CALL => {
                 // The callee's registers may hold anything.
-                lead(&State::UNKNOWN);
+                branch(&State::UNKNOWN);
                 state.forget(CLOBBERED);
                 Some(next)
             }
             OP_JA => {
-                lead(state);
+                branch(state);
                 None
             }
             _ => {
-                let taken = if self.decides[at] { insn.is_taken(state) } else { None };
+                let taken = if self.affects_branch[at] { insn.is_taken(state) } else { None };
                 if taken != Some(false) {
-                    lead(state);
+                    branch(state);
                 }
                 (taken != Some(true)).then_some(next)
             }
@@ -207,27 +235,31 @@ impl Flow {
     }
 }
 
-/// What is known where ways join, and from where there is more to follow.
-struct Ways<'f> {
-    flow: &'f Flow,
-    /// By the joins' numbers.
+/// The paths through a section: the known values at each join, and the joins to continue from.
+struct Paths<'f> {
+    flow: &'f ControlFlow,
+    /// By [`JoinIndex`]; none where no path has come yet.
     states: Vec<Option<State>>,
-    work: Vec<usize>,
+    open: Vec<usize>,
 }
 
-impl Ways<'_> {
-    fn state(&self, at: usize) -> Option<State> {
-        *self.states.get(self.flow.joins[at] as usize)?
+impl Paths<'_> {
+    /// A join to continue from, with the values known there.
+    fn next(&mut self) -> Option<(usize, State)> {
+        let at = self.open.pop()?;
+        let JoinIndex(join) = self.flow.joins[at]?;
+        Some((at, self.states[join]?))
     }
 
-    /// A way leads to a join, if there is an instruction.
-    fn lead(&mut self, to: i64, state: &State) {
+    /// Adds a path to a join; a jump out of the section has no effect.
+    fn enter(&mut self, to: i64, state: &State) {
         let Some(to) = usize::try_from(to).ok().filter(|&to| to < self.flow.joins.len()) else { return };
-        let Some(known) = self.states.get_mut(self.flow.joins[to] as usize) else { return };
+        let Some(JoinIndex(join)) = self.flow.joins[to] else { return };
+        let known = &mut self.states[join];
         let joined = known.map_or(*state, |known| known.join(state));
         if *known != Some(joined) {
             *known = Some(joined);
-            self.work.push(to);
+            self.open.push(to);
         }
     }
 }
@@ -247,17 +279,17 @@ mod tests {
         bytes
     }
 
+    fn flow(insns: &[u8], entries: &[u32]) -> ControlFlow {
+        ControlFlow::new(insns, Endian::Little, entries.iter().map(|&entry| InsnIndex(entry)).collect())
+    }
+
     #[test]
-    fn a_check_that_came_out_false_guards_what_it_guards() {
+    fn a_failed_check_makes_its_branch_unreachable() {
         // r1 = exists; if r1 == 0 goto +1; r0 = *(r6 + poisoned); exit
         let guarded = code(&[(0xb7, 1, 0, 1), (0x15, 1, 1, 0), (0x79, 0x60, 8, 0), (0x95, 0, 0, 0)]);
         let check = |check: u64, expect: [bool; 4]| {
-            let patches = [(0, Patch::Value(check)), (2, Patch::Poison)];
-            assert_eq!(
-                Flow::new(&guarded, Endian::Little, vec![0]).reached(patches),
-                expect,
-                "check is {check}"
-            );
+            let patches = [(InsnIndex(0), Patch::Value(check)), (InsnIndex(2), Patch::Poison)];
+            assert_eq!(flow(&guarded, &[0]).reachable(patches).0, expect, "check is {check}");
         };
         check(0, [true, true, false, true]);
         check(1, [true, true, true, false]);
@@ -266,16 +298,16 @@ mod tests {
     #[test]
     fn follows_constants_and_joins() {
         let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
-            let reached = Flow::new(&code(insns), Endian::Little, vec![0]).reached([]);
+            let Reachable(reached) = flow(&code(insns), &[0]).reachable([]);
             let got: Vec<usize> = (0..insns.len()).filter(|&at| reached[at]).collect();
             assert_eq!(got, expect, "{insns:?}");
         };
-        // The second half of a 64-bit load is no instruction.
+        // The second half of a 64-bit load is not an instruction.
         check(
             &[(0x18, 1, 0, 0), (0, 0, 0, 1), (0x55, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
             &[0, 2, 4],
         );
-        // Unknown goes both ways; a constant that both ways share survives.
+        // An unknown value goes both ways; a constant that both paths share is kept.
         check(
             &[
                 (0xb7, 2, 0, 7),
@@ -292,9 +324,9 @@ mod tests {
             &[(0xb4, 1, 0, -1), (0x04, 1, 0, 1), (0x15, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 4],
         );
-        // A loop ends; a jump out of the section goes nowhere.
+        // A loop ends; a jump out of the section has no effect.
         check(&[(0x07, 1, 0, 1), (0x55, 1, -2, 9), (0x05, 0, 100, 0)], &[0, 1, 2]);
-        // Behind a 64-bit load what holds after it joins with what holds after its second half, which is jumped to.
+        // After a 64-bit load its path joins with the one that jumps to its second half.
         check(
             &[
                 (0xb7, 2, 0, 0),
@@ -307,16 +339,16 @@ mod tests {
             ],
             &[0, 1, 2, 3, 4, 5, 6],
         );
-        // A call forgets what it may change, and reaches the callee.
+        // A call clobbers registers, and reaches the callee.
         check(
             &[(0xb7, 1, 0, 0), (0x85, 0x10, 0, 2), (0x55, 1, 0, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 3, 4],
         );
     }
 
-    /// Random code, followed as it is and with every instruction looked at.
+    /// Random code, followed with and without skipping the instructions that affect no branch.
     #[test]
-    fn what_is_not_looked_at_makes_no_difference() {
+    fn skipped_instructions_make_no_difference() {
         let mut random = fastrand::Rng::with_seed(5);
         let codes = [
             0xb7, 0xbf, 0xb4, 0x07, 0x0f, 0x1f, 0x57, 0x67, 0x87, 0x15, 0x55, 0x1d, 0x25, 0x16, 0x05, 0x85,
@@ -336,47 +368,49 @@ mod tests {
                 })
                 .collect();
             let patch = |at| match random.u8(..3) {
-                0 => (at, Patch::Poison),
-                _ => (at, Patch::Value(u64::from(random.u8(..3)))),
+                0 => (InsnIndex(at), Patch::Poison),
+                _ => (InsnIndex(at), Patch::Value(u64::from(random.u8(..3)))),
             };
-            let patches: Vec<(usize, Patch)> = (0..len).step_by(3).map(patch).collect();
-            let entries = vec![0, len / 2];
-            let flow = Flow::new(&code(&insns), Endian::Little, entries.clone());
-            let mut plain = Flow::new(&code(&insns), Endian::Little, entries);
-            plain.decides.fill(true);
-            plain.looked_at = (0..len as u32).collect();
-            let reached = flow.reached(patches.iter().copied());
-            assert_eq!(reached, plain.reached(patches.iter().copied()), "{insns:x?} {patches:?}");
-            let deciding =
-                patches.iter().copied().filter(|&(at, patch)| flow.decides(at) || patch == Patch::Poison);
-            assert_eq!(reached, flow.reached(deciding), "{insns:x?} {patches:?}");
+            let patches: Vec<(InsnIndex, Patch)> = (0..len as u32).step_by(3).map(patch).collect();
+            let entries = [0, len as u32 / 2];
+            let mut plain = flow(&code(&insns), &entries);
+            plain.affects_branch.fill(true);
+            plain.next_followed = (0..len).collect();
+            let flow = flow(&code(&insns), &entries);
+            let reached = flow.reachable(patches.iter().copied());
+            assert_eq!(reached, plain.reachable(patches.iter().copied()), "{insns:x?} {patches:?}");
+            let relevant = patches
+                .iter()
+                .copied()
+                .filter(|&(at, patch)| flow.affects_branch(at) || patch == Patch::Poison);
+            assert_eq!(reached, flow.reachable(relevant), "{insns:x?} {patches:?}");
             ruled_out += usize::from(
-                reached != flow.reached(patches.iter().copied().filter(|it| it.1 == Patch::Poison)),
+                reached != flow.reachable(patches.iter().copied().filter(|it| it.1 == Patch::Poison)),
             );
         }
         assert!(ruled_out > 100, "values made a difference {ruled_out} times");
     }
 
     #[test]
-    fn tells_what_a_branch_can_hang_on() {
+    fn finds_what_affects_a_branch() {
         let check = |insns: &[(u8, u8, i16, i32)], expect: &[usize]| {
-            let flow = Flow::new(&code(insns), Endian::Little, vec![0]);
-            let got: Vec<usize> = (0..insns.len()).filter(|&at| flow.decides(at)).collect();
+            let flow = flow(&code(insns), &[0]);
+            let got: Vec<usize> = (0..insns.len()).filter(|&at| flow.affects_branch[at]).collect();
             assert_eq!(got, expect, "{insns:?}");
         };
-        // r1 = 8; r3 += r1; call; if r0 == 0: an offset decides nothing.
+        // r1 = 8; r3 += r1; call; if r0 == 0: the offset has no effect.
         check(
             &[(0xb7, 1, 0, 8), (0x0f, 0x13, 0, 0), (0x85, 0, 0, 113), (0x15, 0, 0, 0), (0x95, 0, 0, 0)],
             &[],
         );
-        // r1 = 1; r2 = r1; w2 &= 1; if r2 == 0: each of them does, and the branch.
+        // r1 = 1; r2 = r1; w2 &= 1; if r2 == 0: each of them has, and the branch.
         check(
             &[(0xb7, 1, 0, 1), (0xbf, 0x12, 0, 0), (0x54, 2, 0, 1), (0x15, 2, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 3],
         );
-        // r1 = 8; r6 += r1; if r6 == 0: r6 is not known whatever the offset.
+        // r1 = 8; r6 += r1; if r6 == 0: r6 is unknown, whatever the offset.
         check(&[(0xb7, 1, 0, 8), (0x0f, 0x16, 0, 0), (0x15, 6, 0, 0), (0x95, 0, 0, 0)], &[]);
-        // r1 = 1 ll; r2 = 5; r1 = 7; loop: r2 -= r1; if r2 != 0 goto loop: not what is overwritten.
+        // r1 = 1 ll; r2 = 5; r1 = 7; loop: r2 -= r1; if r2 != 0 goto loop: the overwritten value has no effect.
         check(
             &[
                 (0x18, 1, 0, 1),

@@ -1,4 +1,4 @@
-//! The whole way through libbpf: `bpf_object__open_mem`, `bpf_object__prepare`, `bpf_program__insns`.
+//! libbpf's public API as a judge: `bpf_object__open_mem`, `bpf_object__prepare`, `bpf_program__insns`.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -13,9 +13,9 @@ use crate::libbpf::Selection;
 
 /// Why libbpf did not prepare the object.
 #[derive(Debug, thiserror::Error)]
-pub enum WholeError {
-    /// The target BTF could not be put into a file.
-    #[error("cannot write the target btf into a temporary file")]
+pub enum PrepareError {
+    /// The target BTF cannot be written to a file.
+    #[error("cannot write the target BTF to a temporary file")]
     Io(#[from] std::io::Error),
     /// `bpf_object__open_mem` failed.
     #[error("libbpf cannot open the object: {error}: {log}")]
@@ -35,9 +35,9 @@ pub enum WholeError {
     },
 }
 
-/// Whether this process may load eBPF programs, without which [`relocate_object`] cannot work.
-pub fn whole_object_allowed() -> bool {
-    // SAFETY: tries to load a trivial program; no memory is handed over.
+/// Whether this process may load eBPF programs, as [`relocate_object`] requires.
+pub fn may_load_programs() -> bool {
+    // SAFETY: loads a trivial program; no memory is passed.
     unsafe { sys::libbpf_probe_bpf_prog_type(sys::BPF_PROG_TYPE_SOCKET_FILTER, std::ptr::null()) == 1 }
 }
 
@@ -52,17 +52,17 @@ impl Drop for Opened {
 
 /// The relocated instructions of each selected program, from `bpf_object__prepare` with `btf_custom_path`.
 ///
-/// File descriptors in loads of map addresses, which differ from run to run, are zeroed. Subprograms are appended to
+/// File descriptors in loads of map addresses differ from run to run, so they are zeroed. libbpf appends subprograms to
 /// the programs that call them.
 ///
 /// # Errors
-/// When libbpf cannot open or prepare the object: missing privileges, a relocation that fails, a program kind that
-/// needs what the running kernel lacks.
+/// When libbpf cannot open or prepare the object: missing privileges, a relocation that fails, a program type that
+/// the running kernel lacks.
 pub fn relocate_object(
     object: &[u8],
     target: &[u8],
     selection: &Selection<'_>,
-) -> Result<BTreeMap<String, Vec<Insn>>, WholeError> {
+) -> Result<BTreeMap<String, Vec<Insn>>, PrepareError> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(target)?;
     let path = CString::new(file.path().as_os_str().as_bytes()).map_err(std::io::Error::from)?;
@@ -77,7 +77,7 @@ pub fn relocate_object(
     let raw =
         unsafe { sys::bpf_object__open_mem(object.as_ptr().cast(), object.len() as u64, &raw const opts) };
     if raw.is_null() {
-        return Err(WholeError::Open { error: std::io::Error::last_os_error(), log: ffi::log_text() });
+        return Err(PrepareError::Open { error: std::io::Error::last_os_error(), log: ffi::log_text() });
     }
     let opened = Opened(raw);
     for program in programs(&opened) {
@@ -87,7 +87,7 @@ pub fn relocate_object(
     // SAFETY: the object is open and not yet prepared.
     let err = unsafe { sys::bpf_object__prepare(opened.0) };
     if err != 0 {
-        return Err(WholeError::Prepare {
+        return Err(PrepareError::Prepare {
             error: std::io::Error::from_raw_os_error(-err),
             log: ffi::log_text(),
         });
@@ -123,7 +123,7 @@ fn insns_of(program: *mut sys::bpf_program) -> Vec<Insn> {
     if insns.is_null() {
         return Vec::new();
     }
-    // SAFETY: libbpf answers `count` instructions at `insns`, and `Insn` has the layout of `struct bpf_insn`.
+    // SAFETY: libbpf returns `count` instructions at `insns`, and `Insn` has the layout of `struct bpf_insn`.
     let insns = unsafe { std::slice::from_raw_parts(insns.cast::<Insn>(), count as usize) };
     let mut insns = insns.to_vec();
     for insn in &mut insns {

@@ -1,0 +1,35 @@
+//! Errors of minimizing.
+
+use std::fmt;
+
+use crate::btf::BtfError;
+use crate::resolve::MatchResult;
+
+/// Why a kernel has no minimized BTF.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MinimizeError {
+    /// The minimized BTF does not fit the wire format, or the written bytes cannot be read back.
+    #[error("cannot write the minimized BTF")]
+    Btf(#[from] BtfError),
+    /// A relocation resolves differently against the minimized BTF: a bug in this program, whatever its input.
+    #[error("the minimized BTF differs from the kernel's (a bug in btfgen, please report it): {0}")]
+    Difference(Box<Difference>),
+}
+
+/// A relocation that resolves differently against the minimized BTF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The relocation's kind and spec.
+    pub relocation: String,
+    /// The results for the kernel's candidates, without those that do not match.
+    pub full: Vec<MatchResult>,
+    /// The results for the minimized BTF's candidates.
+    pub minimized: Vec<MatchResult>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "relocation {}: {:?} in full, {:?} minimized", self.relocation, self.full, self.minimized)
+    }
+}

@@ -1,0 +1,47 @@
+//! Sizes of types, as libbpf's `btf__resolve_size` finds them.
+
+use super::reads::Reads;
+use crate::btf::DataModel;
+use crate::types::{Type, TypeRef, Types};
+
+/// Size in bytes, if the type has one that 32 bits hold.
+pub(super) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Option<u32> {
+    let mut count = 1u32;
+    loop {
+        let size = match types.get(ty) {
+            Type::Int { size, .. }
+            | Type::Float { size, .. }
+            | Type::Composite { size, .. }
+            | Type::Enum { size, .. } => size,
+            Type::Ptr { .. } => u32::from(model.pointer_size),
+            Type::Typedef { target, .. } => {
+                ty = target;
+                continue;
+            }
+            Type::Array { element, len } => {
+                count = count.checked_mul(len)?;
+                ty = element;
+                continue;
+            }
+            Type::Void | Type::Fwd { .. } | Type::Named { .. } | Type::FuncProto { .. } => return None,
+        };
+        return count.checked_mul(size);
+    }
+}
+
+/// As [`size_of`], and records what the size is read from.
+pub(super) fn read_size(types: &Types, reads: &mut Reads, ty: TypeRef, model: DataModel) -> Option<u32> {
+    let innermost = innermost_element(types, types.skip_typedef(ty));
+    if matches!(types.get(innermost), Type::Ptr { .. } | Type::Composite { .. }) {
+        reads.size(innermost);
+    }
+    size_of(types, ty, model)
+}
+
+/// The element type of an array of arrays; other types are returned as they are.
+pub(super) fn innermost_element(types: &Types, mut ty: TypeRef) -> TypeRef {
+    while let Type::Array { element, .. } = types.get(ty) {
+        ty = element;
+    }
+    ty
+}
