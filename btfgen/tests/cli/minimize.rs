@@ -1,6 +1,6 @@
 //! `btfgen minimize`.
 
-use btfgen_core::btf::{Btf, Kind};
+use btfgen_core::btf::{Btf, Kind, StrOffset};
 
 use crate::harness::{Folder, kernel, object};
 
@@ -9,8 +9,7 @@ const AMD64: &str = "debian/12/x86_64/6.1.0-50-amd64";
 /// The names of the structs in a BTF.
 fn structs(bytes: &[u8]) -> Vec<String> {
     let btf = Btf::parse(bytes).unwrap();
-    let named =
-        btf.types().filter(|raw| raw.kind == Kind::Struct && raw.name_off != btfgen_core::btf::StrOffset(0));
+    let named = btf.types().filter(|raw| raw.kind == Kind::Struct && raw.name_off != StrOffset::EMPTY);
     named.map(|raw| String::from_utf8(btf.string(raw.name_off).unwrap().to_vec()).unwrap()).collect()
 }
 

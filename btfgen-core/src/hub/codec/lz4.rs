@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::{Codec, read_up_to};
+use super::read_up_to::read_up_to;
 
 /// Decodes one frame.
 pub(super) struct Lz4Legacy<R> {
@@ -17,10 +17,10 @@ pub(super) struct Lz4Legacy<R> {
 impl<R: BufRead> Lz4Legacy<R> {
     const BLOCK: usize = 8 << 20;
 
-    pub(super) fn new(mut inner: R) -> io::Result<Self> {
-        let mut magic = [0; 4];
-        inner.read_exact(&mut magic)?;
-        if magic != *Codec::Lz4.needle() {
+    pub(super) fn new(mut inner: R, magic: &[u8]) -> io::Result<Self> {
+        let mut head = [0; 4];
+        inner.read_exact(&mut head)?;
+        if head != *magic {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not an lz4 legacy frame"));
         }
         Ok(Self { inner, compressed: Vec::new(), block: Vec::new(), read: 0, done: false })

@@ -1,13 +1,17 @@
 //! Codec: the compressions of BTF files, kernel images and packages, decoded as bounded streams.
+//!
+//! In the order of imports: `limited`, `read_up_to`, `lz4`.
 
 mod limited;
 #[cfg(feature = "all-codecs")]
 mod lz4;
+mod read_up_to;
 
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
 pub use limited::{Failure, Limited};
+pub use read_up_to::read_up_to;
 
 /// Most memory for the dictionary of xz and lzma, in bytes. A kernel's build asks for up to 128 MiB.
 #[cfg(feature = "packed")]
@@ -18,7 +22,6 @@ const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 
 /// A compression format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Codec {
     /// gzip.
     Gzip,
@@ -131,7 +134,7 @@ impl Codec {
                 Box::new(liblzma::bufread::XzDecoder::new_stream(buffered, stream))
             }
             #[cfg(feature = "all-codecs")]
-            (Self::Lz4, _) => Box::new(lz4::Lz4Legacy::new(buffered)?),
+            (Self::Lz4, _) => Box::new(lz4::Lz4Legacy::new(buffered, self.needle())?),
             (Self::Zstd, _) => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered)?;
                 decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
@@ -172,21 +175,4 @@ fn lzma_header_is_plausible(head: &[u8]) -> bool {
     (dictionary == top || dictionary == top | top >> 1)
         && (size == u64::MAX || size < 1 << 38)
         && rest.first() == Some(&0)
-}
-
-/// Reads until `buf` is full or the stream ends; returns how much was read.
-///
-/// # Errors
-/// When a read fails.
-pub fn read_up_to(reader: &mut (impl Read + ?Sized), buf: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
-            Ok(0) => break,
-            Ok(len) => filled += len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
