@@ -1,117 +1,95 @@
-//! `btfgen archive`: what is in an archive, and one BTF out of it.
+//! `btfgen archive`: lists, counts and extracts the kernels of an archive.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use btfgen_core::KernelId;
-use btfgen_core::hub::KernelFilter;
+use anyhow::{Context, Result};
+use btfgen_core::hub::Near;
+use btfgen_core::{KernelId, files};
 use btfgen_runtime::Archive;
 use serde::Serialize;
 
 use crate::args::ArchiveCommand;
-use crate::output::{self, print, print_json, table};
-use crate::{Outcome, Result};
+use crate::output::{kernels_by_folder, print, print_json, print_table};
 
-pub(crate) fn run(command: ArchiveCommand) -> Result<Outcome> {
-    match command {
-        ArchiveCommand::List { archive, json } => list(&archive, json)?,
-        ArchiveCommand::Stat { archive, json } => stat(&archive, json)?,
-        ArchiveCommand::Extract { archive, kernel, output } => extract(&archive, &kernel, &output)?,
-    }
-    Ok(Outcome::Done)
+pub(crate) fn run(command: ArchiveCommand) -> Result<()> {
+    let (ArchiveCommand::List { archive: path, .. }
+    | ArchiveCommand::Stat { archive: path, .. }
+    | ArchiveCommand::Extract { archive: path, .. }) = &command;
+    let bytes = files::read(path)?;
+    let run = || {
+        let archive = Archive::open(&bytes)?;
+        match &command {
+            ArchiveCommand::List { json, .. } => list(&archive, *json),
+            ArchiveCommand::Stat { json, .. } => stat(&archive, bytes.len(), *json),
+            ArchiveCommand::Extract { kernel, output, .. } => extract(&archive, kernel, output),
+        }
+    };
+    run().with_context(|| path.display().to_string())
 }
 
 #[derive(Serialize)]
 struct Line {
     kernel: String,
-    /// Kernels with the same number share one BTF.
-    blob: usize,
+    /// Index of its BTF; kernels with the same BTF have the same index.
+    blob: Option<usize>,
 }
 
 #[derive(Serialize)]
 struct Stat {
     kernels: usize,
+    /// Number of distinct BTFs.
     blobs: usize,
-
     /// Bytes of the archive.
     bytes: usize,
     /// Bytes of the distinct BTFs, unpacked.
     unpacked: usize,
-    /// Digests of the objects that it was made for.
+    /// Digests of the objects that the archive was made for.
     objects: Vec<String>,
     /// Kernels by `<distro>/<version>/<arch>`.
     folders: BTreeMap<String, usize>,
 }
 
-/// Opens an archive and does something with it; errors name the file.
-fn with<T>(path: &Path, job: impl FnOnce(&Archive<'_>, &[u8]) -> Result<T>) -> Result<T> {
-    let bytes = output::read(path)?;
-    let named = |error: &dyn std::fmt::Display| format!("archive {}: {error}", path.display());
-    let archive = Archive::open(&bytes).map_err(|error| named(&error))?;
-    job(&archive, &bytes).map_err(|error| named(&error).into())
+fn list(archive: &Archive<'_>, json: bool) -> Result<()> {
+    let mut kernels: Vec<KernelId> = archive.kernels().collect();
+    kernels.sort();
+    if !json {
+        return print(&kernels.iter().map(|id| format!("{id}\n")).collect::<String>());
+    }
+    let line = |id: &KernelId| Line { kernel: id.to_string(), blob: archive.blob_of(id) };
+    print_json(&kernels.iter().map(line).collect::<Vec<_>>())
 }
 
-fn list(path: &Path, json: bool) -> Result<()> {
-    with(path, |archive, _| {
-        if !json {
-            let lines: String = archive.kernels().map(|id| format!("{id}\n")).collect();
-            return print(&lines);
-        }
-        let line = |kernel: KernelId| Line {
-            blob: archive.blob_of(&kernel).unwrap_or(0),
-            kernel: kernel.to_string(),
-        };
-        print_json(&archive.kernels().map(line).collect::<Vec<_>>())
-    })
-}
-
-fn stat(path: &Path, json: bool) -> Result<()> {
-    with(path, |archive, bytes| {
-        let mut unpacked = 0;
-        for blob in archive.blobs()? {
-            unpacked += blob?.len();
-        }
-        let mut folders = BTreeMap::new();
-        for id in archive.kernels() {
-            *folders.entry(format!("{}/{}/{}", id.distro(), id.version(), id.arch())).or_default() += 1;
-        }
-        let objects = archive.objects().map(|digest| digest.to_string()).collect();
-        let stat = Stat {
-            kernels: archive.len(),
-            blobs: archive.blob_count(),
-            bytes: bytes.len(),
-            unpacked,
-            objects,
-            folders,
-        };
-        if json { print_json(&stat) } else { print(&stat.text()) }
-    })
+fn stat(archive: &Archive<'_>, bytes: usize, json: bool) -> Result<()> {
+    let mut unpacked = 0;
+    for blob in 0..archive.blob_count() {
+        unpacked += archive.blob(blob)?.len();
+    }
+    let folders = kernels_by_folder(archive.kernels());
+    let objects = archive.objects().map(|digest| digest.to_string()).collect();
+    let (kernels, blobs) = (archive.len(), archive.blob_count());
+    let stat = Stat { kernels, blobs, bytes, unpacked, objects, folders };
+    if json { print_json(&stat) } else { stat.print() }
 }
 
 impl Stat {
-    fn text(&self) -> String {
-        let row = |name: &str, value: &dyn std::fmt::Display| vec![name.to_owned(), value.to_string()];
+    fn print(&self) -> Result<()> {
+        let row = |name: &str, value: usize| (name.to_owned(), value.to_string());
         let mut rows = vec![
-            row("kernels", &self.kernels),
-            row("distinct BTFs", &self.blobs),
-            row("bytes", &self.bytes),
-            row("bytes unpacked", &self.unpacked),
-            row("objects", &self.objects.join(" ")),
+            row("kernels", self.kernels),
+            row("distinct BTFs", self.blobs),
+            row("bytes", self.bytes),
+            row("bytes of the distinct BTFs", self.unpacked),
         ];
-        rows.extend(self.folders.iter().map(|(folder, kernels)| row(&format!("  {folder}"), kernels)));
-        table(&rows)
+        rows.extend(self.objects.iter().map(|digest| ("object digest".to_owned(), digest.clone())));
+        rows.extend(self.folders.iter().map(|(folder, &kernels)| row(&format!("  {folder}"), kernels)));
+        print_table(rows)
     }
 }
 
-fn extract(path: &Path, kernel: &KernelId, to: &Path) -> Result<()> {
-    with(path, |archive, _| match archive.get(kernel)? {
-        Some(btf) => output::write(to, &btf),
-        None => {
-            let kernels: Vec<KernelId> = archive.kernels().collect();
-            // An id is not a glob: what is special in one stands for itself here.
-            let glob = [kernel.as_str().replace(['*', '?', '['], "?")];
-            KernelFilter::new(&glob, &[], &[])?.select(&kernels)?;
-            Err(format!("no kernel {kernel}").into())
-        }
-    })
+fn extract(archive: &Archive<'_>, kernel: &KernelId, output: &Path) -> Result<()> {
+    let kernels: Vec<KernelId> = archive.kernels().collect();
+    let near = || Near::to(kernel.as_str(), &kernels.iter().collect::<Vec<_>>());
+    let btf = archive.get(kernel)?.with_context(|| format!("no kernel {kernel}; {}", near()))?;
+    Ok(files::write(output, &btf)?)
 }

@@ -2,15 +2,22 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use btfgen_core::KernelId;
 use btfgen_core::hub::KernelFilter;
 use clap::{Parser, Subcommand};
 
-/// Cuts kernel BTF down to what eBPF objects relocate against.
-///
-/// Exit codes: 0 done, 1 the job failed, 2 wrong usage.
+/// Minimize kernel BTF for eBPF objects, and collect kernels into hub files.
 #[derive(Debug, Parser)]
-#[command(name = "btfgen", version)]
+#[command(name = "btfgen", version, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  btfgen vendor --this-host -o kernels.hub                   # collect kernels
+  btfgen pack --hub kernels.hub tool.bpf.o -o tool.archive   # what a build script embeds
+  btfgen report --hub kernels.hub tool.bpf.o                 # which relocation fails on which kernel
+  btfgen select tool.archive                                 # which kernel's BTF this host uses
+
+Exit codes: 0 success, 1 failure, 2 wrong usage.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -18,28 +25,46 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Writes a kernel's minimized BTF for a set of objects.
+    /// Write a kernel's minimized BTF for a set of objects.
     Minimize(Minimize),
-    /// Writes the archive that a build would embed.
+    /// Write the archive that a build script embeds.
+    #[command(after_help = "\
+Examples:
+  btfgen pack --hub kernels.hub tool.bpf.o -o tool.archive
+  btfgen pack --hub kernels.hub --include 'debian/12/**' --arch arm64 *.bpf.o -o tools.archive")]
     Pack(Pack),
-    /// Tells which relocation gets no value from which kernel.
+    /// Print which relocations fail on which kernels.
+    #[command(after_help = "\
+Examples:
+  btfgen report --hub kernels.hub tool.bpf.o
+  btfgen report --hub btfhub-archive --include 'ubuntu/**' tool.bpf.o --verbose")]
     Report(Report),
-    /// Prints which kernel of an archive a host gets; exit code 1 if it gets none.
-    ///
-    /// The host is this machine, but for what the options say.
+    /// Print the kernel of an archive whose BTF a host uses.
+    #[command(after_help = "\
+Without options the host is this machine. Exit code 1 if no kernel is selected.
+
+Examples:
+  btfgen select tool.archive
+  btfgen select tool.archive --proc-version host/proc-version --machine x86_64 --json
+  btfgen select tool.archive --release 5.4.0-84-generic --machine x86_64 --os-release host/os-release")]
     Select(Select),
-    /// Looks into an archive.
+    /// List, count or extract the kernels of an archive.
     Archive {
         #[command(subcommand)]
         command: ArchiveCommand,
     },
-    /// Collects kernels into a hub file.
-    ///
-    /// A source is a hub tree, a hub file, a kernel package (.deb, .rpm), or with --as a BTF, a vmlinux or a kernel image.
-    /// A source that cannot be read is told of and skipped. A hub file that is there already is added to, and what it
-    /// holds is not read again, so that an interrupted run goes on where it was.
+    /// Collect kernels' BTF into a hub file.
+    #[command(after_help = "\
+An existing hub file is added to; its kernels are not read again, so an interrupted run continues where it stopped.
+Unreadable sources are reported and skipped.
+
+Examples:
+  btfgen vendor --this-host -o kernels.hub
+  btfgen vendor linux-image-*.deb kernel-core-*.rpm -o kernels.hub
+  btfgen vendor btfhub-archive --include 'ubuntu/*/x86_64/*' -o kernels.hub
+  btfgen vendor vmlinux --as custom/1/x86_64/6.1.0-mine -o kernels.hub")]
     Vendor(Vendor),
-    /// Looks into a hub, and merges hub files.
+    /// List, count, extract or merge the kernels of hubs.
     Hub {
         #[command(subcommand)]
         command: HubCommand,
@@ -48,12 +73,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Minimize {
-    /// The kernel's BTF: raw, packed (.xz, .gz, .zst, .tar.xz and so on), or an ELF file with a section .BTF.
+    /// Kernel's BTF: raw, compressed (.xz, .gz, .zst, .tar.xz, ...), or a vmlinux.
     pub(crate) btf: PathBuf,
-    /// The compiled eBPF objects.
+    /// Compiled eBPF objects.
     #[arg(required = true)]
     pub(crate) objects: Vec<PathBuf>,
-    /// The file to write.
+    /// BTF file to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
@@ -62,13 +87,12 @@ pub(crate) struct Minimize {
 pub(crate) struct Pack {
     #[command(flatten)]
     pub(crate) job: Job,
-    /// zstd's compression level.
-    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub(crate) level: i32,
-    /// What to do with a kernel that cannot serve a relocation.
-    #[arg(long, value_enum, default_value_t = OnFailure::Warn)]
+    #[command(flatten)]
+    pub(crate) level: Level,
+    /// If a relocation fails on a kernel: keep the kernel and warn, fail, or drop the kernel and warn.
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = OnFailure::Warn)]
     pub(crate) on_failure: OnFailure,
-    /// The archive to write.
+    /// Archive to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
@@ -77,106 +101,112 @@ pub(crate) struct Pack {
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
+    /// List every affected kernel.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Vendor {
-    /// The sources.
+    /// Hub folders or files, kernel packages (.deb, .rpm), or with --as one BTF file, vmlinux or kernel image.
     #[arg(required_unless_present = "this_host")]
     pub(crate) sources: Vec<PathBuf>,
-    /// Takes the running kernel's BTF too.
+    /// Add the running kernel's BTF.
     #[arg(long)]
     pub(crate) this_host: bool,
-    /// The kernel id of the one kernel that the source holds.
+    /// Kernel id for a source with one kernel: <distro>/<version>/<arch>/<release>.
     #[arg(long = "as", value_name = "KERNEL")]
     pub(crate) kernel: Option<KernelId>,
-    /// Takes the BTF of the kernels' modules too, from packages and the running kernel.
+    /// Add the BTF of kernel modules too (packages and --this-host).
     #[arg(long)]
     pub(crate) modules: bool,
-    /// Takes only kernels whose id one of these globs matches, such as 'debian/*/x86_64/*'.
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
-    pub(crate) include: Vec<String>,
-    /// Leaves out kernels whose id one of these globs matches.
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
-    pub(crate) exclude: Vec<String>,
-    /// Takes only kernels of these architectures, by the hub's names: x86_64, arm64.
-    #[arg(long)]
-    pub(crate) arch: Vec<String>,
-    /// Takes every N-th kernel from the I-th on, I from 0 to N - 1; `btfgen hub merge` makes one of the N hub files.
-    #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard)]
-    pub(crate) shard: (usize, usize),
-    /// zstd's compression level.
-    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub(crate) level: i32,
-    /// The hub file to write.
+    #[command(flatten)]
+    pub(crate) kernels: Kernels,
+    /// Only every N-th kernel, from the I-th (0 to N-1); join the files with btfgen hub merge.
+    #[arg(long, value_name = "I/N", default_value = "0/1", value_parser = shard, hide_default_value = true)]
+    pub(crate) shard: Shard,
+    #[command(flatten)]
+    pub(crate) level: Level,
+    /// Hub file to write or add to.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
 
-fn shard(text: &str) -> Result<(usize, usize), String> {
-    let parts = text.split_once('/').and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)));
-    parts.filter(|(at, of)| at < of).ok_or_else(|| "not I/N with I from 0 to N - 1".to_owned())
+/// Every `shards`-th kernel, from number `index` on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) shards: usize,
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    let numbers = text
+        .split_once('/')
+        .and_then(|(index, shards)| Some(Shard { index: index.parse().ok()?, shards: shards.parse().ok()? }));
+    numbers.filter(|it| it.index < it.shards).ok_or_else(|| "not I/N with I from 0 to N-1".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Select {
-    /// The archive.
+    /// Archive, as written by a build script or btfgen pack.
     pub(crate) archive: PathBuf,
-    /// The host's os-release; with --proc-version it may be that of a container on the host.
+    /// Host's os-release file; with --proc-version it may be a container's.
     #[arg(long, value_name = "FILE")]
     pub(crate) os_release: Option<PathBuf>,
-    /// The host's release, as `uname -r` prints it.
+    /// Host's release, as printed by uname -r.
     #[arg(long)]
     pub(crate) release: Option<String>,
-    /// The host's machine, as `uname -m` prints it.
+    /// Host's machine, as printed by uname -m.
     #[arg(long)]
     pub(crate) machine: Option<String>,
-    /// The host's /proc/version.
+    /// Copy of the host's /proc/version.
     #[arg(long, value_name = "FILE")]
     pub(crate) proc_version: Option<PathBuf>,
-    /// Infers a missing kernel between two of its series that have one BTF.
+    /// Use a neighbor's BTF if the kernels just below and above have identical BTFs.
     #[arg(long)]
     pub(crate) infer_nearest: bool,
-    /// Prints a JSON object of kernel, source and reasons.
+    /// Print the kernel and the reasons as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Objects, and the kernels they meet.
+/// Objects, and the kernels they run on.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Job {
-    /// The compiled eBPF objects.
+    /// Compiled eBPF objects.
     #[arg(required = true)]
     pub(crate) objects: Vec<PathBuf>,
-    /// The hub.
+    /// Hub file or BTFHub-style folder; see btfgen vendor.
     #[arg(long)]
     pub(crate) hub: PathBuf,
-    /// Takes only kernels whose id one of these globs matches, such as 'debian/*/x86_64/*'.
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
-    pub(crate) include: Vec<String>,
-    /// Leaves out kernels whose id one of these globs matches.
-    #[arg(long, value_name = "GLOB", value_parser = glob)]
-    pub(crate) exclude: Vec<String>,
-    /// Takes only kernels of these architectures, by the hub's names: x86_64, arm64.
-    #[arg(long)]
-    pub(crate) arch: Vec<String>,
-    /// Prints the report as a JSON object.
+    #[command(flatten)]
+    pub(crate) kernels: Kernels,
+    /// Print the whole report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What to do with a kernel that cannot serve a relocation.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum OnFailure {
-    /// Keep it and warn.
-    Warn,
-    /// Write nothing and fail.
-    Error,
-    /// Leave it out and warn.
-    Drop,
+/// Kernels chosen by their ids.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kernels {
+    /// Only kernels whose id matches one of these globs, such as 'debian/*/x86_64/*'.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    include: Vec<String>,
+    /// No kernels whose id matches one of these globs.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    exclude: Vec<String>,
+    /// Only kernels of these architectures, such as x86_64 or arm64.
+    #[arg(long)]
+    arch: Vec<String>,
 }
 
-/// Wrong globs are wrong usage.
+impl Kernels {
+    pub(crate) fn filter(&self) -> Result<KernelFilter> {
+        Ok(KernelFilter::new(&self.include, &self.exclude, &self.arch)?)
+    }
+}
+
+/// An invalid glob is wrong usage.
 fn glob(text: &str) -> Result<String, String> {
     match KernelFilter::new(&[text], &[], &[]) {
         Ok(_) => Ok(text.to_owned()),
@@ -184,31 +214,46 @@ fn glob(text: &str) -> Result<String, String> {
     }
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Level {
+    /// Compression level of zstd.
+    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub(crate) level: i32,
+}
+
+/// What to do with a kernel that fails a relocation.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum OnFailure {
+    Warn,
+    Error,
+    Drop,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
-    /// Prints the kernel ids that an archive holds.
+    /// Print the kernel ids of an archive.
     List {
-        /// The archive.
+        /// Archive to read.
         archive: PathBuf,
-        /// Prints a JSON array of kernel, blob and bytes.
+        /// Print the kernels and the indexes of their BTFs as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Prints how many kernels, distinct BTFs and bytes an archive holds, after checking all of it.
+    /// Check an archive, and print its numbers of kernels, distinct BTFs and bytes.
     Stat {
-        /// The archive.
+        /// Archive to read.
         archive: PathBuf,
-        /// Prints a JSON object.
+        /// Print the numbers as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Writes one kernel's minimized BTF.
+    /// Write one kernel's minimized BTF.
     Extract {
-        /// The archive.
+        /// Archive to read.
         archive: PathBuf,
-        /// The kernel id.
+        /// Kernel id, as printed by btfgen archive list.
         kernel: KernelId,
-        /// The file to write.
+        /// BTF file to write.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -216,45 +261,41 @@ pub(crate) enum ArchiveCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HubCommand {
-    /// Prints the kernel ids of a hub file or hub tree.
+    /// Print the kernel ids of a hub.
     List {
-        /// The hub.
+        /// Hub file or BTFHub-style folder.
         hub: PathBuf,
-        /// Prints a JSON array; of a hub file with provenance, SHA-256 and bytes of each source BTF.
+        /// Print the ids as JSON; for a hub file with provenance, SHA-256 and size of each source BTF.
         #[arg(long)]
         json: bool,
     },
-    /// Prints what the kernels of a hub file share, after checking all of it.
+    /// Check a hub file, and print its numbers of kernels, types and bytes.
     Stat {
-        /// The hub file.
+        /// Hub file to read.
         hub: PathBuf,
-        /// Prints a JSON object.
+        /// Print the numbers as JSON.
         #[arg(long)]
         json: bool,
-        /// Writes the growth of distinct types as an SVG image.
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
     },
-    /// Writes one kernel of a hub file as a raw BTF.
+    /// Write one kernel of a hub file as raw BTF.
     Extract {
-        /// The hub file.
+        /// Hub file to read.
         hub: PathBuf,
-        /// The kernel id.
+        /// Kernel id, as printed by btfgen hub list.
         kernel: KernelId,
-        /// The file to write.
+        /// BTF file to write.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
-    /// Writes the union of hub files, whatever their order.
+    /// Merge hub files; their order has no effect.
     Merge {
-        /// The hub files.
+        /// Hub files to read.
         #[arg(required = true)]
         hubs: Vec<PathBuf>,
-        /// The hub file to write; it may be one of those read.
+        /// Hub file to write; may be one of those read.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
-        /// zstd's compression level.
-        #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
-        level: i32,
+        #[command(flatten)]
+        level: Level,
     },
 }

@@ -1,26 +1,24 @@
-//! `btfgen hub`: what is in a hub file, one kernel out of it, and several made one.
+//! `btfgen hub`: lists, counts, extracts and merges the kernels of hubs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use btfgen_core::hub::KernelFilter;
+use anyhow::{Context, Result, ensure};
+use btfgen_core::hub::Near;
 use btfgen_core::hub::file::{HubBuilder, HubFile, HubStat, KernelRecord};
 use btfgen_core::{KernelId, files};
 use serde::Serialize;
 
 use crate::args::HubCommand;
-use crate::output::{self, print, print_json, table};
-use crate::plot::Plot;
-use crate::{Outcome, Result};
+use crate::output::{kernels_by_folder, print, print_json, print_table};
 
-pub(crate) fn run(command: HubCommand) -> Result<Outcome> {
+pub(crate) fn run(command: HubCommand) -> Result<()> {
     match command {
-        HubCommand::List { hub, json } => list(&hub, json)?,
-        HubCommand::Stat { hub, json, svg } => stat(&hub, json, svg.as_deref())?,
-        HubCommand::Extract { hub, kernel, output } => extract(&hub, &kernel, &output)?,
-        HubCommand::Merge { hubs, output, level } => merge(&hubs, &output, level)?,
+        HubCommand::List { hub, json } => list(&hub, json),
+        HubCommand::Stat { hub, json } => with(&hub, |hub| stat(hub, json)),
+        HubCommand::Extract { hub, kernel, output } => with(&hub, |hub| extract(hub, &kernel, &output)),
+        HubCommand::Merge { hubs, output, level } => merge(&hubs, &output, level.level),
     }
-    Ok(Outcome::Done)
 }
 
 #[derive(Serialize)]
@@ -65,87 +63,75 @@ struct Stat {
     growth: Vec<(u64, u64)>,
 }
 
-/// Opens a hub file and does something with it; errors name the file.
+/// Opens a hub file and runs `job` with it; errors name the file.
 fn with<T>(path: &Path, job: impl FnOnce(&HubFile) -> Result<T>) -> Result<T> {
-    let named = |error: &dyn std::error::Error| {
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let causes: Vec<String> = causes.map(ToString::to_string).collect();
-        format!("hub file {}: {}", path.display(), causes.join(": "))
-    };
-    let hub = HubFile::open(output::read(path)?).map_err(|error| named(&error))?;
-    job(&hub).map_err(|error| named(&*error).into())
+    let is_file = !path.is_dir();
+    ensure!(is_file, "{0} is a folder; make a hub file with \"btfgen vendor {0} -o FILE\"", path.display());
+    let bytes = files::read(path)?;
+    let run = || job(&HubFile::open(bytes)?);
+    run().with_context(|| format!("hub file {}", path.display()))
 }
 
-/// Lists a hub tree too: what a build would see in it.
+/// Lists a hub file, or a hub tree as a build sees it.
 fn list(path: &Path, json: bool) -> Result<()> {
     if path.is_dir() {
         let listing = files::list(path)?;
         for note in &listing.notes {
             eprintln!("note: {note}");
         }
-        let ids: Vec<String> = listing.kernels.iter().map(|kernel| kernel.id.to_string()).collect();
-        return if json { print_json(&ids) } else { print(&(ids.join("\n") + "\n")) };
+        let ids: Vec<&str> = listing.kernels.iter().map(|kernel| kernel.id.as_str()).collect();
+        return if json { print_json(&ids) } else { print_lines(ids) };
     }
-    with(path, |hub| {
-        if json {
-            return print_json(&hub.kernels().iter().map(Line::new).collect::<Vec<_>>());
-        }
-        let lines: String = hub.kernels().iter().flat_map(|kernel| [kernel.id.as_str(), "\n"]).collect();
-        print(&lines)
+    with(path, |hub| match json {
+        true => print_json(&hub.kernels().iter().map(Line::new).collect::<Vec<_>>()),
+        false => print_lines(hub.kernels().iter().map(|kernel| kernel.id.as_str())),
     })
 }
 
-fn stat(path: &Path, json: bool, svg: Option<&Path>) -> Result<()> {
-    with(path, |hub| {
-        let HubStat { kernels, types, distinct, source_bytes, bytes, growth, .. } = hub.stat()?;
-        let plot = Plot { points: growth.iter().map(|kernels| kernels.distinct).collect() };
-        if let Some(svg) = svg {
-            output::write(svg, plot.svg().as_bytes())?;
-        }
-        let mut folders = BTreeMap::new();
-        let growth = growth.iter().map(|kernels| (kernels.types, kernels.distinct)).collect();
-        for KernelRecord { id, .. } in hub.kernels() {
-            *folders.entry(format!("{}/{}/{}", id.distro(), id.version(), id.arch())).or_default() += 1;
-        }
-        let columns = hub.columns().map(|column| (column.name, column.stored)).collect();
-        let stat =
-            Stat { kernels, types, distinct_types: distinct, source_bytes, bytes, columns, folders, growth };
-        if json { print_json(&stat) } else { print(&(stat.text() + "\n" + &plot.text())) }
-    })
+fn print_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    print(&lines.into_iter().flat_map(|line| [line, "\n"]).collect::<String>())
+}
+
+fn stat(hub: &HubFile, json: bool) -> Result<()> {
+    let HubStat { kernels, types, distinct, source_bytes, bytes, growth, .. } = hub.stat()?;
+    let folders = kernels_by_folder(hub.kernels().iter().map(|record| record.id.clone()));
+    let columns = hub.columns().map(|column| (column.name, column.stored)).collect();
+    let growth = growth.iter().map(|growth| (growth.types, growth.distinct)).collect();
+    let stat =
+        Stat { kernels, types, distinct_types: distinct, source_bytes, bytes, columns, folders, growth };
+    if json { print_json(&stat) } else { stat.print() }
 }
 
 impl Stat {
-    fn text(&self) -> String {
-        let row = |name: &str, value: &dyn std::fmt::Display| vec![name.to_owned(), value.to_string()];
-        let per = |bytes: u64| bytes.checked_div(self.kernels as u64).unwrap_or(0);
+    fn print(&self) -> Result<()> {
+        let row = |name: &str, value: u64| (name.to_owned(), value.to_string());
         let mut rows = vec![
-            row("kernels", &self.kernels),
-            row("types", &self.types),
-            row("distinct types", &self.distinct_types),
-            row("bytes of the source BTFs", &self.source_bytes),
-            row("bytes of the hub file", &self.bytes),
-            row("bytes a kernel", &per(self.bytes)),
+            row("kernels", self.kernels as u64),
+            row("types", self.types),
+            row("distinct types", self.distinct_types),
+            row("bytes of the source BTFs", self.source_bytes),
+            row("bytes of the hub file", self.bytes),
+            row("bytes per kernel", self.bytes.checked_div(self.kernels as u64).unwrap_or(0)),
         ];
-        rows.extend(self.folders.iter().map(|(folder, kernels)| row(&format!("  {folder}"), kernels)));
-        table(&rows)
+        rows.extend(
+            self.folders.iter().map(|(folder, &kernels)| row(&format!("  {folder}"), kernels as u64)),
+        );
+        print_table(rows)
     }
 }
 
-fn extract(path: &Path, kernel: &KernelId, to: &Path) -> Result<()> {
-    with(path, |hub| {
-        if hub.find(kernel).is_none() {
-            // An id is not a glob: what is special in one stands for itself here. The error names near kernels.
-            let glob = [kernel.as_str().replace(['*', '?', '['], "?")];
-            KernelFilter::new(&glob, &[], &[])?.select(hub.kernels().iter().map(|record| &record.id))?;
-        }
-        output::write(to, &hub.extract(kernel)?)
-    })
+fn extract(hub: &HubFile, kernel: &KernelId, output: &Path) -> Result<()> {
+    let near =
+        || Near::to(kernel.as_str(), &hub.kernels().iter().map(|record| &record.id).collect::<Vec<_>>());
+    ensure!(hub.find(kernel).is_some(), "no kernel {kernel}; {}", near());
+    Ok(files::write(output, &hub.extract(kernel)?)?)
 }
 
-fn merge(paths: &[PathBuf], to: &Path, level: i32) -> Result<()> {
+fn merge(paths: &[PathBuf], output: &Path, level: i32) -> Result<()> {
     let mut builder = HubBuilder::new();
     for path in paths {
         with(path, |hub| Ok(builder.add_hub(hub)?))?;
     }
-    output::write(to, &builder.finish(level)?)
+    files::write_if_changed(output, &builder.finish(level)?)?;
+    Ok(())
 }

@@ -1,120 +1,121 @@
-//! `btfgen vendor`: kernels from whatever holds them into a hub file.
+//! `btfgen vendor`: collects kernels from any sources into a hub file.
 
-use std::sync::Mutex;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use btfgen::import::collect::{Collector, Fate};
-use btfgen::import::source::{Offer, Source, Wanted};
+use anyhow::{Context, Result, bail};
+use btfgen::import::collect::{add_hub_file, read_kernels};
+use btfgen::import::source::{ReadOptions, Source};
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::hub::file::{HubBuilder, HubFile};
-use indicatif::{ProgressBar, ProgressStyle};
+use btfgen_core::{KernelId, files};
+use indicatif::ProgressBar;
 
-use crate::args;
-use crate::output;
-use crate::{Outcome, Result};
+use crate::args::{Shard, Vendor};
+use crate::output::{count, progress_bar};
 
-/// After how long the hub file is written although more kernels follow, so that an interrupted run need not begin anew.
+/// How often the unfinished hub file is written, so that an interrupted run can continue.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// Compression level of what is written in between.
+/// Compression level of unfinished hub files.
 const SAVE_LEVEL: i32 = 3;
-/// Offers between two looks at the clock.
-const BATCH: usize = 64;
 
-pub(crate) fn run(args: &args::Vendor) -> Result<Outcome> {
-    let filter = KernelFilter::new(&args.include, &args.exclude, &args.arch)?;
-    let mut hub = HubBuilder::new();
-    if args.output.exists() {
-        let named = |error| format!("hub file {}: {error}", args.output.display());
-        let known = HubFile::open(output::read(&args.output)?).map_err(|error| named(error.to_string()))?;
-        hub.add_hub(&known).map_err(|error| named(error.to_string()))?;
+/// Reports skipped sources and counts them.
+struct Skipped {
+    bar: ProgressBar,
+    sources: usize,
+}
+
+impl Skipped {
+    fn report(&mut self, source: &dyn fmt::Display, error: impl Into<anyhow::Error>) {
+        self.sources += 1;
+        self.bar.suspend(|| eprintln!("skipped {source}: {:#}", error.into()));
     }
+}
+
+pub(crate) fn run(args: &Vendor) -> Result<()> {
+    let filter = args.kernels.filter()?;
+    let Shard { index, shards } = args.shard;
+    let mut skipped = Skipped { bar: progress_bar("vendoring"), sources: 0 };
+    let mut hub =
+        existing_hub(&args.output).with_context(|| format!("hub file {}", args.output.display()))?;
     let before = hub.len();
 
-    // Shown on a terminal only.
-    let bar = ProgressBar::new(0).with_style(style());
-    let bad = Mutex::new(0);
-    let skip = |what: &str, error: &dyn std::error::Error| {
-        let text = output::report(error);
-        bar.suspend(|| eprint!("skipped: {what}\n  {text}"));
-        if let Ok(mut bad) = bad.lock() {
-            *bad += 1;
-        }
-    };
-    let collector = Collector {
-        wanted: Wanted { kernel: &|id| filter.wants(id), modules: args.modules },
-        threads: thread::available_parallelism().map_or(1, usize::from),
-        done: &|offer: &Offer, fate: &Fate| {
-            if let Fate::Bad(error) = fate {
-                skip(&offer.label, error);
-            }
-            bar.inc(1);
-        },
-    };
-
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources = Vec::new();
     for path in &args.sources {
         match Source::at(path) {
             Ok(source) => sources.push(source),
-            Err(error) => skip(&path.display().to_string(), &error),
+            Err(error) => skipped.report(&path.display(), error),
         }
     }
     sources.extend(args.this_host.then_some(Source::ThisHost));
-    let (shard, shards) = args.shard;
-    let mut offers = Vec::new();
+    let mut kernels = Vec::new();
     for source in &sources {
-        match (source, source.offers(args.kernel.as_ref())) {
-            // A hub file is read at once, and so by one of the shards.
-            (Source::Hub(path), Ok(_)) if shard == 0 => {
-                if let Err(error) = collector.add_hub(&mut hub, path) {
-                    skip(&path.display().to_string(), &error);
+        match (source, source.kernels(args.kernel.as_ref())) {
+            // A hub file is added as a whole, so only by the first shard.
+            (Source::Hub(path), Ok(_)) if index == 0 => {
+                if let Err(error) = add_hub(&mut hub, path, &filter) {
+                    skipped.report(source, error);
                 }
             }
-            (_, Ok(listed)) => offers.extend(listed),
-            (Source::Tree(path) | Source::Hub(path) | Source::File(path), Err(error)) => {
-                skip(&path.display().to_string(), &error);
-            }
-            (_, Err(error)) => skip("this host", &error),
+            (_, Ok(listed)) => kernels.extend(listed),
+            (_, Err(error)) => skipped.report(source, error),
         }
     }
-    let offers: Vec<Offer> = offers.into_iter().skip(shard).step_by(shards).collect();
-    bar.set_length(offers.len() as u64);
+    let kernels: Vec<_> = kernels.into_iter().skip(index).step_by(shards).collect();
 
+    let known: BTreeSet<KernelId> = hub.kernels().cloned().collect();
+    let options = ReadOptions { wants: &|id| filter.wants(id) && !known.contains(id), modules: args.modules };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    skipped.bar.set_length(kernels.len() as u64);
     let mut saved = Instant::now();
-    for batch in offers.chunks(BATCH) {
-        for conflict in collector.collect(&mut hub, batch)? {
-            let (kernel, taken, left) = (conflict.kernel, conflict.taken, conflict.left);
-            bar.suspend(|| {
-                eprintln!("warning: kernel {kernel} from {left} is another than from {taken}; left out");
-            });
+    read_kernels(&kernels, &options, threads, |source, result| -> Result<()> {
+        let added = match result {
+            Ok(Some(kernel)) => kernel.add_to(&mut hub).map_err(anyhow::Error::from),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = added {
+            skipped.report(&source.label, error);
         }
+        skipped.bar.inc(1);
         if saved.elapsed() > SAVE_EVERY {
-            output::write(&args.output, &hub.finish(SAVE_LEVEL)?)?;
+            files::write(&args.output, &hub.finish(SAVE_LEVEL)?)?;
             saved = Instant::now();
         }
-    }
-    bar.finish_and_clear();
-    let bad = bad.into_inner().unwrap_or_default();
-    if hub.is_empty() && bad == 0 && shards > 1 {
-        let whole = "a hub file is read as a whole, by shard 0";
-        return Err(format!("no kernel of these sources falls to shard {shard}/{shards}; {whole}").into());
+        Ok(())
+    })?;
+    skipped.bar.finish_and_clear();
+
+    let skipped = match skipped.sources {
+        0 => String::new(),
+        sources => format!("; {} skipped", count(sources, "source")),
+    };
+    if hub.is_empty() && skipped.is_empty() {
+        bail!("no kernel selected; check --include, --exclude, --arch and --shard");
     }
     if hub.is_empty() {
-        return Err(format!("no kernel was got, {bad} sources were skipped").into());
+        bail!("no kernel found{skipped}");
     }
-    let bytes = hub.finish(args.level)?;
-    output::write(&args.output, &bytes)?;
-    eprintln!(
-        "{}: {} kernels, {} of them new, {} bytes; {bad} sources skipped",
-        args.output.display(),
-        hub.len(),
-        hub.len() - before,
-        bytes.len()
-    );
-    Ok(Outcome::Done)
+    let bytes = hub.finish(args.level.level)?;
+    files::write_if_changed(&args.output, &bytes)?;
+    let (path, kernels, new) = (args.output.display(), count(hub.len(), "kernel"), hub.len() - before);
+    eprintln!("{path}: {kernels} ({new} new), {} bytes{skipped}", bytes.len());
+    Ok(())
 }
 
-fn style() -> ProgressStyle {
-    let template = ProgressStyle::with_template("vendoring {bar:40} {pos}/{len} kernels, {eta} left");
-    template.unwrap_or_else(|_| ProgressStyle::default_bar())
+/// The hub file's kernels, or none if it does not exist yet.
+fn existing_hub(path: &Path) -> Result<HubBuilder> {
+    let mut hub = HubBuilder::new();
+    if path.exists() {
+        hub.add_hub(&HubFile::open(files::read(path)?)?)?;
+    }
+    Ok(hub)
+}
+
+fn add_hub(hub: &mut HubBuilder, path: &Path, filter: &KernelFilter) -> Result<()> {
+    let file = HubFile::open(files::read(path)?)?;
+    Ok(add_hub_file(hub, &file, &|id| filter.wants(id))?)
 }

@@ -1,4 +1,4 @@
-//! Error: why a source yields no BTF.
+//! Error: why a source has no BTF for a hub.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use btfgen_runtime::KernelIdError;
 
 use super::codec::Codec;
 
-/// Why no BTF, or no kernel id, was got from an image, a package or another source.
+/// Why an image, a package or another source has no BTF, or no kernel id.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum VendorError {
+pub enum ImportError {
     /// Reading failed: a broken stream, a broken file.
     #[error("cannot read {what}")]
     Read {
@@ -25,10 +25,10 @@ pub enum VendorError {
         codec: Codec,
         /// Where the compressed data starts, in bytes.
         offset: usize,
-        /// The decoder's complaint.
+        /// The cause.
         source: io::Error,
     },
-    /// A part is larger than is read into memory.
+    /// A part exceeds the limit for reading into memory.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {
         /// The part.
@@ -36,71 +36,74 @@ pub enum VendorError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The image was read, and has no BTF in any known place.
-    #[error("no BTF in the kernel image ({looked_at})")]
+    /// The image is readable and has no BTF in any known place.
+    #[error("no BTF in the {format}; if it is a kernel, try its debug symbols (package or vmlinux)")]
     NoBtf {
-        /// What kind of image it was taken for.
-        looked_at: &'static str,
+        /// The image's format.
+        format: &'static str,
     },
-    /// An ELF kernel with DWARF but without BTF, which `pahole` has to encode first.
+    /// An ELF kernel with DWARF but without BTF, which `pahole` must encode first.
     #[error(
         "the kernel has DWARF and no BTF: install pahole (package `dwarves` or `pahole`), \
-         or run `pahole --btf_encode_detached=<out> vmlinux` elsewhere and give its output"
+         or run `pahole --btf_encode_detached=<out> vmlinux` elsewhere and vendor its output"
     )]
     NeedsPahole,
-    /// `pahole` was run and failed.
+    /// `pahole` failed.
     #[error("pahole failed: {message}")]
     Pahole {
-        /// What it printed, or why it could not be run.
+        /// What it printed, or why it did not start.
         message: String,
     },
-    /// The bytes are not an ELF file that can be read.
-    #[error("bad ELF file: {0}")]
+    /// Malformed ELF.
+    #[error("malformed ELF file: {0}")]
     Elf(#[from] object::Error),
-    /// The package's container format is broken.
-    #[error("bad {format} package: {message}")]
+    /// The package's container format is malformed.
+    #[error("malformed {format} package: {message}")]
     Package {
         /// `deb` or `rpm`.
         format: &'static str,
         /// What is wrong with it.
         message: String,
     },
-    /// The package is intact and holds no kernel image.
-    #[error("package {package} holds no kernel image")]
+    /// A valid package without a kernel image.
+    #[error("package {package} has no kernel image; if it is a meta package, use the package it depends on")]
     NoImage {
         /// The package's name.
         package: String,
     },
-    /// No kernel id can be told from the package's or the file's metadata.
-    #[error("cannot tell the kernel id: {message}; give it with --as <distro>/<version>/<arch>/<release>")]
+    /// The metadata of the package or file has no kernel id.
+    #[error("unknown kernel id: {message}; set it with --as <distro>/<version>/<arch>/<release>")]
     UnknownId {
         /// What is missing.
         message: String,
     },
     /// The metadata makes no valid kernel id.
-    #[error("bad kernel id")]
+    #[error("invalid kernel id")]
     KernelId(#[from] KernelIdError),
-    /// An id was given for a source that holds many kernels, each with its own.
-    #[error("{what} holds many kernels, so that --as cannot name them")]
+    /// An id was given for a source with many kernels, each with its own id.
+    #[error("--as names one kernel, and {what} has many")]
     ManyKernels {
         /// The source.
         what: String,
     },
     /// A file that should be BTF is not.
-    #[error("{what} is no BTF, or a damaged one")]
+    #[error("{what} is not BTF, or is malformed")]
     BadBtf {
         /// The file.
         what: String,
     },
-    /// A hub, or a file in it, cannot be read.
+    /// A file is unreadable.
+    #[error(transparent)]
+    File(#[from] btfgen_core::files::FileError),
+    /// A hub tree, or a file in it, is unreadable.
     #[error(transparent)]
     Hub(#[from] btfgen_core::files::HubError),
-    /// A hub cannot take the kernel, or a hub file cannot be read.
+    /// A hub file is unreadable, or a hub cannot store the kernel.
     #[error(transparent)]
     HubFile(#[from] btfgen_core::hub::file::HubFileError),
 }
 
-impl VendorError {
+impl ImportError {
     /// A failed read of `what`.
     pub(crate) fn read(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

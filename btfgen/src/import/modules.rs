@@ -1,12 +1,10 @@
-//! Modules: the split BTF of a kernel's modules, from a package or from the running kernel.
+//! Modules: the split BTF of the kernel modules in a package.
 
-use std::fs;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::Path;
 
-use super::VendorError;
-use super::codec::Codec;
+use super::codec::unpacked;
+use super::error::ImportError;
 use super::image::module_btf;
 use super::package::{self, Entry};
 
@@ -16,7 +14,7 @@ const MODULE_LIMIT: u64 = 256 << 20;
 /// Most bytes of BTF of all modules; those of a distribution's kernel have about 20 MB.
 const TOTAL_LIMIT: u64 = 512 << 20;
 
-/// A module's BTF, whose type ids continue those of the kernel's.
+/// A module's BTF, whose type ids continue the kernel's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
     /// The module's name as the kernel writes it, with underscores.
@@ -27,76 +25,53 @@ pub struct Module {
 
 /// Reads the split BTF of every module in a `.deb` or `.rpm` stream, ordered by name.
 ///
-/// The whole package is read. Modules without BTF are left out.
+/// The whole package is read. Modules without BTF are skipped.
 ///
 /// # Errors
-/// When the package or a module in it is damaged.
-pub fn read_modules<R: Read>(package: R) -> Result<Vec<Module>, VendorError> {
+/// When the package or a module in it is malformed.
+pub fn read_modules<R: Read>(package: R) -> Result<Vec<Module>, ImportError> {
     let mut modules = Vec::new();
     let mut total = 0;
-    package::walk(package, &mut |_, Entry { path, content, .. }| {
-        if let Some(name) = module_name(path)
-            && let Some(btf) = module_btf(&read_module(path, content)?)?
+    package::walk(package, &mut |_, file| {
+        if let Some(name) = module_name(file.path)
+            && let Some(btf) = module_btf(&read_module(file)?)?
         {
             total += btf.len() as u64;
             if total > TOTAL_LIMIT {
-                return Err(VendorError::TooLarge { what: "the modules' BTF".into(), limit: TOTAL_LIMIT });
+                return Err(ImportError::TooLarge { what: "the modules' BTF".into(), limit: TOTAL_LIMIT });
             }
             modules.push(Module { name, btf });
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(sorted(modules))
-}
-
-/// Reads the BTF of the running kernel's modules from a folder such as `/sys/kernel/btf`.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn host_modules(sys_kernel_btf: &Path) -> Result<Vec<Module>, VendorError> {
-    let failed = |path: &Path| VendorError::read(path.display().to_string());
-    let mut modules = Vec::new();
-    for entry in fs::read_dir(sys_kernel_btf).map_err(failed(sys_kernel_btf))? {
-        let path = entry.map_err(failed(sys_kernel_btf))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name != "vmlinux" {
-            let btf = fs::read(&path).map_err(failed(&path))?;
-            modules.push(Module { name, btf });
-        }
-    }
-    Ok(sorted(modules))
-}
-
-fn sorted(mut modules: Vec<Module>) -> Vec<Module> {
     modules.sort_by(|a, b| a.name.cmp(&b.name));
     modules.dedup_by(|a, b| a.name == b.name);
-    modules
+    Ok(modules)
 }
 
-/// The name of the module that has this path in a package.
+/// The name of the module with this path in a package.
 fn module_name(path: &str) -> Option<String> {
     let path = path.strip_prefix("usr/").unwrap_or(path);
     let (_, file) = path.strip_prefix("lib/modules/")?.rsplit_once('/')?;
     let stem = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().find_map(|suffix| file.strip_suffix(suffix))?;
-    // As the kernel's build makes KBUILD_MODNAME.
+    // Same as KBUILD_MODNAME.
     Some(stem.replace('-', "_")).filter(|name| !name.is_empty())
 }
 
-fn read_module(path: &str, content: &mut dyn Read) -> Result<Vec<u8>, VendorError> {
-    let mut bytes = Vec::new();
-    content.take(MODULE_LIMIT).read_to_end(&mut bytes).map_err(VendorError::read(path))?;
-    let Some(codec) = Codec::sniff(&bytes) else { return Ok(bytes) };
-    let mut unpacked = Vec::new();
-    let decoded = codec
-        .decoder(bytes.as_slice())
-        .and_then(|decoder| decoder.take(MODULE_LIMIT).read_to_end(&mut unpacked));
-    decoded.map_err(VendorError::read(path))?;
-    Ok(unpacked)
+/// Reads a module and unpacks it if it is compressed.
+fn read_module(file: Entry<'_>) -> Result<Vec<u8>, ImportError> {
+    let path = file.path;
+    let bytes = file.read(MODULE_LIMIT)?;
+    let mut module = Vec::new();
+    let unpacked = unpacked(bytes.as_slice(), MODULE_LIMIT);
+    unpacked.and_then(|mut reader| reader.read_to_end(&mut module)).map_err(ImportError::read(path))?;
+    Ok(module)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::codec::Codec;
     use crate::import::testing::{btf, compress, deb, elf};
     use btfgen_core::btf::Endian;
 
@@ -128,18 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_modules_of_a_host() {
-        let folder = crate::import::temp::TempFolder::new().unwrap();
-        for name in ["vmlinux", "xfs", "btrfs"] {
-            fs::write(folder.path().join(name), name).unwrap();
-        }
-        let names: Vec<String> =
-            host_modules(folder.path()).unwrap().into_iter().map(|module| module.name).collect();
-        assert_eq!(names, ["btrfs", "xfs"]);
-    }
-
-    #[test]
-    fn tells_modules_from_other_files() {
+    fn finds_modules_by_path() {
         let check =
             |path: &str, expect: Option<&str>| assert_eq!(module_name(path).as_deref(), expect, "{path}");
         check("lib/modules/6.1/kernel/fs/xfs/xfs.ko", Some("xfs"));

@@ -1,43 +1,43 @@
-//! Pahole: BTF from the DWARF of a debug `vmlinux`, by the command that BTFHub uses.
+//! Pahole: the BTF of a `vmlinux` on disk; without BTF, `pahole` encodes it from DWARF, as BTFHub does.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::error::ImportError;
 use super::image::find_btf_in_elf;
-use super::temp::TempFolder;
-use super::{VendorError, scan};
+use super::scan;
 
-/// The BTF of an ELF `vmlinux` on disk: the one that it carries, else the one that `pahole` encodes.
+/// The BTF of an ELF `vmlinux` on disk: its own, else what `pahole` encodes.
 ///
 /// # Errors
-/// [`VendorError::NeedsPahole`] when there is only DWARF and `pahole` is not installed.
-pub fn vmlinux_btf(vmlinux: &Path) -> Result<Vec<u8>, VendorError> {
-    let file = File::open(vmlinux).map_err(VendorError::read(vmlinux.display().to_string()))?;
+/// [`ImportError::NeedsPahole`] when it has only DWARF and `pahole` is not installed.
+pub fn vmlinux_btf(vmlinux: &Path) -> Result<Vec<u8>, ImportError> {
+    let file = File::open(vmlinux).map_err(ImportError::read(vmlinux.display().to_string()))?;
     match find_btf_in_elf(file) {
-        Err(VendorError::NeedsPahole) => encode("pahole", vmlinux),
+        Err(ImportError::NeedsPahole) => encode("pahole", vmlinux),
         answer => answer,
     }
 }
 
 /// Runs `pahole --btf_encode_detached=<out> <vmlinux>`.
-fn encode(program: &str, vmlinux: &Path) -> Result<Vec<u8>, VendorError> {
-    let folder = TempFolder::new().map_err(VendorError::read("the folder for pahole's output"))?;
+fn encode(program: &str, vmlinux: &Path) -> Result<Vec<u8>, ImportError> {
+    let folder = tempfile::tempdir().map_err(ImportError::read("the folder for pahole's output"))?;
     let out = folder.path().join("vmlinux.btf");
     let mut option = std::ffi::OsString::from("--btf_encode_detached=");
     option.push(&out);
     let run = Command::new(program).arg(option).arg(vmlinux).stdin(Stdio::null()).output();
     let output = match run {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(VendorError::NeedsPahole),
-        Err(error) => return Err(VendorError::Pahole { message: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ImportError::NeedsPahole),
+        Err(error) => return Err(ImportError::Pahole { message: error.to_string() }),
         Ok(output) => output,
     };
-    let said = String::from_utf8_lossy(&output.stderr);
-    let failed = |what: &str| VendorError::Pahole {
-        message: match said.trim() {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let failed = |what: &str| ImportError::Pahole {
+        message: match stderr.trim() {
             "" => what.to_owned(),
-            said => format!("{what}: {}", said.chars().take(1000).collect::<String>()),
+            stderr => format!("{what}: {}", stderr.chars().take(1000).collect::<String>()),
         },
     };
     if !output.status.success() {
@@ -46,7 +46,7 @@ fn encode(program: &str, vmlinux: &Path) -> Result<Vec<u8>, VendorError> {
     let bytes = fs::read(&out).map_err(|_| failed("it wrote no BTF"))?;
     match scan::btf_at_start(&bytes) {
         Some(btf) => Ok(btf.to_vec()),
-        None => Err(failed("what it wrote is no BTF")),
+        None => Err(failed("its output is not BTF")),
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use btfgen_core::btf::Endian;
 
     /// A stand-in for pahole that runs `script` with the output's path in `$out`.
-    fn stand_in(folder: &TempFolder, script: &str) -> String {
+    fn stand_in(folder: &tempfile::TempDir, script: &str) -> String {
         let program = folder.path().join("pahole");
         fs::write(&program, format!("#!/bin/sh\nout=${{1#--btf_encode_detached=}}\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
@@ -67,8 +67,8 @@ mod tests {
     }
 
     #[test]
-    fn takes_what_pahole_writes_or_its_word() {
-        let folder = TempFolder::new().unwrap();
+    fn takes_what_pahole_writes_or_reports_why_not() {
+        let folder = tempfile::tempdir().unwrap();
         let vmlinux = folder.path().join("vmlinux");
         let btf = btf(Endian::Little, 5);
         fs::write(&vmlinux, &btf).unwrap();
@@ -80,12 +80,12 @@ mod tests {
         };
         check("echo no DWARF here >&2; exit 3", "pahole failed: exit status: 3: no DWARF here");
         check("exit 0", "pahole failed: it wrote no BTF");
-        check("echo x > \"$out\"", "pahole failed: what it wrote is no BTF");
+        check("echo x > \"$out\"", "pahole failed: its output is not BTF");
     }
 
     #[test]
-    fn says_how_to_get_pahole() {
-        let folder = TempFolder::new().unwrap();
+    fn error_says_how_to_get_pahole() {
+        let folder = tempfile::tempdir().unwrap();
         let vmlinux = folder.path().join("vmlinux");
         fs::write(&vmlinux, elf(Endian::Little, &[(".debug_info", b"dwarf")])).unwrap();
         let error = encode("/nonexistent/pahole", &vmlinux).unwrap_err().to_string();
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn needs_no_pahole_for_a_kernel_with_btf() {
-        let folder = TempFolder::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
         let vmlinux = folder.path().join("vmlinux");
         let btf = btf(Endian::Big, 5);
         fs::write(&vmlinux, elf(Endian::Big, &[(".BTF", &btf), (".debug_info", b"dwarf")])).unwrap();

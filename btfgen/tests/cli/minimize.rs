@@ -66,7 +66,7 @@ fn refuses() {
     check("none.btf", &object, &["none.btf", "No such file"]);
     check("folder", &object, &["folder"]);
     check("cut.btf.tar.xz", &object, &["cut.btf.tar.xz", "not a readable xz stream"]);
-    check("text.btf", &object, &["error: while minimizing text.btf\n  caused by: "]);
+    check("text.btf", &object, &["error: cannot minimize text.btf: "]);
     check(&packed, "none.o", &["none.o", "No such file"]);
     check(&packed, "text.o", &["while reading object text.o"]);
     let other = object.replace("/el/", "/eb/");

@@ -22,8 +22,8 @@ fn ids(folder: &Folder, archive: &str) -> Vec<String> {
 fn packs_what_minimize_makes() {
     let folder = Folder::new();
     let (hub, object) = (hub().display().to_string(), object("opensnoop").display().to_string());
-    let told = folder.done(&format!("pack --hub {hub} -o a.archive {object}"));
-    assert!(told.contains("3 of 3 kernels served"), "{told}");
+    let summary = folder.done(&format!("pack --hub {hub} -o a.archive {object}"));
+    assert!(summary.contains("3 of 3 kernels served"), "{summary}");
     assert_eq!(ids(&folder, "a.archive"), KERNELS);
     let bytes = folder.read("a.archive");
     let archive = Archive::open(&bytes).unwrap();
@@ -37,7 +37,7 @@ fn packs_what_minimize_makes() {
 }
 
 #[test]
-fn packs_the_kernels_asked_for() {
+fn packs_the_selected_kernels() {
     let folder = Folder::new();
     let (hub, object) = (hub().display().to_string(), object("opensnoop").display().to_string());
     let check = |options: &str, expect: &[&str]| {
@@ -65,7 +65,7 @@ fn packs_the_kernels_asked_for() {
 }
 
 #[test]
-fn says_which_relocation_fails_where() {
+fn reports_which_relocation_fails_where() {
     let folder = Folder::new();
     let (hub, object) = (hub().display().to_string(), object("ambiguous").display().to_string());
     let json: Value =
@@ -94,7 +94,7 @@ fn warns_on_standard_error() {
 }
 
 #[test]
-fn tells_what_it_leaves_aside() {
+fn reports_what_it_ignores() {
     let folder = Folder::new();
     let object = object("opensnoop").display().to_string();
     for name in ["d/1/x86_64/k.btf.tar.xz", "d/1/x86_64/k.sha256", "d/1/x86_64/k.btf.xz"] {

@@ -7,7 +7,7 @@ use crate::harness::{Folder, btf};
 const PROC_VERSION: &str = "Linux version 5.4.0-84-generic (buildd@lcy01-amd64-007) (gcc version 7.5.0 (Ubuntu \
     7.5.0-3ubuntu1~18.04)) #94~18.04.1-Ubuntu SMP Thu Aug 26 23:17:46 UTC 2021\n";
 
-/// A folder with `a.archive`, in which one release stands twice, and the files of two hosts.
+/// A folder with `a.archive`, which has one release twice, and the files of three hosts.
 fn folder() -> Folder {
     let folder = Folder::new();
     let ids = [
@@ -48,12 +48,12 @@ fn selects() {
 }
 
 #[test]
-fn tells_why() {
+fn reports_why() {
     let folder = folder();
     let line = "select a.archive --json --proc-version version --machine x86_64";
     let json: Value = serde_json::from_str(&folder.done(line)).unwrap();
     assert_eq!(json["kernel"], "ubuntu/18.04/x86_64/5.4.0-84-generic");
-    assert_eq!((&json["source"], &json["how"]), (&"archive".into(), &"exact".into()));
+    assert_eq!(json["how"], "exact");
     assert!(json["reasons"].as_array().unwrap().len() > 1);
 }
 
@@ -61,22 +61,24 @@ fn tells_why() {
 fn refuses() {
     let folder = folder();
     let check = |options: &str, expect: &str| folder.fails(&format!("select a.archive {options}"), 1, expect);
-    check(
-        "--release 5.4.0-84-generic --machine x86_64",
-        "cannot be told: ubuntu/18.04/x86_64/5.4.0-84-generic, ",
-    );
-    check("--release 5.4.0-85-generic --machine x86_64 --os-release focal", "no entry for this release");
-    check("--release 6.1.0-50-amd64 --machine s390x", "no entry for this release");
-    check("--proc-version alpine", "no release: ");
-    check("--proc-version none", "cannot read none: ");
-    check("--os-release none", "cannot read none: ");
+    let ambiguous = "--release 5.4.0-84-generic --machine x86_64";
+    check(ambiguous, "refused: 5.4.0-84-generic x86_64: ");
+    check(ambiguous, ": ubuntu/18.04/x86_64/5.4.0-84-generic, ubuntu/20.04/x86_64/5.4.0-84-generic; ");
+    check(ambiguous, "; add --proc-version or --os-release of this host\n");
+    let missing = "; run \"btfgen vendor --this-host\" on this host, then pack again\n";
+    check("--release 5.4.0-85-generic --machine x86_64 --os-release focal", missing);
+    check("--release 6.1.0-50-amd64 --machine s390x", missing);
+    check("--proc-version alpine", "no release in the --proc-version file; add --release");
+    check("--proc-version none", "cannot read file none: ");
+    check("--os-release none", "cannot read file none: ");
 
     let run = folder.run("select a.archive --json --release 5.4.0-84-generic --machine x86_64");
     assert_eq!(run.code, 1);
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(json["kernel"].is_null());
-    assert!(json["refusal"].as_str().unwrap().contains("cannot be told"));
+    let refusal = json["refusal"].as_str().unwrap();
+    assert!(refusal.contains("ubuntu/18.04/x86_64/5.4.0-84-generic, ubuntu/20.04/x86_64"), "{refusal}");
 
-    folder.fails("select alpine", 1, "error: archive alpine: ");
+    folder.fails("select alpine", 1, "error: alpine: ");
     folder.fails("select a.archive --releas x --mashine", 2, "unexpected argument");
 }

@@ -1,4 +1,4 @@
-//! Meter: an allocator that counts what each thread asks for, in place of a clock.
+//! Meter: an allocator that counts the allocations of each thread; used instead of a clock.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

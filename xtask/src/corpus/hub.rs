@@ -2,10 +2,9 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
 
 use super::tree::{self, JOBS};
-use crate::engine::{Collector, Fate, HubBuilder, KernelFilter, KernelId, Offer, Wanted, read_btf};
+use crate::engine::{HubBuilder, KernelFilter, KernelId, ReadOptions, SourceKernel, read_btf, read_kernels};
 use crate::shell::Outcome;
 use crate::{files, parallel};
 
@@ -20,23 +19,14 @@ pub(super) fn pack(tree: &Path, filter: &KernelFilter, hub: &Path) -> Outcome {
     let all: Vec<&KernelId> = packages.keys().filter(|id| tree::file(tree, id).exists()).collect();
     let kept = filter.select(all.iter().copied())?.kept;
     let kernels: Vec<&KernelId> = kept.into_iter().filter_map(|index| all.get(index).copied()).collect();
-    let offers: Vec<Offer> =
-        kernels.iter().map(|id| Offer::btf((*id).clone(), tree::file(tree, id), &packages[*id])).collect();
-    let bad = Mutex::new(Vec::new());
-    let collector = Collector {
-        wanted: Wanted { kernel: &|_| true, modules: false },
-        threads: JOBS,
-        done: &|offer, fate| {
-            if let (Fate::Bad(error), Ok(mut bad)) = (fate, bad.lock()) {
-                bad.push(format!("{}: {error}", offer.label));
-            }
-        },
-    };
+    let source = |id: &&KernelId| SourceKernel::btf((*id).clone(), tree::file(tree, id), &packages[*id]);
+    let sources: Vec<SourceKernel> = kernels.iter().map(source).collect();
+    let options = ReadOptions { wants: &|_| true, modules: false };
     let mut builder = HubBuilder::new();
-    collector.collect(&mut builder, &offers)?;
-    if let Some(first) = bad.into_inner().ok().and_then(|bad| bad.into_iter().next()) {
-        return Err(first.into());
-    }
+    read_kernels(&sources, &options, JOBS, |source, kernel| -> Outcome {
+        let kernel = kernel.map_err(|error| format!("{}: {error}", source.label))?;
+        Ok(kernel.map_or(Ok(()), |kernel| kernel.add_to(&mut builder))?)
+    })?;
     let bytes = builder.finish(LEVEL)?;
     files::write(hub, &bytes)?;
     let (raw, packed) = btfhub_bytes(tree, &kernels)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::engine::{KernelFilter, KernelId, VendorError};
+use crate::engine::{KernelFilter, KernelId, ImportError};
 use crate::parallel;
 use crate::shell::Outcome;
 pub(crate) use download::{Plan, agent, kernel, mirrors, plan};
@@ -108,7 +108,7 @@ fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
 fn add(agent: &ureq::Agent, tree: &Path, id: &KernelId, urls: &[String]) -> Outcome<Done> {
     let Some((kernel, package)) = kernel(agent, id, urls)? else { return Ok(Done::Gone) };
     let btf = match kernel.btf() {
-        Err(VendorError::NoBtf { .. }) => return Ok(Done::WithoutBtf),
+        Err(ImportError::NoBtf { .. }) => return Ok(Done::WithoutBtf),
         answer => answer?,
     };
     tree::add(tree, id, &btf, &kernel.metadata.file_name())?;

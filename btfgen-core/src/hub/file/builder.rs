@@ -49,6 +49,11 @@ impl HubBuilder {
         self.kernels.is_empty()
     }
 
+    /// The kernels' ids, sorted.
+    pub fn kernels(&self) -> impl Iterator<Item = &KernelId> {
+        self.kernels.keys()
+    }
+
     /// Whether a kernel was added.
     pub fn contains(&self, id: &KernelId) -> bool {
         self.kernels.contains_key(id)

@@ -1,5 +1,6 @@
 //! Columns: the streams of numbers that a hub file consists of, each compressed and checked by itself.
 
+use btfgen_runtime::wire::{push_varint, take_varint};
 use sha2::{Digest, Sha256};
 
 use super::error::{HubFileError, VERSION};
@@ -375,29 +376,4 @@ fn zigzag(value: i64) -> u64 {
 
 fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
-}
-
-/// Appends a LEB128 varint.
-fn push_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// Takes a varint off the front; `None` when it is cut short, exceeds 64 bits or is not in its shortest form.
-fn take_varint(input: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, rest) = input.split_first()?;
-        *input = rest;
-        let bits = u64::from(byte & 0x7f);
-        value |= bits << shift;
-        if byte & 0x80 == 0 {
-            let shortest = byte != 0 || shift == 0;
-            return (shortest && value >> shift == bits).then_some(value);
-        }
-    }
-    None
 }

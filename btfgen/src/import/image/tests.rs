@@ -1,4 +1,4 @@
-//! Tests of images in every form, and of images that lie.
+//! Tests of images of every format, and of malformed ones.
 
 use super::*;
 use crate::import::testing::{arm64_image, btf, bzimage, compress, elf, filler, zboot};
@@ -36,7 +36,7 @@ fn finds_btf_in_every_form() {
 }
 
 #[test]
-fn finds_btf_without_a_header_that_tells() {
+fn finds_btf_without_a_known_header() {
     for endian in [Endian::Little, Endian::Big] {
         let (vmlinux, btf) = vmlinux(endian);
         for codec in Codec::ALL {
@@ -59,20 +59,21 @@ fn finds_btf_without_a_header_that_tells() {
 }
 
 #[test]
-fn says_why_there_is_none() {
+fn reports_why_there_is_none() {
     let message = |image: &[u8]| find_btf(image).unwrap_err().to_string();
-    assert_eq!(message(&elf(Endian::Little, &[(".text", b"x")])), "no BTF in the kernel image (ELF)");
-    assert_eq!(
-        message(&bzimage(&compress(Codec::Gzip, &filler(100_000)), 100_000)),
-        "no BTF in the kernel image (bzImage)"
-    );
+    let no_btf = |format: &str| {
+        format!("no BTF in the {format}; if it is a kernel, try its debug symbols (package or vmlinux)")
+    };
+    assert_eq!(message(&elf(Endian::Little, &[(".text", b"x")])), no_btf("ELF file"));
+    let image = bzimage(&compress(Codec::Gzip, &filler(100_000)), 100_000);
+    assert_eq!(message(&image), no_btf("bzImage"));
     let dwarf = elf(Endian::Little, &[(".text", &filler(70_000)), (".debug_info", b"dwarf")]);
     assert!(message(&dwarf).contains("pahole"), "{}", message(&dwarf));
     assert!(message(&bzimage(&compress(Codec::Zstd, &dwarf), dwarf.len())).contains("pahole"));
     let packed = compress(Codec::Xz, &filler(100_000));
     let cut = packed.get(..packed.len() / 2).unwrap();
     assert_eq!(message(cut), "cannot decompress the xz data at offset 0");
-    assert_eq!(message(b""), "no BTF in the kernel image (boot image of no known header)");
+    assert_eq!(message(b""), no_btf("file of unknown format"));
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn bombs_are_refused() {
         std::io::Write::write_all(&mut compressor, &zeros).unwrap();
     }
     let bomb = compressor.finish().unwrap();
-    assert!(matches!(find_btf(&bomb), Err(VendorError::TooLarge { .. })));
+    assert!(matches!(find_btf(&bomb), Err(ImportError::TooLarge { .. })));
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn reads_elf_files_in_parts() {
     let (vmlinux, btf) = vmlinux(Endian::Big);
     assert!(find_btf_in_elf(std::io::Cursor::new(vmlinux)).unwrap() == btf);
     let dwarf = elf(Endian::Little, &[(".debug_info", b"dwarf")]);
-    assert!(matches!(find_btf_in_elf(std::io::Cursor::new(dwarf)), Err(VendorError::NeedsPahole)));
+    assert!(matches!(find_btf_in_elf(std::io::Cursor::new(dwarf)), Err(ImportError::NeedsPahole)));
 }
 
 proptest::proptest! {

@@ -1,4 +1,4 @@
-//! Tests of packages of both formats, and of packages that lie.
+//! Tests of packages of both formats, and of malformed ones.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -78,11 +78,11 @@ fn long_names_are_read_and_endless_ones_refused() {
     let control = tar(&[("control", CONTROL.as_bytes())]);
     let package = ar(&[("control.tar", &control), ("data.tar", &data)]);
     let error = read_kernel(package.as_slice()).unwrap_err();
-    assert_eq!(error.to_string(), "bad deb package: a file name in the tar is too long");
+    assert_eq!(error.to_string(), "malformed deb package: a file name in the tar is too long");
 }
 
 #[test]
-fn says_what_is_wrong_with_a_package() {
+fn reports_what_is_wrong_with_a_package() {
     let check = |package: &[u8], expect: &str| {
         assert_eq!(read_kernel(package).unwrap_err().to_string(), expect);
     };
@@ -90,24 +90,27 @@ fn says_what_is_wrong_with_a_package() {
     let none =
         compress(Codec::Gzip, &tar(&[("./lib/modules/x/kernel/a.ko", b"a"), ("./boot/vmlinuz-", b"a")]));
     check(b"", "cannot read the package");
-    check(b"!<arch>\n", "bad deb package: no data.tar in it");
-    check(&[0; 100], "bad deb package: no ar archive");
-    check(&ar(&[("data.tar.gz", &none)]), "bad deb package: data.tar comes before control.tar");
+    check(b"!<arch>\n", "malformed deb package: no data.tar");
+    check(&[0; 100], "malformed deb package: not an ar archive");
+    check(&ar(&[("data.tar.gz", &none)]), "malformed deb package: data.tar comes before control.tar");
     check(
         &ar(&[("control.tar.gz", &compress(Codec::Gzip, &tar(&[("x", b"")])))]),
-        "bad deb package: no control file in it",
+        "malformed deb package: no control file",
     );
     check(
         &ar(&[("control.tar.gz", &control), ("data.tar.gz", &none)]),
-        "package linux-image-6.1.0-50-amd64 holds no kernel image",
+        "package linux-image-6.1.0-50-amd64 has no kernel image; if it is a meta package, use the package it depends on",
     );
-    check(&rpm(Codec::Xz, RPM_TAGS, &[("./etc/x", b"x")]), "package kernel-core holds no kernel image");
-    check(&rpm(Codec::Xz, &[(1000, "x")], &[]), "bad rpm package: the header has no version");
+    check(
+        &rpm(Codec::Xz, RPM_TAGS, &[("./etc/x", b"x")]),
+        "package kernel-core has no kernel image; if it is a meta package, use the package it depends on",
+    );
+    check(&rpm(Codec::Xz, &[(1000, "x")], &[]), "malformed rpm package: the header has no version");
     check(&rpm(Codec::Xz, RPM_TAGS, &[])[..110], "cannot read the package");
     let mut huge = vec![0; 96];
     huge[..4].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb]);
     huge.extend([0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
-    check(&huge, "bad rpm package: the header block is too large");
+    check(&huge, "malformed rpm package: the header block is too large");
     let mut cut = cpio(&[("./boot/vmlinuz-1", b"image")]);
     cut.truncate(cut.len() - 130);
     let whole = rpm(Codec::Gzip, RPM_TAGS, &[]);
@@ -117,7 +120,7 @@ fn says_what_is_wrong_with_a_package() {
 }
 
 #[test]
-fn tells_the_release_from_the_path() {
+fn finds_the_release_in_the_path() {
     let check = |path: &str, expect: Option<&str>| assert_eq!(image_release(path), expect, "{path}");
     check("boot/vmlinuz-6.1.0-50-amd64", Some("6.1.0-50-amd64"));
     check("boot/vmlinux-6.12.95+deb12-powerpc64le", Some("6.12.95+deb12-powerpc64le"));
@@ -138,7 +141,7 @@ fn tells_the_release_from_the_path() {
 }
 
 #[test]
-fn tells_the_kernel_id_from_the_metadata() {
+fn finds_the_kernel_id_in_the_metadata() {
     let check = |format, version: &str, arch: &str, vendor: &str, release: &str, expect: Option<&str>| {
         let metadata = Metadata {
             format,

@@ -1,24 +1,26 @@
-//! Source: where kernels are taken from, and reading one from each kind.
+//! Source: where kernels come from, and how one is read from each kind of source.
 
-use std::fs::{self, File};
+use std::fmt;
+use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use btfgen_core::hub::file::{HubBuilder, HubFileError};
+use btfgen_core::{files, hub};
 use btfgen_runtime::{Host, KernelId};
 
 use super::codec::read_up_to;
+use super::error::ImportError;
 use super::image::{self, IMAGE_LIMIT};
 use super::modules::{self, Module};
-use super::package::{self, KernelFile};
+use super::package::{self, Entry};
 use super::pahole::vmlinux_btf;
-use super::temp::TempFolder;
-use super::{VendorError, scan};
-use btfgen_core::{files, hub};
+use super::scan;
 
-/// Where the running kernel shows its BTF and that of its modules.
+/// Where the running kernel has its BTF and its modules' BTF.
 const SYS_KERNEL_BTF: &str = "/sys/kernel/btf";
 
-/// What every hub file starts with.
+/// First bytes of every hub file.
 const HUB_MAGIC: &[u8] = b"\x89BTFHUB\n";
 
 /// Most bytes of a debug `vmlinux`; a distribution's has about 1 GB.
@@ -32,38 +34,41 @@ pub enum Source {
     Tree(PathBuf),
     /// A hub file.
     Hub(PathBuf),
-    /// A file that holds one kernel: BTF, `vmlinux`, image or package, told apart by its content.
+    /// A file with one kernel: BTF, `vmlinux`, image or package.
     File(PathBuf),
     /// The running kernel.
     ThisHost,
 }
 
-/// A kernel that a source offers, not read yet.
+/// A kernel of a source, not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// Its id, unless only reading tells it.
+pub struct SourceKernel {
+    /// Its id; none if it is known only after reading.
     pub id: Option<KernelId>,
-    /// What messages call it: a path, or `this host`.
+    /// Its name in messages: a path, or `this host`.
     pub label: String,
-    place: Place,
+    location: Location,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    /// A BTF file, packed or not; its path in the hub tree.
-    Btf(PathBuf, String),
+enum Location {
+    /// A BTF file in any of a hub tree's forms.
+    Btf {
+        path: PathBuf,
+        provenance: String,
+    },
     Package(PathBuf),
     /// ELF, image, or BTF.
     Image(PathBuf),
     ThisHost,
 }
 
-/// Which kernels are wanted, and with what.
+/// Which kernels are read, and what of them.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Whether a kernel is wanted; asked before its BTF is looked for.
-    pub kernel: &'a (dyn Fn(&KernelId) -> bool + Sync),
-    /// Whether the BTF of its modules is wanted too.
+pub struct ReadOptions<'a> {
+    /// Whether a kernel is wanted; called before its BTF is read.
+    pub wants: &'a (dyn Fn(&KernelId) -> bool + Sync),
+    /// Whether to read the BTF of its modules too.
     pub modules: bool,
 }
 
@@ -72,21 +77,21 @@ pub struct Wanted<'a> {
 pub struct Kernel {
     /// Its id.
     pub id: KernelId,
-    /// Where it came from, in words that are the same on every machine.
+    /// Where it comes from, the same on every machine: a path in the hub tree, a package's or file's name.
     pub provenance: String,
     /// Its BTF.
     pub btf: Vec<u8>,
-    /// Its modules' BTF, when that was asked for and the source has it.
+    /// Its modules' BTF, if requested and present.
     pub modules: Vec<Module>,
 }
 
 impl Source {
-    /// Tells what a path is: a folder is a hub tree, a hub file is told by its first bytes.
+    /// The source at a path: a folder is a hub tree; a hub file has the magic of one.
     ///
     /// # Errors
-    /// When there is nothing, or it cannot be read.
-    pub fn at(path: &Path) -> Result<Self, VendorError> {
-        let failed = || VendorError::read(path.display().to_string());
+    /// When the path does not exist or is unreadable.
+    pub fn at(path: &Path) -> Result<Self, ImportError> {
+        let failed = || ImportError::read(path.display().to_string());
         if path.metadata().map_err(failed())?.is_dir() {
             return Ok(Self::Tree(path.to_owned()));
         }
@@ -99,182 +104,196 @@ impl Source {
         })
     }
 
-    /// Lists the kernels of the source; `id` names the kernel of a source that holds one.
+    /// Lists the kernels of the source; `id` names the kernel of a source with one.
     ///
-    /// A hub file's kernels are not listed: [`Collector::add_hub`](super::collect::Collector::add_hub) takes them all at
-    /// once.
+    /// A hub file's kernels are not listed: [`add_hub_file`](super::collect::add_hub_file) adds all of them at once.
     ///
     /// # Errors
-    /// When the source cannot be read, or `id` is given for one that holds many kernels.
-    pub fn offers(&self, id: Option<&KernelId>) -> Result<Vec<Offer>, VendorError> {
+    /// When the source is unreadable, or `id` is given for a source with many kernels.
+    pub fn kernels(&self, id: Option<&KernelId>) -> Result<Vec<SourceKernel>, ImportError> {
         match self {
             Self::Tree(path) | Self::Hub(path) if id.is_some() => {
-                Err(VendorError::ManyKernels { what: path.display().to_string() })
+                Err(ImportError::ManyKernels { what: path.display().to_string() })
             }
-            Self::Tree(root) => tree_offers(root),
+            Self::Tree(root) => tree_kernels(root),
             Self::Hub(_) => Ok(Vec::new()),
             Self::File(path) => {
-                Ok(vec![Offer { id: id.cloned(), label: path.display().to_string(), place: place(path)? }])
+                let (id, label) = (id.cloned(), self.to_string());
+                Ok(vec![SourceKernel { id, label, location: location(path)? }])
             }
             Self::ThisHost => {
-                Ok(vec![Offer { id: id.cloned(), label: "this host".into(), place: Place::ThisHost }])
+                let (id, label) = (id.cloned().or_else(|| Host::current().kernel_id()), self.to_string());
+                Ok(vec![SourceKernel { id, label, location: Location::ThisHost }])
             }
         }
     }
 }
 
-fn tree_offers(root: &Path) -> Result<Vec<Offer>, VendorError> {
-    let listing = files::list(root)?;
-    let offer = |entry: files::TreeEntry| {
-        let inside = entry.path.strip_prefix(root).unwrap_or(&entry.path).display().to_string();
-        let label = entry.path.display().to_string();
-        Offer { id: Some(entry.id), label, place: Place::Btf(entry.path, inside) }
-    };
-    Ok(listing.kernels.into_iter().map(offer).collect())
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tree(path) | Self::Hub(path) | Self::File(path) => path.display().fmt(f),
+            Self::ThisHost => f.write_str("this host"),
+        }
+    }
 }
 
-/// What a file is, by its first bytes; a packed BTF is told by its name.
-fn place(path: &Path) -> Result<Place, VendorError> {
+fn tree_kernels(root: &Path) -> Result<Vec<SourceKernel>, ImportError> {
+    let listing = files::list(root)?;
+    let kernel = |entry: files::TreeEntry| {
+        let provenance = entry.path.strip_prefix(root).unwrap_or(&entry.path).display().to_string();
+        SourceKernel::btf(entry.id, entry.path, &provenance)
+    };
+    Ok(listing.kernels.into_iter().map(kernel).collect())
+}
+
+/// The kind of a file, by its first bytes; of a packed BTF, by its name.
+fn location(path: &Path) -> Result<Location, ImportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut head = [0; 16];
     let len = File::open(path)
         .and_then(|mut file| read_up_to(&mut file, &mut head))
-        .map_err(VendorError::read(path.display().to_string()))?;
+        .map_err(ImportError::read(path.display().to_string()))?;
     Ok(if package::is_package(head.get(..len).unwrap_or_default()) {
-        Place::Package(path.to_owned())
+        Location::Package(path.to_owned())
     } else if hub::Form::split(&name).is_some() {
-        Place::Btf(path.to_owned(), name.into_owned())
+        Location::Btf { path: path.to_owned(), provenance: name.into_owned() }
     } else {
-        Place::Image(path.to_owned())
+        Location::Image(path.to_owned())
     })
 }
 
-impl Offer {
-    /// A BTF file in any of a hub tree's forms, of a kernel whose id and provenance are known.
+impl SourceKernel {
+    /// A BTF file in any of a hub tree's forms, with the kernel's id and provenance.
     pub fn btf(id: KernelId, path: PathBuf, provenance: &str) -> Self {
         let label = path.display().to_string();
-        Self { id: Some(id), label, place: Place::Btf(path, provenance.to_owned()) }
+        Self { id: Some(id), label, location: Location::Btf { path, provenance: provenance.to_owned() } }
     }
 
     /// Reads the kernel; `None` when it is not wanted.
     ///
     /// # Errors
-    /// When no BTF is found, or the kernel id is neither given nor told.
-    pub fn read(&self, wanted: &Wanted<'_>) -> Result<Option<Kernel>, VendorError> {
-        match &self.place {
-            Place::Package(path) => self.read_package(path, wanted),
-            Place::Btf(path, inside) => {
-                let Some(id) = self.given_id(wanted)? else { return Ok(None) };
-                let bytes = files::read_btf(path)?;
-                let btf = checked(&bytes, &self.label)?;
-                Ok(Some(Kernel { id, provenance: inside.clone(), btf, modules: Vec::new() }))
-            }
-            Place::Image(path) => {
-                let Some(id) = self.given_id(wanted)? else { return Ok(None) };
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Some(Kernel { id, provenance: name, btf: image_btf(path)?, modules: Vec::new() }))
-            }
-            Place::ThisHost => {
-                let told = if self.id.is_none() { Host::current().kernel_id() } else { None };
-                let id = match told {
-                    Some(id) => Some(id).filter(|id| (wanted.kernel)(id)),
-                    None => self.given_id(wanted)?,
-                };
-                let Some(id) = id else { return Ok(None) };
-                this_host(id, Path::new(SYS_KERNEL_BTF), wanted.modules).map(Some)
-            }
+    /// When it has no BTF, or its id is unknown.
+    pub fn read(&self, options: &ReadOptions<'_>) -> Result<Option<Kernel>, ImportError> {
+        // Of these, only a package may have an id of its own.
+        if let (Location::Package(path), None) = (&self.location, &self.id) {
+            return read_package(path, None, options);
         }
-    }
-
-    /// The id that came with the offer, if it is wanted.
-    fn given_id(&self, wanted: &Wanted<'_>) -> Result<Option<KernelId>, VendorError> {
-        match &self.id {
-            Some(id) => Ok(Some(id.clone()).filter(|id| (wanted.kernel)(id))),
-            None => Err(VendorError::UnknownId {
-                message: format!("{} does not say which kernel it is of", self.label),
-            }),
+        let Some(id) = self.id.clone() else {
+            return Err(ImportError::UnknownId { message: format!("{} contains none", self.label) });
+        };
+        if !(options.wants)(&id) {
+            return Ok(None);
         }
-    }
-
-    fn read_package(&self, path: &Path, wanted: &Wanted<'_>) -> Result<Option<Kernel>, VendorError> {
-        let open =
-            || File::open(path).map(BufReader::new).map_err(VendorError::read(path.display().to_string()));
-        let read = package::read_image(open()?, |metadata, file| {
-            let id = match &self.id {
-                Some(id) => id.clone(),
-                None => package::kernel_id(metadata, file.release)?,
-            };
-            if !(wanted.kernel)(&id) {
-                return Ok(None);
+        match &self.location {
+            Location::Package(path) => read_package(path, Some(id), options),
+            Location::Btf { path, provenance } => {
+                let btf = checked(&files::read_btf(path)?, &self.label)?;
+                Ok(Some(Kernel { id, provenance: provenance.clone(), btf, modules: Vec::new() }))
             }
-            Ok(Some((metadata.file_name(), id, packaged_btf(file)?)))
-        })?;
-        let Some((provenance, id, btf)) = read else { return Ok(None) };
-        let modules = if wanted.modules { modules::read_modules(open()?)? } else { Vec::new() };
-        Ok(Some(Kernel { id, provenance, btf, modules }))
+            Location::Image(path) => {
+                let provenance = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(Some(Kernel { id, provenance, btf: image_btf(path)?, modules: Vec::new() }))
+            }
+            Location::ThisHost => this_host(id, Path::new(SYS_KERNEL_BTF), options.modules).map(Some),
+        }
     }
 }
 
-/// The BTF of the image in a package. A debug `vmlinux` goes through a file: it may be larger than memory.
-fn packaged_btf(file: KernelFile<'_>) -> Result<Vec<u8>, VendorError> {
-    let failed = |error: io::Error| VendorError::Read { what: file.path.to_owned(), source: error };
-    let mut content = file.content.take(file.size);
-    if file.path.ends_with("/vmlinux") || file.path.contains("/debug/") {
-        if file.size > VMLINUX_LIMIT {
-            return Err(VendorError::TooLarge { what: file.path.to_owned(), limit: VMLINUX_LIMIT });
-        }
-        let folder = TempFolder::new().map_err(VendorError::read("a temporary folder"))?;
-        let vmlinux = folder.path().join("vmlinux");
-        let copied = File::create(&vmlinux).and_then(|mut out| io::copy(&mut content, &mut out));
-        if copied.map_err(failed)? < file.size {
-            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
-        }
-        return image_btf(&vmlinux);
+impl Kernel {
+    /// Adds the kernel to a hub.
+    ///
+    /// # Errors
+    /// When its BTF is malformed, or the hub has its id with another BTF.
+    pub fn add_to(&self, hub: &mut HubBuilder) -> Result<(), HubFileError> {
+        let modules: Vec<&[u8]> = self.modules.iter().map(|module| module.btf.as_slice()).collect();
+        hub.add_btf(&self.id, &self.provenance, &self.btf, &modules)
     }
-    if file.size > IMAGE_LIMIT {
-        return Err(VendorError::TooLarge { what: file.path.to_owned(), limit: IMAGE_LIMIT });
-    }
-    let mut bytes = Vec::new();
-    content.read_to_end(&mut bytes).map_err(failed)?;
-    if (bytes.len() as u64) < file.size {
-        return Err(failed(io::ErrorKind::UnexpectedEof.into()));
-    }
-    image::find_btf(&bytes)
 }
 
-/// The BTF of an image on disk, of which an ELF is read in parts.
-fn image_btf(path: &Path) -> Result<Vec<u8>, VendorError> {
+fn read_package(
+    path: &Path,
+    id: Option<KernelId>,
+    options: &ReadOptions<'_>,
+) -> Result<Option<Kernel>, ImportError> {
+    let open = || File::open(path).map(BufReader::new).map_err(ImportError::read(path.display().to_string()));
+    let read = package::read_image(open()?, |metadata, release, image| {
+        let id = match id {
+            Some(id) => id,
+            None => package::kernel_id(metadata, release)?,
+        };
+        if !(options.wants)(&id) {
+            return Ok(None);
+        }
+        Ok(Some((metadata.file_name(), id, packaged_btf(image)?)))
+    })?;
+    let Some((provenance, id, btf)) = read else { return Ok(None) };
+    let modules = if options.modules { modules::read_modules(open()?)? } else { Vec::new() };
+    Ok(Some(Kernel { id, provenance, btf, modules }))
+}
+
+/// The BTF of the image in a package. A debug `vmlinux` goes to a temporary file: it may be larger than memory.
+fn packaged_btf(image: Entry<'_>) -> Result<Vec<u8>, ImportError> {
+    if !image.path.ends_with("/vmlinux") && !image.path.contains("/debug/") {
+        return image::find_btf(&image.read(IMAGE_LIMIT)?);
+    }
+    if image.size > VMLINUX_LIMIT {
+        return Err(ImportError::TooLarge { what: image.path.to_owned(), limit: VMLINUX_LIMIT });
+    }
+    let mut file = tempfile::NamedTempFile::new().map_err(ImportError::read("a temporary file"))?;
+    let copied = io::copy(&mut image.content.take(image.size), &mut file);
+    let complete = copied.and_then(|len| match len < image.size {
+        true => Err(io::ErrorKind::UnexpectedEof.into()),
+        false => Ok(()),
+    });
+    complete.map_err(ImportError::read(image.path))?;
+    image_btf(file.path())
+}
+
+/// The BTF of an image on disk; of an ELF file only the needed parts are read.
+fn image_btf(path: &Path) -> Result<Vec<u8>, ImportError> {
     let what = || path.display().to_string();
-    let mut file = File::open(path).map_err(VendorError::read(what()))?;
+    let mut file = File::open(path).map_err(ImportError::read(what()))?;
     let mut head = [0; 4];
-    let len = read_up_to(&mut file, &mut head).map_err(VendorError::read(what()))?;
+    let len = read_up_to(&mut file, &mut head).map_err(ImportError::read(what()))?;
     let head = head.get(..len).unwrap_or_default();
     if head == b"\x7fELF" {
         match vmlinux_btf(path) {
-            // Not a kernel itself, but what wraps one for ppc, perhaps.
-            Err(VendorError::NoBtf { .. } | VendorError::Elf(_)) => {}
-            answer => return answer,
+            // It may be a ppc kernel's wrapper.
+            Err(ImportError::NoBtf { .. } | ImportError::Elf(_)) => {}
+            result => return result,
         }
     }
     let mut bytes = Vec::new();
-    head.chain(file).take(IMAGE_LIMIT + 1).read_to_end(&mut bytes).map_err(VendorError::read(what()))?;
+    head.chain(file).take(IMAGE_LIMIT + 1).read_to_end(&mut bytes).map_err(ImportError::read(what()))?;
     if bytes.len() as u64 > IMAGE_LIMIT {
-        return Err(VendorError::TooLarge { what: what(), limit: IMAGE_LIMIT });
+        return Err(ImportError::TooLarge { what: what(), limit: IMAGE_LIMIT });
     }
     image::find_btf(&bytes)
 }
 
-fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, VendorError> {
+/// Reads the running kernel from a folder such as `/sys/kernel/btf`.
+fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, ImportError> {
     let file = sys.join("vmlinux");
-    let what = file.display().to_string();
-    let bytes = fs::read(&file).map_err(VendorError::read(what.as_str()))?;
-    let btf = checked(&bytes, &what)?;
-    let modules = if with_modules { modules::host_modules(sys)? } else { Vec::new() };
+    let btf = checked(&files::read(&file)?, &file.display().to_string())?;
+    let modules = if with_modules { host_modules(sys)? } else { Vec::new() };
     Ok(Kernel { id, provenance: "host".into(), btf, modules })
 }
 
-fn checked(bytes: &[u8], what: &str) -> Result<Vec<u8>, VendorError> {
-    let btf = scan::btf_at_start(bytes).ok_or_else(|| VendorError::BadBtf { what: what.to_owned() })?;
+fn host_modules(sys: &Path) -> Result<Vec<Module>, ImportError> {
+    let mut modules = Vec::new();
+    for name in files::read_dir(sys)? {
+        if name != "vmlinux" {
+            let btf = files::read(&sys.join(&name))?;
+            modules.push(Module { name: name.to_string_lossy().into_owned(), btf });
+        }
+    }
+    Ok(modules)
+}
+
+/// The bytes of a BTF, without what follows it.
+fn checked(bytes: &[u8], what: &str) -> Result<Vec<u8>, ImportError> {
+    let btf = scan::btf_at_start(bytes).ok_or_else(|| ImportError::BadBtf { what: what.to_owned() })?;
     Ok(btf.to_vec())
 }
 

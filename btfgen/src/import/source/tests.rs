@@ -1,14 +1,16 @@
 //! Tests of sources of every kind, each on real files in a temporary folder.
 
+use std::fs;
+
 use super::*;
 use crate::import::codec::Codec;
 use crate::import::testing::{btf, bzimage, compress, deb, elf, filler, rpm};
 use btfgen_core::btf::Endian;
-use btfgen_core::hub::file::HubBuilder;
+use tempfile::TempDir;
 
 const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n";
 
-fn write(folder: &TempFolder, path: &str, bytes: &[u8]) -> PathBuf {
+fn write(folder: &TempDir, path: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, bytes).unwrap();
@@ -19,15 +21,15 @@ fn id(text: &str) -> KernelId {
     text.parse().unwrap()
 }
 
-fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, VendorError> {
-    let offers = Source::at(path)?.offers(given)?;
-    assert_eq!(offers.len(), 1);
-    Ok(offers[0].read(&Wanted { kernel: &|_| true, modules: true })?.expect("all are wanted"))
+fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, ImportError> {
+    let kernels = Source::at(path)?.kernels(given)?;
+    assert_eq!(kernels.len(), 1);
+    Ok(kernels[0].read(&ReadOptions { wants: &|_| true, modules: true })?.expect("wanted"))
 }
 
 #[test]
 fn reads_one_kernel_from_each_kind_of_file() {
-    let folder = TempFolder::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let btf = btf(Endian::Little, 400);
     let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
     let given = id("custom/1/x86_64/6.1.0");
@@ -51,7 +53,7 @@ fn reads_one_kernel_from_each_kind_of_file() {
 
 #[test]
 fn reads_packages_with_their_modules() {
-    let folder = TempFolder::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let (kernel, module) = (btf(Endian::Little, 400), btf(Endian::Little, 2));
     let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &kernel)]);
     let image = bzimage(&compress(Codec::Xz, &vmlinux), vmlinux.len());
@@ -80,9 +82,9 @@ fn reads_packages_with_their_modules() {
 }
 
 #[test]
-fn leaves_unwanted_kernels_unread() {
-    let folder = TempFolder::new().unwrap();
-    // What cannot be read is not even tried.
+fn skips_unwanted_kernels_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    // Invalid files: reading any of them fails.
     let tree = write(&folder, "tree/debian/12/s390x/6.1.0.btf", b"no BTF");
     let tree = tree.ancestors().nth(4).unwrap();
     let package = deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-6.1.0-50-amd64", b"no image")]);
@@ -90,15 +92,15 @@ fn leaves_unwanted_kernels_unread() {
     let image = write(&folder, "image", b"no image");
     let given = id("custom/1/x86_64/6.1.0");
     for (path, given) in [(tree, None), (&package, None), (&package, Some(&given)), (&image, Some(&given))] {
-        let offers = Source::at(path).unwrap().offers(given).unwrap();
-        assert!(offers[0].read(&Wanted { kernel: &|_| true, modules: false }).is_err());
-        assert_eq!(offers[0].read(&Wanted { kernel: &|_| false, modules: false }).unwrap(), None);
+        let kernels = Source::at(path).unwrap().kernels(given).unwrap();
+        assert!(kernels[0].read(&ReadOptions { wants: &|_| true, modules: false }).is_err());
+        assert_eq!(kernels[0].read(&ReadOptions { wants: &|_| false, modules: false }).unwrap(), None);
     }
 }
 
 #[test]
-fn says_what_is_wrong_with_a_source() {
-    let folder = TempFolder::new().unwrap();
+fn reports_what_is_wrong_with_a_source() {
+    let folder = tempfile::tempdir().unwrap();
     write(&folder, "tree/debian/12/x86_64/6.1.btf", &btf(Endian::Little, 1));
     let check = |path: &str, given: Option<&KernelId>, expect: &str| {
         let error = read_one(&folder.path().join(path), given).unwrap_err().to_string();
@@ -106,19 +108,19 @@ fn says_what_is_wrong_with_a_source() {
     };
     let given = id("custom/1/x86_64/6.1.0");
     check("none", None, "cannot read");
-    check("tree", Some(&given), "holds many kernels");
+    check("tree", Some(&given), "--as names one kernel");
     write(&folder, "hub", &HubBuilder::new().finish(1).unwrap());
-    check("hub", Some(&given), "holds many kernels");
+    check("hub", Some(&given), "--as names one kernel");
     check("tree/debian/12/x86_64", None, "no kernel in hub tree");
     write(&folder, "text", b"only text");
-    check("text", Some(&given), "no BTF in the kernel image");
+    check("text", Some(&given), "no BTF in the file of unknown format");
     write(&folder, "cut.deb", &deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-1", b"x")])[..150]);
     check("cut.deb", None, "cannot read");
 }
 
 #[test]
 fn reads_the_running_kernel() {
-    let sys = TempFolder::new().unwrap();
+    let sys = tempfile::tempdir().unwrap();
     let btf = btf(Endian::Little, 3);
     write(&sys, "vmlinux", &btf);
     write(&sys, "xfs", b"split");

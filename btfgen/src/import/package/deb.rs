@@ -1,34 +1,32 @@
-//! Deb: a Debian package, an `ar` archive of a control tar and a data tar, read as a stream up to the image.
+//! Deb: Debian packages, which are `ar` archives of a control tar and a data tar.
+//!
+//! The `ar` reader is our own: published ones read names of any claimed length into memory.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 
-use super::VendorError;
-use super::codec::{read_up_to, unpacked};
-use super::package::{Entry, Metadata, PACKAGE_LIMIT, Visit};
+use super::entry::{Entry, MAX_FILES, Metadata, NAME_LIMIT, PACKAGE_LIMIT, Visit};
+use crate::import::codec::{read_up_to, unpacked};
+use crate::import::error::ImportError;
 
-/// What every `ar` archive starts with.
-pub(crate) const MAGIC: &[u8] = b"!<arch>\n";
+/// First bytes of every `ar` archive.
+pub(super) const MAGIC: &[u8] = b"!<arch>\n";
 /// Most bytes of the control file; real ones have a few kilobytes.
 const CONTROL_LIMIT: u64 = 1 << 20;
-/// Most bytes of a file name in a tar.
-const NAME_LIMIT: u64 = 64 << 10;
-/// Most files that are looked at before the image.
-const MAX_FILES: usize = 100_000;
 
-/// Calls `visit` with each file of the package's data, as [`super::package::walk`] says.
-pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, VendorError> {
+/// Calls `visit` with each file of the package's data, as [`super::walk`] says.
+pub(super) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, ImportError> {
     let mut magic = [0; MAGIC.len()];
     read_exact(&mut package, &mut magic)?;
     if magic != MAGIC {
-        return Err(bad("no ar archive"));
+        return Err(bad("not an ar archive"));
     }
     let mut metadata = None;
     loop {
         let mut header = [0; 60];
-        if read_up_to(&mut package, &mut header).map_err(VendorError::read("the package"))? < header.len() {
-            return Err(bad("no data.tar in it"));
+        if read_up_to(&mut package, &mut header).map_err(ImportError::read("the package"))? < header.len() {
+            return Err(bad("no data.tar"));
         }
         let (name, size) = member(&header)?;
         let mut body = (&mut package).take(size);
@@ -42,40 +40,35 @@ pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Met
         // Members start at even offsets.
         let rest = body.limit() + size % 2;
         std::io::copy(&mut (&mut package).take(rest), &mut std::io::sink())
-            .map_err(VendorError::read("the package"))?;
+            .map_err(ImportError::read("the package"))?;
     }
 }
 
 /// Name and size of an `ar` member.
-fn member(header: &[u8; 60]) -> Result<(&str, u64), VendorError> {
+fn member(header: &[u8; 60]) -> Result<(&str, u64), ImportError> {
     let field = |from: usize, to: usize| {
         let bytes = header.get(from..to).unwrap_or_default();
-        std::str::from_utf8(bytes).map(str::trim_ascii_end).map_err(|_| bad("bad ar member header"))
+        std::str::from_utf8(bytes).map(str::trim_ascii_end).map_err(|_| bad("malformed ar member header"))
     };
     if !header.ends_with(b"`\n") {
-        return Err(bad("bad ar member header"));
+        return Err(bad("malformed ar member header"));
     }
-    let size = field(48, 58)?.parse().map_err(|_| bad("bad ar member size"))?;
+    let size = field(48, 58)?.parse().map_err(|_| bad("malformed ar member size"))?;
     // GNU ar ends the name with a slash.
     Ok((field(0, 16)?.trim_end_matches('/'), size))
 }
 
 /// The fields of the control file.
-fn control(tar: &mut dyn Read) -> Result<Metadata, VendorError> {
+fn control(tar: &mut dyn Read) -> Result<Metadata, ImportError> {
     let mut text = None;
-    each_file(tar, &mut |Entry { path, size, content }| {
-        if path != "control" {
+    each_file(tar, &mut |file| {
+        if file.path != "control" {
             return Ok(ControlFlow::Continue(()));
         }
-        if size > CONTROL_LIMIT {
-            return Err(bad("the control file is too large"));
-        }
-        let mut bytes = Vec::new();
-        content.take(CONTROL_LIMIT).read_to_end(&mut bytes).map_err(VendorError::read("the control file"))?;
-        text = Some(String::from_utf8_lossy(&bytes).into_owned());
+        text = Some(String::from_utf8_lossy(&file.read(CONTROL_LIMIT)?).into_owned());
         Ok(ControlFlow::Break(()))
     })?;
-    let text = text.ok_or_else(|| bad("no control file in it"))?;
+    let text = text.ok_or_else(|| bad("no control file"))?;
     let fields = paragraph(&text);
     let field = |name: &str| fields.get(name).map(|value| (*value).to_owned());
     let need = |name: &str| field(name).ok_or_else(|| bad(format!("the control file has no {name}")));
@@ -88,7 +81,7 @@ fn control(tar: &mut dyn Read) -> Result<Metadata, VendorError> {
     })
 }
 
-/// The single-line fields of a paragraph as in control files and package indexes.
+/// The single-line fields of one paragraph of a control file or package index.
 pub fn paragraph(text: &str) -> BTreeMap<&str, &str> {
     text.lines()
         .filter(|line| !line.starts_with([' ', '\t']))
@@ -100,13 +93,13 @@ pub fn paragraph(text: &str) -> BTreeMap<&str, &str> {
 /// Calls `visit` with every regular file of a compressed tar until it breaks.
 fn each_file(
     tar: &mut dyn Read,
-    visit: &mut dyn FnMut(Entry<'_>) -> Result<ControlFlow<()>, VendorError>,
-) -> Result<(), VendorError> {
-    let plain = unpacked(tar, PACKAGE_LIMIT).map_err(VendorError::read("the tar in the package"))?;
+    visit: &mut dyn FnMut(Entry<'_>) -> Result<ControlFlow<()>, ImportError>,
+) -> Result<(), ImportError> {
+    let plain = unpacked(tar, PACKAGE_LIMIT).map_err(ImportError::read("the tar in the package"))?;
     let mut archive = tar::Archive::new(plain);
-    let broken = |e: std::io::Error| VendorError::Read { what: "the tar in the package".into(), source: e };
+    let broken = |error| ImportError::read("the tar in the package")(error);
     let mut long_name: Option<String> = None;
-    // Raw, since the iterator would else read long names of any length into memory.
+    // Raw: otherwise the iterator reads long names of any length into memory.
     for entry in archive.entries().map_err(broken)?.raw(true).take(MAX_FILES) {
         let mut entry = entry.map_err(broken)?;
         let size = entry.size();
@@ -141,10 +134,10 @@ fn each_file(
     Ok(())
 }
 
-fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {
-    reader.read_exact(buf).map_err(VendorError::read("the package"))
+fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), ImportError> {
+    reader.read_exact(buf).map_err(ImportError::read("the package"))
 }
 
-fn bad(message: impl Into<String>) -> VendorError {
-    VendorError::Package { format: "deb", message: message.into() }
+fn bad(message: impl Into<String>) -> ImportError {
+    ImportError::Package { format: "deb", message: message.into() }
 }

@@ -1,21 +1,19 @@
-//! Rpm: an RPM package, two header blocks and a cpio archive, read as a stream up to the image.
+//! Rpm: RPM packages, which are two header blocks and a compressed cpio archive.
+//!
+//! The readers are our own: published ones read payloads or names of any length into memory.
 
 use std::io::Read;
 
-use super::VendorError;
-use super::codec::unpacked;
-use super::package::{Entry, Metadata, PACKAGE_LIMIT, Visit};
+use super::entry::{Entry, MAX_FILES, Metadata, NAME_LIMIT, PACKAGE_LIMIT, Visit};
+use crate::import::codec::unpacked;
+use crate::import::error::ImportError;
 
-/// What the lead of every RPM package starts with.
-pub(crate) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
-/// What each header block starts with.
+/// First bytes of every RPM package.
+pub(super) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
+/// First bytes of each header block.
 const HEADER_MAGIC: &[u8] = &[0x8e, 0xad, 0xe8];
 /// Most bytes of a header block; a kernel's file list has about one megabyte.
 const HEADER_LIMIT: usize = 64 << 20;
-/// Most bytes of a file name in the cpio archive.
-const NAME_LIMIT: u64 = 64 << 10;
-/// Most files that are looked at before the image.
-const MAX_FILES: usize = 100_000;
 
 /// Tags of the main header, `rpmtag.h`.
 mod tag {
@@ -27,8 +25,8 @@ mod tag {
     pub(super) const ARCH: u32 = 1022;
 }
 
-/// Calls `visit` with each file of the package's payload, as [`super::package::walk`] says.
-pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, VendorError> {
+/// Calls `visit` with each file of the package's payload, as [`super::walk`] says.
+pub(super) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Metadata, ImportError> {
     let mut lead = [0; 96];
     read_exact(&mut package, &mut lead)?;
     if !lead.starts_with(MAGIC) {
@@ -51,7 +49,7 @@ pub(crate) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Met
             .collect::<Vec<_>>()
             .join("; "),
     };
-    let cpio = unpacked(package, PACKAGE_LIMIT).map_err(VendorError::read("the cpio archive"))?;
+    let cpio = unpacked(package, PACKAGE_LIMIT).map_err(ImportError::read("the cpio archive"))?;
     each_file(cpio, &metadata, visit)?;
     Ok(metadata)
 }
@@ -63,7 +61,7 @@ struct Header {
 }
 
 impl Header {
-    /// The text of a tag of type string (6) or internationalized string (9, of which the first counts).
+    /// The text of a tag of type string (6), or the first of an internationalized string (9).
     fn text(&self, tag: u32) -> Option<String> {
         let word = |entry: &[u8], at: usize| -> Option<u32> {
             Some(u32::from_be_bytes(*entry.get(at..)?.first_chunk()?))
@@ -78,11 +76,11 @@ impl Header {
     }
 }
 
-fn header_block(package: &mut impl Read) -> Result<Header, VendorError> {
+fn header_block(package: &mut impl Read) -> Result<Header, ImportError> {
     let mut intro = [0; 16];
     read_exact(package, &mut intro)?;
     if !intro.starts_with(HEADER_MAGIC) {
-        return Err(bad("no header block"));
+        return Err(bad("header block missing"));
     }
     let [.., a, b, c, d, e, f, g, h] = intro;
     let entries = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -90,9 +88,9 @@ fn header_block(package: &mut impl Read) -> Result<Header, VendorError> {
     if entries > HEADER_LIMIT / 16 || len > HEADER_LIMIT {
         return Err(bad("the header block is too large"));
     }
-    let mut read = |len: usize| -> Result<Vec<u8>, VendorError> {
+    let mut read = |len: usize| -> Result<Vec<u8>, ImportError> {
         let mut bytes = Vec::new();
-        package.take(len as u64).read_to_end(&mut bytes).map_err(VendorError::read("the package"))?;
+        package.take(len as u64).read_to_end(&mut bytes).map_err(ImportError::read("the package"))?;
         if bytes.len() < len { Err(bad("the header block is cut short")) } else { Ok(bytes) }
     };
     Ok(Header { index: read(entries * 16)?, data: read(len)? })
@@ -103,7 +101,7 @@ fn each_file(
     mut cpio: Box<dyn Read + '_>,
     metadata: &Metadata,
     visit: &mut Visit<'_>,
-) -> Result<(), VendorError> {
+) -> Result<(), ImportError> {
     for _ in 0..MAX_FILES {
         let mut header = [0; 110];
         read_exact(&mut cpio, &mut header)?;
@@ -111,24 +109,24 @@ fn each_file(
             return Err(bad("files of more than 4 GiB are not supported"));
         }
         if !header.starts_with(b"07070") {
-            return Err(bad("no cpio archive in it"));
+            return Err(bad("the payload is not a cpio archive"));
         }
-        let field = |index: usize| -> Result<u64, VendorError> {
+        let field = |index: usize| -> Result<u64, ImportError> {
             let from = 6 + 8 * index;
             let digits = header.get(from..from + 8).unwrap_or_default();
             std::str::from_utf8(digits)
                 .ok()
                 .and_then(|digits| u64::from_str_radix(digits, 16).ok())
-                .ok_or_else(|| bad("bad cpio file header"))
+                .ok_or_else(|| bad("malformed cpio file header"))
         };
         let (mode, size, name_len) = (field(1)?, field(6)?, field(11)?);
         if name_len > NAME_LIMIT {
             return Err(bad("a file name in the cpio archive is too long"));
         }
         let mut name = Vec::new();
-        // Header and name together are padded to 4 bytes, the content is padded by itself.
+        // Header and name together are padded to 4 bytes, and so is the content.
         let padded = name_len + (4 - (110 + name_len) % 4) % 4;
-        (&mut cpio).take(padded).read_to_end(&mut name).map_err(VendorError::read("the cpio archive"))?;
+        (&mut cpio).take(padded).read_to_end(&mut name).map_err(ImportError::read("the cpio archive"))?;
         let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
         let name = String::from_utf8_lossy(name.get(..end).unwrap_or_default()).into_owned();
         if name == "TRAILER!!!" {
@@ -143,7 +141,7 @@ fn each_file(
         }
         let skip = content.limit() + (4 - size % 4) % 4;
         let skipped = std::io::copy(&mut (&mut cpio).take(skip), &mut std::io::sink())
-            .map_err(VendorError::read("the cpio archive"))?;
+            .map_err(ImportError::read("the cpio archive"))?;
         if skipped < skip {
             return Err(bad("the cpio archive is cut short"));
         }
@@ -151,10 +149,10 @@ fn each_file(
     Ok(())
 }
 
-fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), VendorError> {
-    reader.read_exact(buf).map_err(VendorError::read("the package"))
+fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), ImportError> {
+    reader.read_exact(buf).map_err(ImportError::read("the package"))
 }
 
-fn bad(message: impl Into<String>) -> VendorError {
-    VendorError::Package { format: "rpm", message: message.into() }
+fn bad(message: impl Into<String>) -> ImportError {
+    ImportError::Package { format: "rpm", message: message.into() }
 }

@@ -1,4 +1,0 @@
-//! Fuzz target `archive`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| btfgen_fuzz::run("archive", data));
