@@ -1,4 +1,4 @@
-//! Cargo: the build-script protocol, and every read of the environment, which it must be told of.
+//! Cargo: the build-script protocol, and every read of the environment, which must be declared to cargo.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Script {
     env: Env,
     lines: Vec<String>,
-    /// The same, to be found.
+    /// The lines as a set, to add each once.
     known: BTreeSet<String>,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Script {
 enum Env {
     Process,
     #[cfg(test)]
-    Given(std::collections::BTreeMap<String, OsString>),
+    Fixed(std::collections::BTreeMap<String, OsString>),
 }
 
 impl Script {
@@ -30,7 +30,7 @@ impl Script {
     #[cfg(test)]
     pub(crate) fn with_env(pairs: &[(&str, &str)]) -> Self {
         let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
-        Self { env: Env::Given(env), lines: Vec::new(), known: BTreeSet::new() }
+        Self { env: Env::Fixed(env), lines: Vec::new(), known: BTreeSet::new() }
     }
 
     /// Reads a variable and has the script run again when it changes.
@@ -43,10 +43,10 @@ impl Script {
             self.push(format!("cargo::rerun-if-env-changed={name}"));
         }
         match &self.env {
-            #[expect(clippy::disallowed_methods, reason = "the one place that reads and tells cargo")]
+            #[expect(clippy::disallowed_methods, reason = "the only place, which also tells cargo")]
             Env::Process => std::env::var_os(name),
             #[cfg(test)]
-            Env::Given(pairs) => pairs.get(name).cloned(),
+            Env::Fixed(pairs) => pairs.get(name).cloned(),
         }
     }
 
@@ -57,8 +57,8 @@ impl Script {
 
     /// Runs the script again when a file changes, or anything in a folder, however deep.
     ///
-    /// Said of existing paths only: cargo takes a missing path for one that always changes. And not of
-    /// paths in `OUT_DIR`: those are written by the script itself, after the time that cargo compares with.
+    /// Missing paths are skipped, since cargo takes them for always changed. So are paths in `OUT_DIR`: the script itself
+    /// writes them, after the time that cargo compares with.
     pub(crate) fn rerun_if_changed(&mut self, path: &Path) {
         let own = self.out_dir().is_some_and(|out_dir| path.starts_with(out_dir));
         // A path with a line break would end the line; cargo has no way to quote it.
@@ -84,7 +84,7 @@ impl Script {
 
     /// Prints the instructions to standard output, where cargo reads them.
     pub(crate) fn print(&self) {
-        // At once: line by line each is a system call.
+        // In one piece: each line printed alone is a system call.
         print!("{}", self.instructions().iter().map(|line| format!("{line}\n")).collect::<String>());
     }
 
@@ -95,7 +95,7 @@ impl Script {
     }
 }
 
-/// Whether cargo sets this variable for build scripts: it does not watch those, and says so.
+/// Whether cargo sets this variable for build scripts. It does not watch those, and warns if asked to.
 fn is_set_by_cargo(name: &str) -> bool {
     const NAMES: [&str; 9] =
         ["OUT_DIR", "TARGET", "HOST", "NUM_JOBS", "OPT_LEVEL", "PROFILE", "DEBUG", "RUSTC", "CARGO"];
@@ -103,14 +103,14 @@ fn is_set_by_cargo(name: &str) -> bool {
     NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
-/// The hub's name for the architecture that cargo builds for; none outside a build script.
+/// The hub's name of the architecture that cargo builds for; none outside a build script.
 pub(crate) fn target_arch(script: &mut Script) -> Option<String> {
     let arch = script.var("CARGO_CFG_TARGET_ARCH")?.into_string().ok()?;
     let little = script.var("CARGO_CFG_TARGET_ENDIAN").is_none_or(|endian| endian == "little");
     Some(hub_arch(&arch, little).to_owned())
 }
 
-/// The BTFHub archive's name, which is Debian's and the kernel's, for rustc's name of an architecture.
+/// BTFHub's name, which is also Debian's, of an architecture by rustc's name.
 fn hub_arch(rustc: &str, little_endian: bool) -> &str {
     match (rustc, little_endian) {
         ("aarch64", _) => "arm64",

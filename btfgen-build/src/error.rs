@@ -1,46 +1,39 @@
-//! Error: one kind and a chain of causes, from what was being done down to what went wrong.
+//! Error: a kind, and a chain of causes from what failed down to why.
 
 use std::error::Error as StdError;
 use std::fmt;
 
+use btfgen_core::files::{FileError, TreeError};
+use btfgen_core::hub::FilterError;
 use btfgen_core::pipeline;
 
 /// Why a build step failed: a kind, and the chain of causes.
 ///
-/// `{}` prints the outermost link alone, `{:#}` the whole chain on one line.
+/// `{}` prints the first error alone, `{:#}` the whole chain on one line.
 ///
 /// ```
 /// let error = btfgen_build::Config::from_file("no/such/btfgen.toml").unwrap_err();
 /// assert_eq!(error.kind(), btfgen_build::ErrorKind::Config);
 /// assert!(format!("{error:#}").contains("no/such/btfgen.toml"));
 /// ```
-pub struct Error(Box<Link>);
-
-struct Link {
+pub struct Error {
     kind: ErrorKind,
-    what: What,
-}
-
-enum What {
-    /// What was being done, and the error it met.
-    While(String, Error),
-    /// A module's own error.
-    Cause(Box<dyn StdError + Send + Sync>),
+    cause: Box<dyn StdError + Send + Sync>,
 }
 
 /// The part of the work that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The configuration: `btfgen.toml`, a glob, a variable it names.
+    /// The configuration: `btfgen.toml`, a glob, a variable it uses.
     Config,
     /// A hub or one of its kernels.
     Hub,
     /// A compiled eBPF object.
     Object,
-    /// A target BTF.
+    /// A kernel's BTF.
     Btf,
-    /// A relocation that a kernel cannot serve.
+    /// A relocation that fails on a kernel.
     Relocation,
     /// The archive.
     Archive,
@@ -53,34 +46,14 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// Wraps a module's error.
-    ///
-    /// A module whose error belongs to one kind adds `impl From<ItsError> for Error` through
-    /// [`error_from!`](crate::error::error_from) at the end of this file.
+    /// An error of a module, as an error of that kind.
     pub(crate) fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self(Box::new(Link { kind, what: What::Cause(cause.into()) }))
+        Self { kind, cause: cause.into() }
     }
 
     /// The part of the work that failed.
     pub fn kind(&self) -> ErrorKind {
-        self.0.kind
-    }
-
-    /// Adds what was being done, such as `while reading hub tree kernels`.
-    #[must_use]
-    pub fn context(self, doing: impl Into<String>) -> Self {
-        Self(Box::new(Link { kind: self.kind(), what: What::While(doing.into(), self) }))
-    }
-
-    /// The chain of causes as text, outermost first.
-    pub fn chain(&self) -> Vec<String> {
-        let mut texts = vec![self.to_string()];
-        let mut next = self.source();
-        while let Some(error) = next {
-            texts.push(error.to_string());
-            next = error.source();
-        }
-        texts
+        self.kind
     }
 
     /// Prints the chain of causes to standard error and ends the process with code 1.
@@ -95,10 +68,16 @@ impl Error {
         std::process::exit(1)
     }
 
+    /// The errors as text, outermost first.
+    pub(crate) fn chain(&self) -> Vec<String> {
+        let causes = std::iter::successors(self.source(), |&error| error.source());
+        std::iter::once(self.cause.to_string()).chain(causes.map(ToString::to_string)).collect()
+    }
+
     fn report(&self) -> String {
         let mut text = String::new();
-        for (at, cause) in self.chain().iter().enumerate() {
-            let head = if at == 0 { "error" } else { "  caused by" };
+        for (index, cause) in self.chain().iter().enumerate() {
+            let head = if index == 0 { "error" } else { "  caused by" };
             let cause = cause.trim_end().replace('\n', "\n    ");
             text.push_str(&format!("{head}: {cause}\n"));
         }
@@ -108,77 +87,53 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if f.alternate() {
-            return f.write_str(&self.chain().join(": "));
-        }
-        match &self.0.what {
-            What::While(doing, _) => f.write_str(doing),
-            What::Cause(cause) => cause.fmt(f),
-        }
+        if f.alternate() { f.write_str(&self.chain().join(": ")) } else { self.cause.fmt(f) }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {self:#}", self.kind())
+        write!(f, "{:?}: {self:#}", self.kind)
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0.what {
-            What::While(_, error) => Some(error),
-            What::Cause(cause) => cause.source(),
-        }
+        self.cause.source()
     }
 }
 
-/// Adds what was being done to a result's error.
-pub(crate) trait Context<T> {
-    /// Adds the text that `doing` makes, when there is an error.
-    fn context(self, doing: impl FnOnce() -> String) -> Result<T, Error>;
-}
+// The engine's errors. Those of this crate are converted where they are declared.
 
-impl<T, E: Into<Error>> Context<T> for Result<T, E> {
-    fn context(self, doing: impl FnOnce() -> String) -> Result<T, Error> {
-        self.map_err(|error| error.into().context(doing()))
+impl From<FilterError> for Error {
+    fn from(error: FilterError) -> Self {
+        Self::new(ErrorKind::Config, error)
     }
 }
 
-/// `error_from!(Kind: module::ItsError)`: a module's error becomes an [`Error`] of that kind.
-macro_rules! error_from {
-    ($($kind:ident: $error:ty),* $(,)?) => {$(
-        impl From<$error> for $crate::Error {
-            fn from(error: $error) -> Self {
-                Self::new($crate::ErrorKind::$kind, error)
-            }
-        }
-    )*};
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::new(ErrorKind::Io, error)
+    }
 }
 
-pub(crate) use error_from;
-
-error_from! {
-    Config: btfgen_core::hub::FilterError,
-    Io: btfgen_core::files::FileError,
-    Archive: btfgen_core::archive::ArchiveError,
-    Archive: btfgen_core::files::TreeError,
+impl From<TreeError> for Error {
+    fn from(error: TreeError) -> Self {
+        Self::new(ErrorKind::Archive, error)
+    }
 }
 
 impl From<pipeline::Error> for Error {
     fn from(error: pipeline::Error) -> Self {
+        use pipeline::Error as E;
         let kind = match &error {
-            pipeline::Error::File(_) => ErrorKind::Io,
-            pipeline::Error::Object { .. }
-            | pipeline::Error::Relocations(_)
-            | pipeline::Error::ByteOrder(_) => ErrorKind::Object,
-            pipeline::Error::Hub(_) => ErrorKind::Hub,
-            pipeline::Error::Filter(_) => ErrorKind::Config,
-            pipeline::Error::Kernel { .. } | pipeline::Error::Btf(_) | pipeline::Error::Minimize(_) => {
-                ErrorKind::Btf
-            }
-            pipeline::Error::Relocation { .. } | pipeline::Error::NoneServed { .. } => ErrorKind::Relocation,
-            pipeline::Error::Archive(_) | pipeline::Error::Tree(_) => ErrorKind::Archive,
+            E::File(_) => ErrorKind::Io,
+            E::Object { .. } | E::Relocations(_) | E::ByteOrder(_) => ErrorKind::Object,
+            E::Hub(_) => ErrorKind::Hub,
+            E::Filter { .. } => ErrorKind::Config,
+            E::Btf(_) | E::Minimize(_) => ErrorKind::Btf,
+            E::Problem { .. } | E::NoneServed { .. } => ErrorKind::Relocation,
+            E::Archive(_) => ErrorKind::Archive,
             _ => ErrorKind::Internal,
         };
         Self::new(kind, error)
@@ -190,32 +145,29 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("outer of {name}")]
-    struct Outer {
-        name: &'static str,
-        source: std::num::ParseIntError,
-    }
+    #[error("{0}")]
+    struct Outer(&'static str, #[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("kernel a")]
+    struct Inner(#[source] std::num::ParseIntError);
 
     fn error() -> Error {
         let source = "x".parse::<u8>().unwrap_err();
-        Error::new(ErrorKind::Hub, Outer { name: "a.btf", source })
-            .context("while reading kernel a")
-            .context("while reading hub tree h")
+        Error::new(ErrorKind::Hub, Outer("hub h", Inner(source)))
     }
 
     #[test]
     fn prints_the_chain() {
         let error = error();
         assert_eq!(error.kind(), ErrorKind::Hub);
-        assert_eq!(error.to_string(), "while reading hub tree h");
-        let line = "while reading hub tree h: while reading kernel a: outer of a.btf: \
-                    invalid digit found in string";
+        assert_eq!(error.to_string(), "hub h");
+        let line = "hub h: kernel a: invalid digit found in string";
         assert_eq!(format!("{error:#}"), line);
         assert_eq!(format!("{error:?}"), format!("Hub: {line}"));
         assert_eq!(
             error.report(),
-            "error: while reading hub tree h\n  caused by: while reading kernel a\n  caused by: outer of \
-             a.btf\n  caused by: invalid digit found in string\n"
+            "error: hub h\n  caused by: kernel a\n  caused by: invalid digit found in string\n"
         );
     }
 

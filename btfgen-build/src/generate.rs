@@ -1,13 +1,12 @@
-//! Generation: from a build script's configuration to what is embedded, and what cargo is told.
+//! Generation: from a configuration to the files that a program embeds, and the instructions for cargo.
 
-use std::path::Path;
-
-use btfgen_core::pipeline::{Inputs, Packed};
-use btfgen_core::{archive, files};
+use btfgen_core::files;
+use btfgen_core::pipeline;
+use btfgen_core::report::Report;
 
 use crate::cargo::Script;
-use crate::config::{Config, Emit, Job};
-use crate::{Error, Report};
+use crate::config::{Config, Emit};
+use crate::error::Error;
 
 /// File name of the archive in `OUT_DIR`, which `btfgen_runtime::embed!` includes.
 const ARCHIVE_NAME: &str = "btfgen.archive";
@@ -23,11 +22,14 @@ const TREE_NAME: &str = "btfgen-tree";
 /// ```
 ///
 /// # Errors
-/// When a file is missing or malformed, a glob matches nothing, or a kernel fails that must not; nothing is written then.
+/// When a file is missing or malformed, a glob matches nothing, or a kernel fails a relocation and `on-failure` forbids
+/// that. Nothing is written then.
 pub fn generate() -> Result<Report, Error> {
     let mut script = Script::new();
-    let report =
-        Config::of_package(&mut script).map_err(Error::from).and_then(|config| run(&config, &mut script));
+    let report = match Config::of_package(&mut script) {
+        Ok(config) => run(&config, &mut script),
+        Err(error) => Err(error.into()),
+    };
     script.print();
     report
 }
@@ -48,34 +50,24 @@ impl Config {
 }
 
 fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
-    let job = config.resolve(script)?;
-    let out_dir = job.out_dir()?;
-    let in_hub =
-        |error| Error::from(error).context(format!("while generating from hub {}", job.hub.display()));
-    let inputs = Inputs::read(&job.objects, &job.hub)?;
-    let mut packed = inputs.pack(&job.filter, job.on_failure, &|_, _| {}).map_err(in_hub)?;
+    let plan = config.resolve(script)?;
+    let out_dir = plan.out_dir()?;
+    let mut packed = pipeline::run(&plan.request, &|_, _| {})?;
+
+    // Write only what changed, and remove the form that is not wanted, which would become stale.
+    let archive_path = out_dir.join(ARCHIVE_NAME);
+    if plan.emit == Emit::Tree {
+        files::remove_file_if_present(&archive_path)?;
+    } else {
+        let archive = packed.archive(plan.level)?;
+        packed.report.archive_bytes = archive.len();
+        files::write_if_changed(&archive_path, &archive)?;
+    }
+    let in_tree = packed.btfs().filter(|_| plan.emit != Emit::Archive);
+    files::write_tree(&out_dir.join(TREE_NAME), in_tree)?;
+
     for warning in packed.report.warnings() {
         script.warning(&warning);
     }
-    // Made in any case: writing an archive reads every minimized BTF back.
-    let archive = archive::write(&packed.entries, &packed.blobs, &packed.objects, job.level)?;
-    if matches!(job.emit, Emit::Archive | Emit::Both) {
-        packed.report.archive_bytes = archive.len();
-    }
-    write(&job, out_dir, &packed, &archive)?;
     Ok(packed.report)
-}
-
-/// Writes the forms that are asked for, and removes the other one, which would become stale.
-fn write(job: &Job, out_dir: &Path, packed: &Packed, archive: &[u8]) -> Result<(), Error> {
-    let path = out_dir.join(ARCHIVE_NAME);
-    match job.emit {
-        Emit::Archive | Emit::Both => {
-            files::write_if_changed(&path, archive)?;
-        }
-        Emit::Tree => files::remove_file_if_there(&path)?,
-    }
-    let entries = if job.emit == Emit::Archive { &[][..] } else { &packed.entries };
-    files::write_tree(&out_dir.join(TREE_NAME), entries, &packed.blobs)?;
-    Ok(())
 }

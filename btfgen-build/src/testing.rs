@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use btfgen_core::files;
 
-/// A folder of a test's own, removed when dropped.
+/// A temporary folder, removed when dropped.
 pub(crate) struct TempDir(tempfile::TempDir);
 
 impl TempDir {

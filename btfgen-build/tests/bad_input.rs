@@ -279,7 +279,7 @@ fn one_bad_kernel_is_left_out() {
 fn hubs_and_globs() {
     let package = Package::new();
     fs::remove_dir_all(package.path("hub")).unwrap();
-    check(&package, ErrorKind::Config, "hub", "no hub at");
+    check(&package, ErrorKind::Config, "hub", "no hub file or folder at");
     fs::create_dir(package.path("hub")).unwrap();
     check(&package, ErrorKind::Hub, "hub", "found an empty folder");
     package.file("hub/6.1.0.btf", &target(Shape::Good));

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod btf;
+mod diagnose;
 pub mod files;
 pub mod hub;
 pub mod kernel;

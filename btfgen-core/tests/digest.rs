@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use btfgen_core::btf::Endian;
-use btfgen_core::hub::KernelFilter;
 use btfgen_core::object::Object;
-use btfgen_core::pipeline::OnFailure;
-use btfgen_core::{archive, pipeline};
+use btfgen_core::pipeline::{self, Request};
 use btfgen_runtime::{Archive, ObjectDigest, ObjectError};
 
 #[path = "common/elf.rs"]
@@ -100,12 +98,11 @@ fn objects(order: &str) -> Vec<PathBuf> {
 #[test]
 fn an_archive_has_the_digest_of_each_of_its_objects_and_of_no_other() {
     let of = |path: &PathBuf| ObjectDigest::of(&std::fs::read(path).unwrap()).unwrap();
-    let (paths, filter) = (objects("el"), KernelFilter::default());
+    let paths = objects("el");
     let pack = |paths: &[PathBuf]| {
-        let objects = pipeline::read_objects(paths).unwrap();
-        let kernels = testdata().join("kernels");
-        let packed = pipeline::pack(&objects, &kernels, &filter, OnFailure::Warn).unwrap();
-        archive::write(&packed.entries, &packed.blobs, &packed.objects, 1).unwrap()
+        let hub = testdata().join("kernels");
+        let request = Request { objects: paths.to_vec(), hub, ..Request::default() };
+        pipeline::run(&request, &|_, _| {}).unwrap().archive(1).unwrap()
     };
     let (one, rest) = paths.split_first().unwrap();
     let (first, others) = (pack(std::slice::from_ref(one)), pack(rest));

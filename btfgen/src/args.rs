@@ -102,7 +102,7 @@ pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
     /// List every affected kernel.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(short, long, conflicts_with = "json")]
     pub(crate) verbose: bool,
 }
 

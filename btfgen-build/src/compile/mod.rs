@@ -7,17 +7,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::Error;
+use btfgen_core::files;
+
 use crate::cargo::Script;
 use crate::config::{ConfigError, paths};
-use crate::error::Context;
+use crate::error::{Error, ErrorKind};
 
-/// Compiles `src/bpf/*.bpf.c` to `$OUT_DIR/*.bpf.o` and gives the objects' paths, sorted.
+/// Compiles `src/bpf/*.bpf.c` to `$OUT_DIR/*.bpf.o` and returns the objects' paths, sorted.
 ///
 /// This is `Compile::new().compile()`; see [`Compile`] for what can be set.
 ///
 /// # Errors
-/// When there is no source, no clang, or clang refuses a source; the error then holds what clang printed.
+/// When there is no source, no clang, or clang fails on a source; the error then has clang's output.
 ///
 /// ```no_run
 /// btfgen_build::compile().unwrap_or_else(|error| error.exit());
@@ -29,12 +30,12 @@ pub fn compile() -> Result<Vec<PathBuf>, Error> {
 /// How to compile eBPF sources.
 ///
 /// Each source is compiled with `-g -O2` for `bpfel` or `bpfeb`, whichever is the byte order of cargo's
-/// target, and with `__TARGET_ARCH_x86` or its like defined. The headers of libbpf are not brought along:
-/// name their folder with [`include`](Self::include).
+/// target, and with `__TARGET_ARCH_x86` or its like defined. The headers of libbpf are not included:
+/// set their folder with [`include`](Self::include).
 ///
 /// Clang is the one named by [`clang`](Self::clang), else by the environment variable `BPF_CLANG` or
-/// `CC_bpf`, else `clang` or the newest `clang-N`. `BPF_CFLAGS` adds flags; `CFLAGS` is not read, as it
-/// speaks of the host's compiler.
+/// `CC_bpf`, else `clang` or the newest `clang-N`. `BPF_CFLAGS` adds flags; `CFLAGS` is not read, as it is
+/// meant for the host's compiler.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), btfgen_build::Error> {
@@ -61,7 +62,7 @@ pub(crate) enum CompileError {
         /// The names tried.
         tried: Vec<String>,
     },
-    /// The compiler named is not clang.
+    /// The compiler is not clang.
     #[error("{} is not clang; {HOW_TO_GET_CLANG}", path.display())]
     NotClang {
         /// The compiler.
@@ -78,17 +79,17 @@ pub(crate) enum CompileError {
     Run {
         /// The program.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Clang refused a source.
+    /// Clang failed on a source.
     #[error("clang failed on {}: {status}\n{stderr}", file.display())]
     Failed {
         /// The source.
         file: PathBuf,
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
-        /// What it printed.
+        /// Its standard error.
         stderr: String,
     },
     /// Two sources would become the same object.
@@ -120,10 +121,14 @@ impl Default for Compile {
     }
 }
 
-crate::error::error_from!(Compile: CompileError);
+impl From<CompileError> for Error {
+    fn from(error: CompileError) -> Self {
+        Self::new(ErrorKind::Compile, error)
+    }
+}
 
 impl Compile {
-    /// Compiles `src/bpf/*.bpf.c`, unless told of other sources.
+    /// Compiles `src/bpf/*.bpf.c`, unless other sources are set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -143,7 +148,7 @@ impl Compile {
         self
     }
 
-    /// Adds a flag for clang, behind this crate's own.
+    /// Adds a flag for clang, after this crate's own.
     #[must_use]
     pub fn flag(mut self, flag: impl Into<OsString>) -> Self {
         self.flags.push(flag.into());
@@ -164,26 +169,26 @@ impl Compile {
         self
     }
 
-    /// Says whether DWARF is removed, when there is an `llvm-strip`; it is unless told otherwise. BTF stays.
+    /// Sets whether DWARF is removed if there is an `llvm-strip`; it is by default. BTF stays.
     #[must_use]
     pub fn strip(mut self, strip: bool) -> Self {
         self.strip = strip;
         self
     }
 
-    /// Says whether instructions for cargo are printed; they are unless told otherwise.
+    /// Sets whether instructions for cargo are printed; they are by default.
     #[must_use]
     pub fn cargo_metadata(mut self, print: bool) -> Self {
         self.metadata = print;
         self
     }
 
-    /// Compiles, and gives the objects' paths in the order of their sources, sorted within a glob.
+    /// Compiles, and returns the objects' paths in the order of their sources, sorted within a glob.
     ///
     /// An object that would not change is not written.
     ///
     /// # Errors
-    /// When there is no source, no clang, or clang refuses a source; the error then holds what it printed.
+    /// When there is no source, no clang, or clang fails on a source; the error then has clang's output.
     pub fn compile(&self) -> Result<Vec<PathBuf>, Error> {
         let mut script = Script::new();
         let objects = self.run(&mut script)?;
@@ -200,17 +205,16 @@ impl Compile {
         let globs = if self.sources.is_empty() { &default[..] } else { &self.sources };
         let mut sources = Vec::new();
         for glob in globs {
-            sources.extend(paths::glob_files(glob, &base, script)?);
+            sources.extend(paths::glob_files(glob, "", &base, script)?);
         }
         let names = object_names(&sources)?;
         let tools = self.tools(script)?;
         let flags = self.flags(&base, script);
-        btfgen_core::files::create_dir_all(&out_dir)?;
+        files::create_dir_all(&out_dir)?;
         let mut objects = Vec::new();
         for (source, name) in sources.iter().zip(names) {
             let object = out_dir.join(name);
-            self.one(&tools, &flags, &base, source, &object, script)
-                .context(|| format!("while compiling {}", source.display()))?;
+            self.one(&tools, &flags, &base, source, &object, script)?;
             objects.push(object);
         }
         Ok(objects)
@@ -225,7 +229,7 @@ impl Compile {
         let mut flags: Vec<OsString> = ["-g", "-O2"].map(OsString::from).into();
         flags.push(if big { "--target=bpfeb" } else { "--target=bpfel" }.into());
         flags.push(format!("-D__TARGET_ARCH_{}", target_arch_macro(arch)).into());
-        // Line info names the sources; the same wherever the package lies.
+        // Line info has the sources' names, which must not depend on where the package is.
         if !base.as_os_str().is_empty() {
             let mut map = OsString::from("-fdebug-prefix-map=");
             map.push(base);
@@ -277,9 +281,9 @@ impl Compile {
         if self.strip {
             strip(&tools.strips, &built, script)?;
         }
-        btfgen_core::files::write_if_changed(object, &btfgen_core::files::read(&built)?)?;
-        btfgen_core::files::remove_file(&built)?;
-        for input in depfile::inputs(&btfgen_core::files::read(&depfile)?) {
+        files::write_if_changed(object, &files::read(&built)?)?;
+        files::remove_file(&built)?;
+        for input in depfile::inputs(&files::read(&depfile)?) {
             script.rerun_if_changed(&base.join(input));
         }
         Ok(())
@@ -319,7 +323,7 @@ struct Tools {
 }
 
 impl Tools {
-    /// Asks crate cc what kind of compiler this is and how it is run.
+    /// Lets crate cc find out what kind of compiler this is and how to run it.
     fn of(clang: &Path) -> Result<Self, CompileError> {
         const TRIPLE: &str = "bpfel-unknown-none";
         let mut build = cc::Build::new();
@@ -330,8 +334,8 @@ impl Tools {
         let name = clang.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let version = name.strip_prefix("clang").unwrap_or_default();
         let strips = [format!("llvm-strip{version}"), "llvm-strip".to_owned()];
-        let beside = strips.iter().map(|name| clang.with_file_name(name));
-        Ok(Self { strips: beside.chain(strips.iter().map(PathBuf::from)).collect(), clang: tool })
+        let same_folder = strips.iter().map(|name| clang.with_file_name(name));
+        Ok(Self { strips: same_folder.chain(strips.iter().map(PathBuf::from)).collect(), clang: tool })
     }
 }
 
@@ -339,7 +343,7 @@ fn run(command: &mut Command) -> Result<Output, CompileError> {
     command.output().map_err(|source| CompileError::Run { path: command.get_program().into(), source })
 }
 
-/// Removes DWARF with the first of these programs that is there. Without any, the object is only larger.
+/// Removes DWARF with the first of these programs that exists. Without any, the object is only larger.
 fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(), CompileError> {
     for program in programs {
         match run(Command::new(program).arg("-g").arg(object)) {
@@ -369,7 +373,7 @@ fn object_names(sources: &[PathBuf]) -> Result<Vec<String>, CompileError> {
     Ok(names)
 }
 
-/// What `bpf_tracing.h` of libbpf calls rustc's architecture.
+/// The name that libbpf's `bpf_tracing.h` has for rustc's architecture.
 fn target_arch_macro(rustc: &str) -> &str {
     match rustc {
         "x86" | "x86_64" => "x86",

@@ -97,7 +97,7 @@ fn shows_what_clang_says() {
     let error = Compile::new().run(&mut env(&dir, &[])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Compile);
     let text = format!("{error:#}");
-    assert!(text.starts_with("while compiling ") && text.contains("one.bpf.c: exit status: 1"), "{text}");
+    assert!(text.starts_with("clang failed on ") && text.contains("one.bpf.c: exit status: 1"), "{text}");
     assert!(text.contains("'kernel.h' file not found"), "{text}");
     assert!(!dir.path().join("out/one.bpf.o").exists());
 

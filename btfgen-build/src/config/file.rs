@@ -1,10 +1,12 @@
-//! `btfgen.toml`: its entries, and where in it a mistake is.
+//! `btfgen.toml`: its entries, and the line and column of a mistake.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError, Emit, OnFailure, PathText};
+use btfgen_core::pipeline::OnFailure;
+
+use super::{Config, ConfigError, Emit, PathText};
 
 /// The entries of a `btfgen.toml`.
 #[derive(Debug, Deserialize)]
@@ -31,12 +33,12 @@ pub(super) fn read(path: PathBuf) -> Result<Config, ConfigError> {
     parse(&text, path)
 }
 
-/// Parses a configuration's text; `file` is where it stands.
+/// Parses a configuration's text; `file` is its path.
 pub(super) fn parse(text: &str, file: PathBuf) -> Result<Config, ConfigError> {
     let entries: Entries = match toml::from_str(text) {
         Ok(entries) => entries,
         Err(error) => {
-            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+            let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
             return Err(ConfigError::Toml { file, line, column, message: error.message().to_owned() });
         }
     };
@@ -56,8 +58,8 @@ pub(super) fn parse(text: &str, file: PathBuf) -> Result<Config, ConfigError> {
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.
-fn place(text: &str, offset: usize) -> (usize, usize) {
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

@@ -5,13 +5,14 @@ pub(crate) mod paths;
 
 use std::path::{Path, PathBuf};
 
-use crate::cargo::{self, Script};
-use crate::{Error, OnFailure};
 use btfgen_core::files::FileError;
 use btfgen_core::hub::KernelFilter;
+use btfgen_core::pipeline::{OnFailure, Request};
 
-/// Names the hub to a build, in place of the one in `btfgen.toml`: to build for other kernels than those
-/// vendored without touching the sources.
+use crate::cargo::{self, Script};
+use crate::error::{Error, ErrorKind};
+
+/// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without touching the sources.
 const HUB_VARIABLE: &str = "BTFGEN_HUB";
 
 /// What to generate: the objects, the hub, and what to do with them.
@@ -72,7 +73,7 @@ pub(crate) enum ConfigError {
     /// The configuration's file cannot be read.
     #[error("no configuration: write a btfgen.toml with objects and hub, or build a Config in code")]
     Read(#[source] FileError),
-    /// The configuration's file is not as it should be.
+    /// The configuration's file is malformed.
     #[error("{}:{line}:{column}: {message}", file.display())]
     Toml {
         /// The file.
@@ -84,33 +85,33 @@ pub(crate) enum ConfigError {
         /// What is wrong.
         message: String,
     },
-    /// Nothing says which objects.
+    /// No objects are set.
     #[error("no object named: call Config::object, or set objects in btfgen.toml")]
     NoObjects,
-    /// Nothing says which hub.
+    /// No hub is set.
     #[error("no hub named: call Config::hub, or set hub in btfgen.toml")]
     NoHub,
-    /// The hub named is not there.
-    #[error("no hub at {}", path.display())]
+    /// The hub does not exist.
+    #[error("no hub file or folder at {}; make one with \"btfgen vendor --this-host -o {}\"", path.display(), path.display())]
     NoSuchHub {
         /// The path.
         path: PathBuf,
     },
-    /// A path names an environment variable that is not set, or not UTF-8.
-    #[error("{text:?} names the environment variable {name:?}, which is not set to a text")]
+    /// A path uses an environment variable that is not set, or not UTF-8.
+    #[error("{text:?} uses environment variable {name}, which is unset or not UTF-8")]
     Variable {
         /// The path as given.
         text: String,
         /// The variable.
         name: String,
     },
-    /// A path holds a dollar sign that names no variable.
-    #[error("{text:?} holds a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")]
+    /// A path has a dollar sign without a variable's name.
+    #[error("{text:?} has a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")]
     Dollar {
         /// The path as given.
         text: String,
     },
-    /// A text that is no glob.
+    /// A text that is not a glob.
     #[error("{text:?} is not a glob over files")]
     Glob {
         /// The text.
@@ -123,16 +124,18 @@ pub(crate) enum ConfigError {
     Unreadable {
         /// The glob.
         text: String,
-        /// What the system said.
+        /// The system's error.
         source: glob::GlobError,
     },
     /// A glob that matches no file.
-    #[error("{text:?} matches no file in {}", folder.display())]
+    #[error("{text:?} matches no file in {}{hint}", folder.display())]
     NoMatch {
         /// The glob as given.
         text: String,
         /// The folder it looks into.
         folder: PathBuf,
+        /// What to do, or nothing.
+        hint: &'static str,
     },
     /// A compression level that zstd does not have.
     #[error("compression level {level} is not between 1 and 22")]
@@ -145,10 +148,14 @@ pub(crate) enum ConfigError {
     NoOutDir,
 }
 
-crate::error::error_from!(Config: ConfigError);
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::new(ErrorKind::Config, error)
+    }
+}
 
 impl Config {
-    /// A configuration that names nothing yet. Relative paths start from the package's folder.
+    /// An empty configuration. Relative paths start from the package's folder.
     pub fn new() -> Self {
         Self::default()
     }
@@ -156,7 +163,7 @@ impl Config {
     /// Reads a `btfgen.toml`. Its relative paths start from its own folder.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML, or holds an unknown or a wrong entry: with line and column.
+    /// When the file cannot be read, is not TOML, or has an unknown or invalid entry; the error has line and column.
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
         Ok(file::read(path.into())?)
     }
@@ -182,14 +189,14 @@ impl Config {
         self
     }
 
-    /// Adds kernels by a glob over kernel ids; without any, every kernel of the architecture is taken.
+    /// Adds kernels by a glob over kernel ids; without any, every kernel of the architecture is included.
     #[must_use]
     pub fn include(mut self, glob: impl Into<String>) -> Self {
         self.include.push(glob.into());
         self
     }
 
-    /// Leaves kernels out by a glob over kernel ids.
+    /// Excludes kernels by a glob over kernel ids.
     #[must_use]
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());
@@ -205,7 +212,7 @@ impl Config {
         self
     }
 
-    /// Says what to do with a kernel that cannot serve a relocation; [`OnFailure::Warn`] unless set.
+    /// Sets what to do with a kernel that fails a relocation; [`OnFailure::Warn`] unless set.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
@@ -219,7 +226,7 @@ impl Config {
         self
     }
 
-    /// Says what is written; [`Emit::Archive`] unless set.
+    /// Sets what is written; [`Emit::Archive`] unless set.
     #[must_use]
     pub fn emit(mut self, emit: Emit) -> Self {
         self.emit = emit;
@@ -233,7 +240,7 @@ impl Config {
         self
     }
 
-    /// Says whether instructions for cargo are printed; they are unless told otherwise.
+    /// Sets whether instructions for cargo are printed; they are by default.
     #[must_use]
     pub fn cargo_metadata(mut self, print: bool) -> Self {
         self.silent = !print;
@@ -256,8 +263,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Finds the files that are meant, and tells cargo to watch them.
-    pub(crate) fn resolve(&self, script: &mut Script) -> Result<Job, Error> {
+    /// Finds the files, and tells cargo to watch them.
+    pub(crate) fn resolve(&self, script: &mut Script) -> Result<Plan, Error> {
         if let Some(file) = &self.file {
             script.rerun_if_changed(file);
         }
@@ -283,21 +290,16 @@ impl Config {
         script.rerun_if_changed(&hub);
         let objects = paths::objects(&self.objects, &base, script)?;
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
-        Ok(Job { objects, hub, filter, on_failure: self.on_failure, level, emit: self.emit, out_dir })
+        let request = Request { objects, hub, filter, on_failure: self.on_failure };
+        Ok(Plan { request, level, emit: self.emit, out_dir })
     }
 }
 
-/// A configuration with everything found: existing paths, parsed globs.
+/// A configuration whose files are found and whose globs are parsed.
 #[derive(Debug)]
-pub(crate) struct Job {
-    /// The objects, in the order of their globs, sorted within each, none twice.
-    pub(crate) objects: Vec<PathBuf>,
-    /// The hub tree's folder, or the hub file.
-    pub(crate) hub: PathBuf,
-    /// Which kernels.
-    pub(crate) filter: KernelFilter,
-    /// What to do with kernels that a relocation fails on.
-    pub(crate) on_failure: OnFailure,
+pub(crate) struct Plan {
+    /// The inputs; objects are in the order of their globs, sorted within each, none twice.
+    pub(crate) request: Request,
     /// zstd's level.
     pub(crate) level: i32,
     /// What to write.
@@ -305,7 +307,7 @@ pub(crate) struct Job {
     out_dir: Option<PathBuf>,
 }
 
-impl Job {
+impl Plan {
     /// The folder to write to.
     pub(crate) fn out_dir(&self) -> Result<&Path, ConfigError> {
         self.out_dir.as_deref().ok_or(ConfigError::NoOutDir)

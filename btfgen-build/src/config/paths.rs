@@ -27,9 +27,9 @@ pub(super) fn objects(
     let mut objects: Vec<PathBuf> = Vec::new();
     for text in texts {
         let found = match text {
-            // Whether it is there is the reader's question, which names it.
+            // If it is missing, reading it fails with an error that names it.
             PathText::Path(path) => vec![base.join(path)],
-            PathText::Text(text) => glob_files(text, base, script)?,
+            PathText::Text(text) => glob_files(text, OBJECTS_HINT, base, script)?,
         };
         for object in found {
             script.rerun_if_changed(&object);
@@ -41,15 +41,24 @@ pub(super) fn objects(
     if objects.is_empty() { Err(ConfigError::NoObjects) } else { Ok(objects) }
 }
 
-/// The files that a glob matches, sorted.
-pub(crate) fn glob_files(text: &str, base: &Path, script: &mut Script) -> Result<Vec<PathBuf>, ConfigError> {
+/// What to do if a glob over objects matches nothing.
+const OBJECTS_HINT: &str = "; call generate() after compiling; with libbpf-cargo's SkeletonBuilder set \
+     .obj($OUT_DIR/NAME.bpf.o)";
+
+/// The files that a glob matches, sorted; `hint` says what to do if there are none.
+pub(crate) fn glob_files(
+    text: &str,
+    hint: &'static str,
+    base: &Path,
+    script: &mut Script,
+) -> Result<Vec<PathBuf>, ConfigError> {
     let expanded = expand(text, script, Pattern::escape)?;
     let pattern = match (Path::new(&expanded).is_absolute(), base.to_str()) {
         (true, _) => expanded,
         (false, Some("")) => expanded,
         (false, Some(base)) => format!("{}/{expanded}", Pattern::escape(base)),
         (false, None) => {
-            return Err(ConfigError::NoMatch { text: text.to_owned(), folder: base.to_owned() });
+            return Err(ConfigError::NoMatch { text: text.to_owned(), folder: base.to_owned(), hint });
         }
     };
     let glob_error = |source| ConfigError::Glob { text: text.to_owned(), source };
@@ -62,7 +71,7 @@ pub(crate) fn glob_files(text: &str, base: &Path, script: &mut Script) -> Result
         }
     }
     if found.is_empty() {
-        return Err(ConfigError::NoMatch { text: text.to_owned(), folder });
+        return Err(ConfigError::NoMatch { text: text.to_owned(), folder, hint });
     }
     // A new file in the folder may match; a path without a star has only itself to watch.
     if pattern.contains(['*', '?']) {
@@ -148,9 +157,9 @@ mod tests {
         check("a${V}b/$V.$V", Ok("avb/v.v"));
         check("$$V", Ok("$V"));
         check("", Ok(""));
-        check("$NO/x", Err("\"$NO/x\" names the environment variable \"NO\", which is not set to a text"));
+        check("$NO/x", Err("\"$NO/x\" uses environment variable NO, which is unset or not UTF-8"));
         let dollar = |text: &str| {
-            format!("{text:?} holds a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")
+            format!("{text:?} has a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")
         };
         for text in ["$", "a$/b", "${", "${}", "${A B}", "${A"] {
             check(text, Err(&dollar(text)));

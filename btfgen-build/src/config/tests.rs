@@ -26,7 +26,7 @@ fn reads_every_entry() {
 }
 
 #[test]
-fn says_where_a_mistake_is() {
+fn reports_line_and_column_of_a_mistake() {
     let check = |text: &str, expect: &str| {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.starts_with(&format!("dir/btfgen.toml:{expect}")), "{error}");
@@ -60,13 +60,16 @@ fn resolves_paths_and_tells_cargo() {
         ("CARGO_CFG_TARGET_ARCH", "aarch64"),
         ("CARGO_CFG_TARGET_ENDIAN", "little"),
     ]);
-    let job = config.resolve(&mut script).unwrap();
-    assert_eq!(job.objects, ["out/a.bpf.o", "out/b.bpf.o", "prebuilt/x.o"].map(|path| dir.path().join(path)));
-    assert_eq!(job.hub, dir.path().join("hub"));
-    assert_eq!(job.out_dir().unwrap(), dir.path().join("out"));
-    assert_eq!(job.level, 19);
-    assert!(job.filter.wants(&"d/1/arm64/k".parse().unwrap()));
-    assert!(!job.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
+    let plan = config.resolve(&mut script).unwrap();
+    assert_eq!(
+        plan.request.objects,
+        ["out/a.bpf.o", "out/b.bpf.o", "prebuilt/x.o"].map(|path| dir.path().join(path))
+    );
+    assert_eq!(plan.request.hub, dir.path().join("hub"));
+    assert_eq!(plan.out_dir().unwrap(), dir.path().join("out"));
+    assert_eq!(plan.level, 19);
+    assert!(plan.request.filter.wants(&"d/1/arm64/k".parse().unwrap()));
+    assert!(!plan.request.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
     let changed = |path: &str| format!("cargo::rerun-if-changed={}", name(path));
     assert_eq!(
         script.instructions(),
@@ -91,8 +94,8 @@ fn the_environment_may_name_another_hub() {
         let mut env = vec![("CARGO_MANIFEST_DIR", dir.path().to_str().unwrap())];
         env.extend(hub.map(|hub| ("BTFGEN_HUB", hub)));
         let mut script = Script::with_env(&env);
-        let job = Config::of_package(&mut script).unwrap().resolve(&mut script).unwrap();
-        assert_eq!(job.hub, dir.path().join(expect));
+        let plan = Config::of_package(&mut script).unwrap().resolve(&mut script).unwrap();
+        assert_eq!(plan.request.hub, dir.path().join(expect));
         assert!(script.instructions().contains(&"cargo::rerun-if-env-changed=BTFGEN_HUB".to_owned()));
     };
     check(None, "own");
@@ -108,7 +111,7 @@ fn architectures() {
         let config = archs.iter().fold(Config::new(), |config, arch| config.arch(*arch));
         let config = config.hub(dir.path()).object_file(dir.file("a.o", ""));
         let mut script = Script::with_env(&[("CARGO_CFG_TARGET_ARCH", "x86_64")]);
-        let filter = config.resolve(&mut script).unwrap().filter;
+        let filter = config.resolve(&mut script).unwrap().request.filter;
         let wants = ["d/1/x86_64/k", "d/1/s390x/k"].map(|id| filter.wants(&id.parse().unwrap()));
         assert_eq!(wants, expect, "{archs:?}");
     };
@@ -123,31 +126,35 @@ fn refuses() {
     let dir = TempDir::new();
     let hub = dir.path().to_owned();
     let object = dir.file("a.o", "");
+    let hint = "; call generate() after compiling; with libbpf-cargo's SkeletonBuilder set .obj($OUT_DIR/NAME.bpf.o)";
     let check = |config: Config, expect: &str| {
         let manifest_dir = dir.path().to_str().unwrap();
         let mut script = Script::with_env(&[("CARGO_MANIFEST_DIR", manifest_dir)]);
         let error = config.resolve(&mut script).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert_eq!(error.to_string(), expect.replace("BASE", manifest_dir));
+        assert_eq!(error.to_string(), expect.replace("BASE", manifest_dir).replace("HINT", hint));
     };
     let hubbed = || Config::new().hub(&hub);
     check(Config::new(), "no hub named: call Config::hub, or set hub in btfgen.toml");
-    check(Config::new().hub("none"), "no hub at BASE/none");
+    check(
+        Config::new().hub("none"),
+        "no hub file or folder at BASE/none; make one with \"btfgen vendor --this-host -o BASE/none\"",
+    );
     check(hubbed(), "no object named: call Config::object, or set objects in btfgen.toml");
-    check(hubbed().object("sub/*.bpf.o"), "\"sub/*.bpf.o\" matches no file in BASE/sub");
-    check(hubbed().object("b.o"), "\"b.o\" matches no file in BASE");
+    check(hubbed().object("sub/*.bpf.o"), "\"sub/*.bpf.o\" matches no file in BASE/subHINT");
+    check(hubbed().object("b.o"), "\"b.o\" matches no file in BASEHINT");
     check(hubbed().object("a***"), "\"a***\" is not a glob over files");
     check(
         hubbed().object("$OUT_DIR/*.o"),
-        "\"$OUT_DIR/*.o\" names the environment variable \"OUT_DIR\", which is not set to a text",
+        "\"$OUT_DIR/*.o\" uses environment variable OUT_DIR, which is unset or not UTF-8",
     );
     check(hubbed().object_file(&object).include("[x"), "\"[x\" is not a glob over kernel ids");
     check(
         hubbed().object_file(&object).compression_level(23),
         "compression level 23 is not between 1 and 22",
     );
-    let job = hubbed().object_file(&object).resolve(&mut Script::with_env(&[])).unwrap();
-    assert!(job.out_dir().unwrap_err().to_string().starts_with("no output folder: OUT_DIR"));
+    let plan = hubbed().object_file(&object).resolve(&mut Script::with_env(&[])).unwrap();
+    assert!(plan.out_dir().unwrap_err().to_string().starts_with("no output folder: OUT_DIR"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tree: the folder form of an archive, `<dir>/<kernel id>.btf`, for `include_dir!` and container images.
+//! Archive tree: the folder form of an archive, `<dir>/<kernel id>.btf`, for `include_dir!` and container images.
 
 use std::fs;
 use std::io;
@@ -10,16 +10,6 @@ use btfgen_runtime::KernelId;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// A kernel refers to a blob that is not there.
-    #[error("kernel {kernel} refers to blob {blob} of {blobs}")]
-    NoSuchBlob {
-        /// The kernel's id.
-        kernel: KernelId,
-        /// The blob's number.
-        blob: usize,
-        /// How many blobs there are.
-        blobs: usize,
-    },
     /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] super::FileError),
@@ -40,22 +30,16 @@ pub enum TreeError {
 /// renamed, so that no reader ever sees half of it. Returns how many files were written or removed.
 ///
 /// # Errors
-/// When a blob is missing or a file cannot be written.
-pub fn write_tree(
+/// When a file cannot be written or removed.
+pub fn write_tree<'b>(
     dir: &Path,
-    entries: &[(KernelId, usize)],
-    blobs: &[impl AsRef<[u8]>],
+    kernels: impl IntoIterator<Item = (&'b KernelId, &'b [u8])>,
 ) -> Result<usize, TreeError> {
-    let mut wanted = Vec::with_capacity(entries.len());
+    let mut wanted = Vec::new();
     let mut changed = 0;
-    for (kernel, number) in entries {
-        let blob = blobs.get(*number).ok_or_else(|| TreeError::NoSuchBlob {
-            kernel: kernel.clone(),
-            blob: *number,
-            blobs: blobs.len(),
-        })?;
+    for (kernel, btf) in kernels {
         let path = dir.join(format!("{kernel}.btf"));
-        changed += usize::from(super::write_if_changed(&path, blob.as_ref())?);
+        changed += usize::from(super::write_if_changed(&path, btf)?);
         wanted.push(path);
     }
     wanted.sort();
@@ -105,21 +89,22 @@ mod tests {
     #[test]
     fn writes_what_changed_and_removes_what_is_gone() {
         let id = |text: &str| text.parse::<KernelId>().unwrap();
-        let entries = [
-            (id("debian/12/x86_64/6.1.0-9-amd64"), 0),
-            (id("debian/12/x86_64/6.1.0-10-amd64"), 1),
-            (id("ubuntu/20.04/x86_64/5.4.0-84-generic"), 0),
+        let kernels = [
+            (id("debian/12/x86_64/6.1.0-9-amd64"), b"one"),
+            (id("debian/12/x86_64/6.1.0-10-amd64"), b"two"),
+            (id("ubuntu/20.04/x86_64/5.4.0-84-generic"), b"one"),
         ];
-        let blobs = [b"one", b"two"];
         let dir = TempDir::new();
-        let write = |entries| write_tree(dir.path(), entries, &blobs).unwrap();
-        assert_eq!(write(&entries), 3);
-        assert_eq!(write(&entries), 0);
+        let write = |kernels: &[(KernelId, &[u8; 3])]| {
+            write_tree(dir.path(), kernels.iter().map(|(id, btf)| (id, btf.as_slice()))).unwrap()
+        };
+        assert_eq!(write(&kernels), 3);
+        assert_eq!(write(&kernels), 0);
         let file = dir.path().join("debian/12/x86_64/6.1.0-9-amd64.btf");
         assert_eq!(fs::read(&file).unwrap(), b"one");
         dir.file("notes.txt", "kept");
         dir.file("debian/12/x86_64/.interrupted.tmp", "half");
-        assert_eq!(write(&entries[..1]), 3);
+        assert_eq!(write(&kernels[..1]), 3);
         assert!(
             file.exists() && !dir.path().join("ubuntu").exists() && dir.path().join("notes.txt").exists()
         );

@@ -49,34 +49,15 @@ impl From<Vec<u8>> for Bytes {
 /// When the file cannot be read, or not be unpacked within [`MAX_BTF_LEN`], or is ELF without a section `.BTF`; the
 /// error names the file.
 pub fn read_btf(path: &Path) -> Result<Bytes, HubError> {
-    BtfFile::open(path)?.unpack()
-}
-
-/// A BTF file as it lies there.
-pub(crate) struct BtfFile<'p> {
-    path: &'p Path,
-    form: Form,
-    bytes: Bytes,
-}
-
-impl<'p> BtfFile<'p> {
-    /// Opens a file, whose name tells its form.
-    pub(crate) fn open(path: &'p Path) -> Result<Self, HubError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
-        Ok(Self { path, form, bytes: map(path)? })
+    let malformed = |source| HubError::Codec { file: path.to_owned(), source };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let form = Form::split(&name).map_or(Form::Plain, |(_, form)| form);
+    let mut bytes = map(path)?;
+    if form != Form::Plain {
+        bytes = unpack(&bytes, form).map_err(malformed)?.into();
     }
-
-    /// The BTF in it.
-    pub(crate) fn unpack(self) -> Result<Bytes, HubError> {
-        let failed = |source| HubError::Codec { file: self.path.to_owned(), source };
-        let mut bytes = self.bytes;
-        if self.form != Form::Plain {
-            bytes = unpack(&bytes, self.form).map_err(failed)?.into();
-        }
-        bytes.range = btf_range(&bytes).map_err(failed)?;
-        Ok(bytes)
-    }
+    bytes.range = btf_range(&bytes).map_err(malformed)?;
+    Ok(bytes)
 }
 
 /// Maps a file; what cannot be mapped, such as a pipe, an empty file or one in sysfs on most kernels, is read.
@@ -131,7 +112,7 @@ mod tests {
 
         let error = read_btf(&dir.file("b.btf.zst", b"oops")).unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with("cannot read a BTF from ") && text.ends_with("/b.btf.zst"), "{text}");
+        assert!(text.starts_with("cannot read BTF from ") && text.ends_with("/b.btf.zst"), "{text}");
         let cause = error.source().unwrap().downcast_ref();
         assert!(matches!(cause, Some(CodecError::Stream { format: "zstd", .. })), "{cause:?}");
         let error = read_btf(&dir.path().join("none.btf")).unwrap_err();

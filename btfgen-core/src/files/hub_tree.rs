@@ -18,7 +18,7 @@ pub struct TreeEntry {
     pub id: KernelId,
     /// Its BTF file.
     pub path: PathBuf,
-    /// How the file is kept.
+    /// The file's form.
     pub form: Form,
 }
 
@@ -28,19 +28,19 @@ pub struct TreeEntry {
 pub struct Listing {
     /// Each kernel once, ordered by its id.
     pub kernels: Vec<TreeEntry>,
-    /// What else was met, in the order of the walk.
+    /// Other entries, in the order of the walk.
     pub notes: Vec<Note>,
 }
 
-/// Something in a hub tree that is no kernel of its own. Paths are relative to the tree.
+/// An entry of a hub tree that is not a kernel of its own. Paths are relative to the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
     /// A file or folder that does not fit the layout.
     NotAKernel {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// In which way.
+        /// What is wrong with it.
         reason: &'static str,
     },
     /// A symbolic link to a folder that is walked under its own name.
@@ -50,11 +50,11 @@ pub enum Note {
         /// The folder.
         target: PathBuf,
     },
-    /// A kernel that is there in a form that is preferred.
+    /// A kernel that is also there in a preferred form.
     Duplicate {
-        /// The file left aside.
+        /// The ignored file.
         path: PathBuf,
-        /// The file taken.
+        /// The file that is used.
         taken: PathBuf,
     },
 }
@@ -65,7 +65,7 @@ impl fmt::Display for Note {
             Self::NotAKernel { path, reason } => write!(f, "not a kernel: {}: {reason}", path.display()),
             Self::Alias { path, target } => write!(f, "{} is {}", path.display(), target.display()),
             Self::Duplicate { path, taken } => {
-                write!(f, "{} left aside for {}", path.display(), taken.display())
+                write!(f, "ignored {}: same kernel as {}", path.display(), taken.display())
             }
         }
     }
@@ -76,13 +76,15 @@ const DEPTH: usize = 3;
 
 /// Lists the kernels of a hub tree.
 ///
-/// A kernel is listed once, in the form cheapest to read. A symbolic link to another folder of the tree
-/// (`focal` to `20.04`) lists nothing: the folder does, under its own name. What is no kernel becomes a
-/// note.
+/// A kernel is listed once, in the form that is cheapest to read. A symbolic link to another folder of the tree (`focal` to
+/// `20.04`) lists nothing, since the folder is listed under its own name. Anything else becomes a note.
 ///
 /// # Errors
-/// When a folder cannot be read, or no kernel is found at all.
+/// When there is no such folder, a folder cannot be read, or no kernel is found.
 pub fn list(root: &Path) -> Result<Listing, HubError> {
+    if !root.exists() {
+        return Err(HubError::NoSuchHub { path: root.to_owned() });
+    }
     let real_root = root.canonicalize().map_err(FileError::on("open hub tree", root))?;
     let mut walk =
         Walk { root, real_root, outside: HashMap::new(), found: BTreeMap::new(), notes: Vec::new() };
@@ -261,8 +263,8 @@ mod tests {
             lines(&dir),
             [
                 "d/1/a/k < d/1/a/k.btf",
-                "d/1/a/k.btf.gz left aside for d/1/a/k.btf",
-                "d/1/a/k.btf.tar.xz left aside for d/1/a/k.btf",
+                "ignored d/1/a/k.btf.gz: same kernel as d/1/a/k.btf",
+                "ignored d/1/a/k.btf.tar.xz: same kernel as d/1/a/k.btf",
             ]
         );
     }
@@ -357,6 +359,6 @@ mod tests {
         );
         let dir = tree(&[]);
         let error = list(&dir.path().join("none")).unwrap_err();
-        assert!(error.to_string().starts_with("cannot open hub tree "), "{error}");
+        assert!(error.to_string().starts_with("no hub file or folder at "), "{error}");
     }
 }

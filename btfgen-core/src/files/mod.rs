@@ -14,7 +14,6 @@ use crate::hub::CodecError;
 use crate::hub::file::HubFileError;
 
 pub use archive_tree::{TreeError, write_tree};
-pub(crate) use btf_file::BtfFile;
 pub use btf_file::{Bytes, read_btf};
 pub use hub_tree::{Listing, Note, TreeEntry, list};
 
@@ -23,11 +22,11 @@ pub use hub_tree::{Listing, Note, TreeEntry, list};
 #[error("cannot {action} {}", path.display())]
 #[non_exhaustive]
 pub struct FileError {
-    /// What was tried, such as `read file`.
+    /// The operation, such as `read file`.
     pub action: &'static str,
-    /// On which path.
+    /// The path.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
@@ -39,6 +38,12 @@ pub enum HubError {
     /// A file or folder of the hub cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// There is no hub.
+    #[error("no hub file or folder at {}; make one with \"btfgen vendor --this-host -o {}\"", path.display(), path.display())]
+    NoSuchHub {
+        /// The path.
+        path: PathBuf,
+    },
     /// The hub tree holds no kernel at all.
     #[error("{}", hub_tree::no_kernel(root, notes))]
     NoKernel {
@@ -56,7 +61,7 @@ pub enum HubError {
         source: HubFileError,
     },
     /// A packed BTF cannot be unpacked.
-    #[error("cannot read a BTF from {}", file.display())]
+    #[error("cannot read BTF from {}", file.display())]
     Codec {
         /// The packed file.
         file: PathBuf,
@@ -83,7 +88,7 @@ pub fn read_to_string(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(FileError::on("read file", path))
 }
 
-/// Makes a folder and its parents.
+/// Creates a folder and its parents.
 pub fn create_dir_all(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(path).map_err(FileError::on("create folder", path))
 }
@@ -93,7 +98,7 @@ pub fn remove_file(path: &Path) -> Result<(), FileError> {
     fs::remove_file(path).map_err(FileError::on("remove file", path))
 }
 
-/// The names in a folder, sorted, so that no order of the file system shows.
+/// The names in a folder, sorted, whatever the file system's order.
 pub fn read_dir(path: &Path) -> Result<Vec<OsString>, FileError> {
     let entries = fs::read_dir(path).map_err(FileError::on("read folder", path))?;
     let mut names: Vec<_> = entries
@@ -104,7 +109,7 @@ pub fn read_dir(path: &Path) -> Result<Vec<OsString>, FileError> {
     Ok(names)
 }
 
-/// Writes a file unless it holds these bytes already; whether it wrote.
+/// Writes a file unless it already holds these bytes; returns whether it did.
 ///
 /// Readers see the old or the new bytes, never a part: they go to a temporary name that is renamed.
 pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
@@ -116,8 +121,8 @@ pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
     Ok(true)
 }
 
-/// Removes a file, unless there is none.
-pub fn remove_file_if_there(path: &Path) -> Result<(), FileError> {
+/// Removes a file if there is one.
+pub fn remove_file_if_present(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(FileError::on("remove file", path)(error))

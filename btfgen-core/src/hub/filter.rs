@@ -57,7 +57,8 @@ pub enum FilterError {
         near: Near,
     },
     /// The hub has no kernel of the wanted architectures.
-    #[error("the hub has no kernel for {}; it has {}", archs.join(" or "), Counts(found))]
+    #[error("the hub has no kernel for {}; it has {}; add kernels with \"btfgen vendor\", or set arch",
+        archs.join(" or "), Counts(found))]
     NoArch {
         /// The wanted architectures.
         archs: Vec<String>,
@@ -281,7 +282,7 @@ mod tests {
             &[],
             &[],
             &["s390x"],
-            "the hub has no kernel for s390x; it has arm64 (1 kernel), x86_64 (4 kernels)",
+            "the hub has no kernel for s390x; it has arm64 (1 kernel), x86_64 (4 kernels); add kernels with \"btfgen vendor\", or set arch",
         );
         check(
             &[],

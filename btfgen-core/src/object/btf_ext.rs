@@ -88,7 +88,9 @@ impl<'a> Table<'a> {
     }
 
     /// The groups: the string offset of each section's name, and the first four words of each record.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (StrOffset, impl ExactSizeIterator<Item = [u32; 4]>)> {
+    pub(super) fn groups(
+        &self,
+    ) -> impl Iterator<Item = (StrOffset, impl ExactSizeIterator<Item = [u32; 4]>)> {
         self.groups.iter().map(|group| {
             let records = group.words.chunks_exact(self.record_words);
             let read = |words: &[[u8; 4]]| {

@@ -67,11 +67,7 @@ impl Lines {
         let records = self.sections.get(&section_name_offset)?;
         let after = records.partition_point(|record| record.insn_offset <= insn_offset);
         let record = records.get(after.checked_sub(1)?)?;
-        Some(SourceLine {
-            file: self.text(record.file)?,
-            line: record.line,
-            text: self.text(record.text)?,
-        })
+        Some(SourceLine { file: self.text(record.file)?, line: record.line, text: self.text(record.text)? })
     }
 
     /// A string, truncated to [`MAX_TEXT`] bytes.

@@ -125,7 +125,8 @@ impl Object {
     pub fn control_flow(&self, section: &str) -> ControlFlow {
         let first = self.programs.partition_point(|program| *program.section < *section);
         let own = self.programs[first..].iter().take_while(|program| program.section == section);
-        let entries = own.filter_map(|program| InsnIndex::from_offset(program.offset));
+        let entries =
+            own.filter_map(|program| u32::try_from(program.offset).ok().map(InsnIndex::from_offset));
         ControlFlow::new(self.code(section), self.endian, entries.collect())
     }
 

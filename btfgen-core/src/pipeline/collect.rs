@@ -1,143 +1,187 @@
-//! Collecting: the kernels' results into what is embedded and what is said of it.
+//! Collecting: from the results of all kernels to the blobs, the entries and the report.
 
 use std::sync::Arc;
 
+use btfgen_runtime::{KernelId, ObjectDigest};
+
+use super::error::{Error, KernelError};
 use super::worker::Minimized;
-use super::{Error, OnFailure, Packed};
-use crate::memo::{Memo, Placed};
+use crate::archive;
+use crate::diagnose::{Finding, Findings};
+use crate::memo::{Id, Memo};
+use crate::minimize::MinimizeError;
 use crate::object::{Object, RelocationKind};
-use crate::report::{KernelReport, ObjectReport, Piece, Pieces, Problem, Report, Unresolved};
+use crate::report::{BlobId, KernelReport, ObjectReport, Problem, ProblemId, Report};
 use crate::resolve::{Lookup, Roots, describe_spec};
 
-/// Gathers the kernels' results: distinct blobs, entries, report.
-pub(super) fn collect(
+/// What to do with a kernel that fails a relocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// Keep the kernel and warn: libbpf makes the instruction invalid, and a check in the program may guard it.
+    #[default]
+    Warn,
+    /// Fail.
+    Error,
+    /// Drop the kernel and warn.
+    Drop,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    /// The served kernels, sorted by id.
+    pub entries: Vec<Entry>,
+    /// The distinct minimized BTFs, by [`BlobId`].
+    pub blobs: Vec<Arc<[u8]>>,
+    /// The objects' digests, by which the runtime detects a stale archive.
+    pub objects: Vec<ObjectDigest>,
+    /// The report.
+    pub report: Report,
+}
+
+/// A served kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Its minimized BTF.
+    pub blob: BlobId,
+}
+
+impl Packed {
+    /// The archive's bytes, which are read back and compared; `level` is zstd's, 1 to 22.
+    ///
+    /// # Errors
+    /// When a minimized BTF is too large for an archive.
+    pub fn archive(&self, level: i32) -> Result<Vec<u8>, Error> {
+        let entries: Vec<_> = self.entries.iter().map(|entry| (entry.kernel.clone(), entry.blob.0)).collect();
+        Ok(archive::write(&entries, &self.blobs, &self.objects, level)?)
+    }
+
+    /// The served kernels, each with its minimized BTF.
+    pub fn btfs(&self) -> impl Iterator<Item = (&KernelId, &[u8])> {
+        self.entries.iter().map(|entry| (&entry.kernel, &*self.blobs[entry.blob.0]))
+    }
+}
+
+/// Gathers the results of kernels.
+pub(super) fn collect<'m>(
     objects: &[Object],
     roots: &Roots,
-    results: Vec<Result<Minimized, Error>>,
+    results: impl Iterator<Item = (KernelId, &'m Result<Minimized, KernelError>)>,
+    findings: Findings,
     on_failure: OnFailure,
 ) -> Result<Packed, Error> {
-    let (mut entries, mut report) = (Vec::with_capacity(results.len()), Report::default());
-    report.objects =
-        objects.iter().zip(roots.lookups()).map(|(it, lookups)| object_report(it, lookups)).collect();
-    let (mut blobs, mut words) = (Blobs::default(), Words::default());
-    for result in results {
-        let minimized = result?;
-        let (problems, guarded) = words.of(objects, roots, &minimized);
-        if let (Some(problem), OnFailure::Error) = (problems.first(), on_failure) {
-            return Err(Error::Relocation { kernel: minimized.id, problem: problem.to_string() });
+    let results: Vec<_> = results.collect();
+    let Problems { problems, of_kernels } = Problems::new(objects, roots, &results, findings);
+    let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
+    let mut blobs = Blobs::default();
+    for ((id, result), KernelProblems { list, guarded }) in results.into_iter().zip(of_kernels) {
+        if let Err(KernelError::Minimize(source @ MinimizeError::Difference(_))) = result {
+            return Err(Error::Difference { kernel: id, source: source.clone() });
         }
-        let dropped = !problems.is_empty() && on_failure == OnFailure::Drop;
-        let blob = minimized.bytes.ok().filter(|_| !dropped).map(|blob| blobs.number(blob));
-        entries.extend(blob.map(|blob| (minimized.id.clone(), blob)));
-        report.kernels.push(KernelReport { id: minimized.id, blob, problems, guarded });
+        if let (Some(first), OnFailure::Error) = (list.first(), on_failure) {
+            return Err(Error::Problem { kernel: id, problem: problems[first.0].to_string() });
+        }
+        let dropped = !list.is_empty() && on_failure == OnFailure::Drop;
+        let blob = result.as_ref().ok().filter(|_| !dropped).map(|it| blobs.id(&it.btf));
+        packed.entries.extend(blob.map(|blob| Entry { kernel: id.clone(), blob }));
+        packed.report.kernels.push(KernelReport { id, blob, problems: list, guarded });
     }
-    report.blobs = blobs.all.len();
-    report.blob_bytes = blobs.all.iter().map(|blob| blob.len()).sum();
-    if entries.is_empty() {
-        let problems =
-            report.problems().into_iter().take(3).map(|(problem, _)| problem.to_string()).collect();
-        return Err(Error::NoneServed { kernels: report.kernels.len(), problems });
+    if packed.entries.is_empty() {
+        let problems = problems.iter().take(3).map(ToString::to_string).collect();
+        return Err(Error::NoneServed { drops: on_failure == OnFailure::Drop, problems });
     }
-    let objects = objects.iter().map(Object::digest).collect();
-    Ok(Packed { entries, blobs: blobs.all, objects, report })
+    packed.report.objects =
+        objects.iter().zip(roots.lookups()).map(|(it, lookups)| object_report(it, lookups)).collect();
+    packed.report.problems = problems;
+    packed.report.blobs = blobs.all.len();
+    packed.report.blob_bytes = blobs.all.iter().map(|blob| blob.len()).sum();
+    packed.blobs = blobs.all;
+    Ok(packed)
 }
 
 /// Minimized BTFs, each once.
 #[derive(Default)]
 struct Blobs {
     all: Vec<Arc<[u8]>>,
-    numbers: Memo<Arc<[u8]>, usize>,
+    ids: Memo<Arc<[u8]>, BlobId>,
 }
 
 impl Blobs {
-    fn number(&mut self, blob: Arc<[u8]>) -> usize {
+    fn id(&mut self, blob: &Arc<[u8]>) -> BlobId {
         let all = &mut self.all;
-        *self.numbers.entry(blob).or_insert_with_key(|blob| {
+        *self.ids.entry(Arc::clone(blob)).or_insert_with_key(|blob| {
             all.push(Arc::clone(blob));
-            all.len() - 1
+            BlobId(all.len() - 1)
         })
     }
 }
 
-fn object_report(object: &Object, lookups: &[Lookup]) -> ObjectReport {
-    let (mut failures, mut type_ids) = (Vec::new(), 0);
-    for (relocation, lookup) in object.relocations().iter().zip(lookups) {
-        type_ids += usize::from(relocation.kind == Ok(RelocationKind::TypeIdTarget));
-        if let Lookup::Failure(failure) = lookup {
-            let line = object.line_of(relocation).map_or_else(String::new, |line| format!(" at {line}"));
-            let program = object.program_or_section(relocation);
-            failures.push(format!("{program}: relocation #{}{line}: {failure}", relocation.number));
-        }
-    }
-    ObjectReport {
-        name: object.name().to_owned(),
-        relocations: object.relocations().len(),
-        type_ids,
-        failures,
-        needs_kernel_btf: object
-            .kernel_btf_needs()
-            .iter()
-            .map(|it| format!("{} {}", it.what, it.name))
-            .collect(),
-    }
+/// The distinct problems, and those of each kernel.
+struct Problems {
+    problems: Vec<Problem>,
+    of_kernels: Vec<KernelProblems>,
 }
 
-/// What is amiss with a kernel, and how many instructions a check keeps from being run.
-type Told = (Arc<[Arc<Problem>]>, usize);
-
-/// Problems in words, each worked out once however many kernels it befalls.
-#[derive(Default)]
-struct Words {
-    /// By object, relocation and reason.
-    problems: Memo<(u32, u32, Arc<str>), Arc<Problem>>,
-    /// By where a section's piece lies, and by where a kernel's pieces do; they stand beside to be kept alive.
-    pieces: Placed<(Arc<Piece>, Told)>,
-    kernels: Placed<(Pieces, Told)>,
+/// The problems of a kernel.
+#[derive(Clone)]
+struct KernelProblems {
+    list: Arc<[ProblemId]>,
+    /// Number of relocations that a check guards.
+    guarded: usize,
 }
 
-impl Words {
-    fn of(&mut self, objects: &[Object], roots: &Roots, minimized: &Minimized) -> Told {
-        if let Err(reason) = &minimized.bytes {
-            return ([Arc::new(Problem::Unreadable { reason: reason.clone() })].into(), 0);
-        }
-        let Self { problems, pieces, kernels } = self;
-        let unresolved = &minimized.unresolved;
-        let tell = || {
-            let (mut all, mut guarded) = (Vec::new(), 0);
-            for piece in unresolved.iter() {
-                let tell = || (Arc::clone(piece), told(objects, roots, piece, problems));
-                let (_, (own, own_guarded)) = pieces.get(Arc::as_ptr(piece), tell);
-                all.extend_from_slice(own);
-                guarded += *own_guarded;
-            }
-            (Arc::clone(unresolved), (all.into(), guarded))
+impl Problems {
+    /// Puts unusable kernels first, then findings in the order of objects and relocations: no order of threads shows.
+    fn new(
+        objects: &[Object],
+        roots: &Roots,
+        results: &[(KernelId, &Result<Minimized, KernelError>)],
+        findings: Findings,
+    ) -> Self {
+        let mut problems = Vec::new();
+        let mut unusable: Memo<String, KernelProblems> = Memo::default();
+        let mut unusable = |error: &KernelError| {
+            let known = unusable.entry(error.chain()).or_insert_with_key(|reason| {
+                problems.push(Problem::Unusable { reason: reason.clone() });
+                KernelProblems { list: [ProblemId(problems.len() - 1)].into(), guarded: 0 }
+            });
+            known.clone()
         };
-        let (_, told) = kernels.get(unresolved.as_ptr(), tell);
-        told.clone()
+        // An unusable kernel has its own problem, another one its findings, which are numbered below.
+        let own: Vec<_> = results.iter().map(|(_, it)| it.as_ref().map_err(&mut unusable)).collect();
+
+        let (findings, kernels) = findings.into_parts();
+        let mut order: Vec<usize> = (0..findings.len()).collect();
+        order.sort_unstable_by(|&a, &b| findings[a].cmp(&findings[b]));
+        let mut ids = vec![ProblemId(0); findings.len()];
+        for index in order {
+            ids[index] = ProblemId(problems.len());
+            problems.push(problem(objects, roots, &findings[index]));
+        }
+        let shared: Vec<KernelProblems> = kernels
+            .into_iter()
+            .map(|kernel| {
+                let mut list: Vec<ProblemId> = kernel.findings.iter().map(|id| ids[id.index()]).collect();
+                list.sort_unstable();
+                KernelProblems { list: list.into(), guarded: kernel.guarded }
+            })
+            .collect();
+        let of_kernel = |own: Result<&Minimized, KernelProblems>| {
+            own.map_or_else(|unusable| unusable, |minimized| shared[minimized.findings.index()].clone())
+        };
+        Self { problems, of_kernels: own.into_iter().map(of_kernel).collect() }
     }
 }
 
-fn told(
-    objects: &[Object],
-    roots: &Roots,
-    piece: &Piece,
-    problems: &mut Memo<(u32, u32, Arc<str>), Arc<Problem>>,
-) -> Told {
-    let mut reached = Vec::new();
-    for it in piece.unresolved.iter().filter(|it| it.reached) {
-        let known = problems.entry((piece.object, it.relocation, Arc::clone(&it.reason)));
-        let object = piece.object as usize;
-        reached.push(Arc::clone(known.or_insert_with(|| Arc::new(problem(objects, roots, object, it)))));
-    }
-    let guarded = piece.unresolved.len() - reached.len();
-    (reached.into(), guarded)
-}
-
-fn problem(objects: &[Object], roots: &Roots, object: usize, unresolved: &Unresolved) -> Problem {
-    let (lookups, object) = (&roots.lookups()[object], &objects[object]);
-    let relocation = &object.relocations()[unresolved.relocation as usize];
+fn problem(objects: &[Object], roots: &Roots, finding: &Finding) -> Problem {
+    let object = &objects[finding.object.index()];
+    let relocation = &object.relocations()[finding.relocation.index()];
     let line = object.line_of(relocation);
-    let spec = match lookups[unresolved.relocation as usize] {
+    let spec = match roots.lookups()[finding.object.index()][finding.relocation.index()] {
         Lookup::Target { root, query, .. } => {
             let spec = &roots.root(root).queries[query.index()].spec;
             format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec))
@@ -147,10 +191,30 @@ fn problem(objects: &[Object], roots: &Roots, object: usize, unresolved: &Unreso
     Problem::Relocation {
         object: object.name().to_owned(),
         program: object.program_or_section(relocation),
-        place: format!("{} #{}", object.section_of(relocation), relocation.number),
+        relocation: format!("{} #{}", object.section_of(relocation), relocation.number),
         spec,
         line: line.as_ref().map(ToString::to_string),
         text: line.map(|line| line.text.to_string()),
-        reason: unresolved.reason.to_string(),
+        reason: finding.reason.to_string(),
+    }
+}
+
+fn object_report(object: &Object, lookups: &[Lookup]) -> ObjectReport {
+    let (mut failures, mut target_type_ids) = (Vec::new(), 0);
+    for (relocation, lookup) in object.relocations().iter().zip(lookups) {
+        target_type_ids += usize::from(relocation.kind == Ok(RelocationKind::TypeIdTarget));
+        if let Lookup::Failure(failure) = lookup {
+            let line = object.line_of(relocation).map_or_else(String::new, |line| format!(" at {line}"));
+            let program = object.program_or_section(relocation);
+            failures.push(format!("{program}: relocation #{}{line}: {failure}", relocation.number));
+        }
+    }
+    let needs = object.kernel_btf_needs().iter();
+    ObjectReport {
+        name: object.name().to_owned(),
+        relocations: object.relocations().len(),
+        target_type_ids,
+        failures,
+        needs_kernel_btf: needs.map(|need| format!("{} {}", need.what, need.name)).collect(),
     }
 }

@@ -1,17 +1,17 @@
-//! Error: why objects and a hub yield nothing.
+//! Error: why a run fails, and why one kernel of a run cannot be served.
 
 use std::path::PathBuf;
 
 use btfgen_runtime::KernelId;
 
 use crate::archive::ArchiveError;
-use crate::btf::BtfError;
-use crate::files::{FileError, HubError, TreeError};
+use crate::btf::{BtfError, Endian};
+use crate::files::{FileError, HubError};
 use crate::hub::FilterError;
 use crate::minimize::MinimizeError;
 use crate::object::ObjectError;
 
-/// Why objects and a hub yield nothing.
+/// Why a run fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] FileError),
     /// An object is malformed.
-    #[error("while reading object {}", file.display())]
+    #[error("cannot read object {}", file.display())]
     Object {
         /// The object's file.
         file: PathBuf,
@@ -27,59 +27,91 @@ pub enum Error {
         source: ObjectError,
     },
     /// The objects' local types are malformed.
-    #[error("while reading the objects' relocations")]
+    #[error("cannot read the objects' relocations")]
     Relocations(#[source] ObjectError),
     /// The hub, or all of it that is wanted, cannot be read.
     #[error(transparent)]
     Hub(#[from] HubError),
     /// The globs or architectures select no kernel.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// A kernel's BTF in a hub tree is malformed.
-    #[error("while reading {}", file.display())]
-    Kernel {
-        /// The kernel's file.
-        file: PathBuf,
-        /// What is wrong with it.
-        source: BtfError,
+    #[error("no kernel selected in hub {}", hub.display())]
+    Filter {
+        /// The hub.
+        hub: PathBuf,
+        /// What selects nothing.
+        source: Box<FilterError>,
     },
-    /// A kernel's BTF is malformed.
+    /// The BTF to minimize is malformed.
     #[error(transparent)]
     Btf(#[from] BtfError),
-    /// An object has another byte order than the kernel.
-    #[error("{0}")]
-    ByteOrder(String),
-    /// A kernel's minimized BTF cannot be made.
+    /// An object has another byte order than the BTF to minimize.
+    #[error(transparent)]
+    ByteOrder(#[from] ByteOrderError),
+    /// The BTF cannot be minimized.
     #[error(transparent)]
     Minimize(#[from] MinimizeError),
-    /// A relocation resolves otherwise against a minimized BTF: a mistake of this program.
-    #[error("while minimizing kernel {kernel}")]
+    /// A relocation resolves differently with a minimized BTF: a mistake of this program.
+    #[error("kernel {kernel}")]
     Difference {
         /// The kernel.
         kernel: KernelId,
         /// What differs.
         source: MinimizeError,
     },
-    /// A kernel fails a relocation, and `on-failure` is `error`.
-    #[error("kernel {kernel} cannot be served: {problem}")]
-    Relocation {
+    /// A kernel has a problem, and `on-failure` is `error`.
+    #[error("kernel {kernel} has a problem (on-failure = \"error\"): {problem}")]
+    Problem {
         /// The kernel.
         kernel: KernelId,
         /// Its first problem.
         problem: String,
     },
-    /// No kernel is left.
-    #[error("none of {kernels} kernels can be served: {}", problems.join("; "))]
+    /// No kernel can be served.
+    #[error("{}:{}", if *drops { "every kernel fails a relocation (on-failure = \"drop\")" } else { "no kernel can be used" },
+        problems.iter().map(|problem| format!("\n{problem}")).collect::<String>())]
     NoneServed {
-        /// How many kernels were wanted.
-        kernels: usize,
+        /// Whether kernels are dropped for relocations that fail.
+        drops: bool,
         /// The first problems.
         problems: Vec<String>,
     },
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The folder tree cannot be written.
+}
+
+/// An object that cannot load on a kernel of the other byte order; libbpf's `bpf_object__check_endianness` refuses it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("object {object} is {object_order}, the kernel is {kernel_order}")]
+pub struct ByteOrderError {
+    /// The object's name.
+    pub object: String,
+    /// Its byte order.
+    pub object_order: Endian,
+    /// The kernel's byte order.
+    pub kernel_order: Endian,
+}
+
+/// Why one kernel cannot be served; the others are not affected.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KernelError {
+    /// Its file cannot be read.
     #[error(transparent)]
-    Tree(#[from] TreeError),
+    Hub(#[from] HubError),
+    /// Its BTF is malformed.
+    #[error("cannot read {}", file.display())]
+    Btf { file: PathBuf, source: BtfError },
+    /// An object has another byte order.
+    #[error(transparent)]
+    ByteOrder(#[from] ByteOrderError),
+    /// Its BTF cannot be minimized.
+    #[error(transparent)]
+    Minimize(MinimizeError),
+}
+
+impl KernelError {
+    /// The error and its causes, on one line.
+    pub(super) fn chain(&self) -> String {
+        let causes = std::iter::successors(Some(self as &dyn std::error::Error), |error| error.source());
+        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    }
 }

@@ -1,100 +1,94 @@
-//! Worker: one thread's part of the pipeline, a kernel at a time.
+//! Worker: one thread's part of a run, one kernel at a time.
 
 use std::sync::Arc;
 
-use btfgen_runtime::KernelId;
-
-use super::Error;
-use super::Job;
+use super::error::{ByteOrderError, Error, KernelError};
+use super::hub::Source;
 use crate::btf::Btf;
-use crate::files::{BtfFile, TreeEntry};
+use crate::diagnose::{Diagnoser, Findings, KernelFindingsId, Layout};
+use crate::files::{TreeEntry, read_btf};
 use crate::kernel::KernelTypes;
-use crate::minimize::{MinimizeError, Minimizer};
+use crate::minimize::Minimizer;
 use crate::object::Object;
-use crate::report::{Judge, Outcomes, Pieces};
+use crate::resolve::Roots;
 use crate::types::Types;
 
 /// One thread's store of definitions and memos.
-pub(super) struct Worker<'j, 'a> {
-    job: &'j Job<'a>,
+pub(super) struct Worker<'a> {
+    objects: &'a [Object],
+    roots: &'a Roots,
     types: Types,
-    minimizer: Minimizer<'j>,
-    /// Made when first needed, as what they are made from is.
-    judge: Option<Judge<'j>>,
-    outcomes: Option<Outcomes<'j>>,
+    minimizer: Minimizer<'a>,
+    diagnoser: Diagnoser<'a>,
 }
 
-/// What a worker makes of a kernel.
+/// A kernel, minimized and diagnosed.
 #[derive(Clone)]
 pub(super) struct Minimized {
-    pub(super) id: KernelId,
-    pub(super) bytes: Result<Arc<[u8]>, String>,
-    pub(super) unresolved: Pieces,
+    pub(super) btf: Arc<[u8]>,
+    pub(super) findings: KernelFindingsId,
 }
 
-impl Minimized {
-    /// A kernel that gives nothing.
-    fn failed(id: &KernelId, reason: String) -> Self {
-        Self { id: id.clone(), bytes: Err(reason), unresolved: Arc::default() }
-    }
-}
-
-impl<'j, 'a> Worker<'j, 'a> {
-    /// `types` are the roots' own, perhaps with more.
-    pub(super) fn new(job: &'j Job<'a>, types: Types) -> Self {
-        let minimizer = Minimizer::new(job.roots);
-        Self { job, types, minimizer, judge: None, outcomes: None }
-    }
-
-    /// A kernel of a hub tree; one that cannot be read is told of and harms no other.
-    pub(super) fn kernel(&mut self, entry: &TreeEntry) -> Result<Minimized, Error> {
-        let failed = |error: Error| Minimized::failed(&entry.id, chain(&error));
-        let file = match BtfFile::open(&entry.path) {
-            Ok(file) => file,
-            Err(error) => return Ok(failed(error.into())),
-        };
-        match self.read(file, entry) {
-            Ok(kernel) => self.minimized(&entry.id, &kernel),
-            Err(error) => Ok(failed(error)),
-        }
+impl<'a> Worker<'a> {
+    /// `types` is the store that the kernels of a hub file refer to.
+    pub(super) fn new(
+        objects: &'a [Object],
+        roots: &'a Roots,
+        layout: &'a Layout,
+        findings: &'a Findings,
+        types: Types,
+    ) -> Self {
+        let (minimizer, diagnoser) = (Minimizer::new(roots), Diagnoser::new(layout, findings));
+        Self { objects, roots, types, minimizer, diagnoser }
     }
 
-    /// A kernel whose candidates are in this worker's store.
-    pub(super) fn minimized(&mut self, id: &KernelId, kernel: &KernelTypes) -> Result<Minimized, Error> {
-        if let Some(reason) = other_byte_order(self.job.objects, kernel) {
-            return Ok(Minimized::failed(id, reason));
-        }
-        let job = self.job;
-        let judge = self.judge.get_or_insert_with(|| Judge::new(job.groups()));
-        let verdicts = judge.verdicts(self.minimizer.evaluator(), &self.types, kernel);
-        let outcomes = self.outcomes.get_or_insert_with(|| Outcomes::new(job.layout()));
-        let unresolved = outcomes.unresolved(&verdicts);
-        let bytes = match self.minimizer.minimize(&self.types, kernel) {
-            Ok(bytes) => Ok(bytes),
-            Err(source @ MinimizeError::Difference(_)) => {
-                return Err(Error::Difference { kernel: id.clone(), source });
+    /// Minimizes and diagnoses a kernel.
+    pub(super) fn minimize(&mut self, source: &Source) -> Result<Minimized, KernelError> {
+        match source {
+            Source::Types(kernel) => self.minimize_types(kernel),
+            Source::Tree(entry) => {
+                let kernel = self.read(entry)?;
+                self.minimize_types(&kernel)
             }
-            Err(error) => Err(chain(&error)),
-        };
-        Ok(Minimized { id: id.clone(), bytes, unresolved })
+        }
     }
 
-    fn read(&mut self, file: BtfFile<'_>, entry: &TreeEntry) -> Result<KernelTypes, Error> {
-        let bytes = file.unpack()?;
-        let mut read = |bytes| KernelTypes::from_btf(&mut self.types, self.job.roots, &Btf::parse(bytes)?);
-        read(&bytes).map_err(|source| Error::Kernel { file: entry.path.clone(), source })
+    fn minimize_types(&mut self, kernel: &KernelTypes) -> Result<Minimized, KernelError> {
+        check_byte_order(self.objects, kernel)?;
+        let findings = self.diagnoser.diagnose(self.minimizer.evaluator(), &self.types, kernel);
+        let btf = self.minimizer.minimize(&self.types, kernel).map_err(KernelError::Minimize)?;
+        Ok(Minimized { btf, findings })
+    }
+
+    fn read(&mut self, entry: &TreeEntry) -> Result<KernelTypes, KernelError> {
+        let bytes = read_btf(&entry.path)?;
+        Btf::parse(&bytes)
+            .and_then(|btf| KernelTypes::from_btf(&mut self.types, self.roots, &btf))
+            .map_err(|source| KernelError::Btf { file: entry.path.clone(), source })
     }
 }
 
-/// An error and its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// Minimizes one raw BTF for a set of objects: the job of `bpftool gen min_core_btf`.
+///
+/// A relocation that gets no value is not an error here: it gets none from the full BTF either.
+///
+/// # Errors
+/// When the BTF is malformed or of another byte order than an object, or a relocation resolves differently with the result.
+pub fn minimize(objects: &[Object], btf: &[u8]) -> Result<Vec<u8>, Error> {
+    let roots = Roots::new(objects).map_err(Error::Relocations)?;
+    let mut types = roots.types().clone();
+    let kernel = KernelTypes::from_btf(&mut types, &roots, &Btf::parse(btf)?)?;
+    check_byte_order(objects, &kernel)?;
+    Ok(Minimizer::new(&roots).minimize(&types, &kernel)?.to_vec())
 }
 
-/// Says which object is of another byte order than the kernel, where libbpf's `bpf_object__check_endianness` refuses it.
-pub(super) fn other_byte_order(objects: &[Object], kernel: &KernelTypes) -> Option<String> {
-    let endian = kernel.model.endian;
-    let object = objects.iter().find(|object| object.endian() != endian)?;
-    Some(format!("object {} is {}, the kernel is {endian}", object.name(), object.endian()))
+fn check_byte_order(objects: &[Object], kernel: &KernelTypes) -> Result<(), ByteOrderError> {
+    let kernel_order = kernel.model.endian;
+    match objects.iter().find(|object| object.endian() != kernel_order) {
+        None => Ok(()),
+        Some(object) => {
+            let (object, object_order) = (object.name().to_owned(), object.endian());
+            Err(ByteOrderError { object, object_order, kernel_order })
+        }
+    }
 }

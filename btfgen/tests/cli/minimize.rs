@@ -68,7 +68,7 @@ fn refuses() {
     check("cut.btf.tar.xz", &object, &["cut.btf.tar.xz", "not a readable xz stream"]);
     check("text.btf", &object, &["error: cannot minimize text.btf: "]);
     check(&packed, "none.o", &["none.o", "No such file"]);
-    check(&packed, "text.o", &["while reading object text.o"]);
+    check(&packed, "text.o", &["cannot read object text.o"]);
     let other = object.replace("/el/", "/eb/");
     check(&packed, &other, &["endian"]);
     folder.fails(&format!("minimize {packed} -o out.btf"), 2, "<OBJECTS>");

@@ -60,7 +60,7 @@ fn packs_the_selected_kernels() {
     );
     folder.fails(&format!("pack --hub {hub} --include [ -o b.archive {object}"), 2, "is not a glob");
     folder.fails(&format!("pack --hub {hub} --level 23 -o b.archive {object}"), 2, "23 is not in 1..=22");
-    folder.fails(&format!("pack --hub none -o b.archive {object}"), 1, "none");
+    folder.fails(&format!("pack --hub none -o b.archive {object}"), 1, "no hub file or folder at none");
     assert_eq!(folder.names(), ["a.archive"]);
 }
 
@@ -73,10 +73,12 @@ fn reports_which_relocation_fails_where() {
     assert_eq!(json["objects"][0]["name"], "ambiguous.o");
     let kernels = json["kernels"].as_array().unwrap();
     assert_eq!(kernels.iter().map(|kernel| kernel["id"].as_str().unwrap()).collect::<Vec<_>>(), KERNELS);
-    let problem = &kernels[0]["problems"][0];
-    assert_eq!(problem["problem"], "relocation");
+    let problem = &json["problems"][kernels[0]["problems"][0].as_u64().unwrap() as usize];
+    assert_eq!(problem["kind"], "relocation");
     let text = folder.done(&format!("report --hub {hub} {object}"));
     assert!(text.contains(problem["spec"].as_str().unwrap()), "{text}");
+    assert!(text.contains(&format!("\n  on {}\n", KERNELS.join(", "))), "{text}");
+    let text = folder.done(&format!("report --verbose --hub {hub} {object}"));
     for id in KERNELS {
         assert!(text.contains(&format!("\n  {id}\n")), "{text}");
     }
@@ -101,7 +103,7 @@ fn reports_what_it_ignores() {
         folder.file(&format!("hub/{name}"), std::fs::read(kernel(KERNELS[1])).unwrap());
     }
     // The form read first is the wrong one: the kernel fails, and it is the only one.
-    folder.fails(&format!("pack --hub hub -o a.archive {object}"), 1, "none of 1 kernels can be served");
+    folder.fails(&format!("pack --hub hub -o a.archive {object}"), 1, "no kernel can be used:\n");
     std::fs::remove_file(folder.file("hub/d/1/x86_64/k.btf.xz", "")).unwrap();
     let text = folder.done(&format!("report --hub hub --exclude e/** {object}"));
     assert!(text.contains("\nexclude \"e/**\" matches no kernel\n"), "{text}");

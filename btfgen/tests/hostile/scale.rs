@@ -6,10 +6,8 @@
 use std::fs;
 
 use btfgen_core::btf::Endian;
-use btfgen_core::hub::KernelFilter;
-use btfgen_core::object::Object;
 use btfgen_core::pipeline;
-use btfgen_core::pipeline::OnFailure;
+use btfgen_core::pipeline::Request;
 
 use crate::MEMORY;
 use crate::elf::{self, EM_BPF, Group, Parts, SECTION};
@@ -115,14 +113,15 @@ impl Pair {
     /// The whole way of one kernel, its failures included.
     fn work(&self) -> Counts {
         let folder = tempfile::tempdir().unwrap();
-        let kernel = folder.path().join("d/1/a/k.btf");
+        let kernel = folder.path().join("hub/d/1/a/k.btf");
         fs::create_dir_all(kernel.parent().unwrap()).unwrap();
         fs::write(kernel, self.target.to_bytes()).unwrap();
+        let object = folder.path().join("slow.o");
+        fs::write(&object, &self.object).unwrap();
+        let hub = folder.path().join("hub");
+        let request = Request { objects: vec![object], hub, ..Request::default() };
         measure(|| {
-            let Ok(object) = Object::parse("slow", &self.object) else { return };
-            let none: [&str; 0] = [];
-            let filter = KernelFilter::new(&none, &none, &none).unwrap();
-            let _ = pipeline::pack(&[object], folder.path(), &filter, OnFailure::Warn);
+            let _ = pipeline::run(&request, &|_, _| {});
         })
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::engine::{KernelFilter, KernelId, ImportError};
+use crate::engine::{ImportError, KernelFilter, KernelId};
 use crate::parallel;
 use crate::shell::Outcome;
 pub(crate) use download::{Plan, agent, kernel, mirrors, plan};

@@ -4,7 +4,7 @@ use super::column::{Column, Reader, Unpacked};
 use super::entries::{Entry, EntryReader, MAX_ENTRIES};
 use super::error::HubFileError;
 use super::write_types::{MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
-use crate::threads::beside;
+use crate::threads::join;
 use crate::types::{
     Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, UncheckedTypes,
 };
@@ -17,7 +17,7 @@ pub(super) fn read(columns: &mut Unpacked) -> Result<UncheckedTypes, HubFileErro
     let (shared, tails) = (columns.reader(Column::NameShared)?, columns.reader(Column::NameTail)?);
     // Definitions refer to names by index, so both can be read at the same time.
     let count = 1 + shared.numbers();
-    let (types, names) = beside(|| read_definitions(columns, count), || read_names(shared, tails));
+    let (types, names) = join(|| read_definitions(columns, count), || read_names(shared, tails));
     let names = names?;
     let mut types = types?;
     types.set_names(names);

@@ -18,9 +18,9 @@ use insn::{
 pub struct InsnIndex(u32);
 
 impl InsnIndex {
-    /// The instruction at a byte offset of its section; none where no section can be that long.
-    pub fn from_offset(offset_bytes: u64) -> Option<Self> {
-        u32::try_from(offset_bytes / INSN_LEN as u64).ok().map(Self)
+    /// The instruction at a byte offset of its section.
+    pub fn from_offset(offset_bytes: u32) -> Self {
+        Self(offset_bytes / INSN_LEN as u32)
     }
 
     /// The index as a number.

@@ -1,0 +1,175 @@
+//! Verdicts: what libbpf does with the relocations of one group on one kernel, whatever the code around them.
+
+use std::sync::Arc;
+
+use super::layout::{Group, GroupIndex, GroupQueryId, Site, Use};
+use crate::kernel::KernelTypes;
+use crate::memo::Id;
+use crate::resolve::{Candidate, Evaluator, Outcome, decide, explain_mismatch};
+use crate::types::{TypeRef, Types};
+
+/// What libbpf does with the relocations of a query.
+enum Verdict {
+    /// Gives the instruction this value.
+    Value(u64),
+    /// The same for most instructions. Of a load or store it cannot adjust the size, since the field has `size` bytes in
+    /// the kernel and is not a pointer or unsigned integer on both sides; it replaces that by an invalid instruction.
+    FixedSize { value: u64, size: u32 },
+    /// Replaces the instruction by an invalid one, for this reason.
+    Poison(Arc<str>),
+    /// Refuses the object, for this reason.
+    Refuse(Arc<str>),
+}
+
+/// What a relocation does to its instruction, where that matters for a diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Effect {
+    /// Sets a value that a branch can depend on.
+    Value(u64),
+    /// Makes it invalid, for this reason.
+    Poison(Arc<str>),
+    /// None: libbpf refuses the object, for this reason.
+    Refuse(Arc<str>),
+}
+
+/// The effects of a group's relocations on one kernel.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Effects {
+    /// In the order of their starts; none if no relocation has an effect.
+    rounds: Vec<Round>,
+}
+
+/// Effects until libbpf prunes candidates, which it does if only some of them give a value.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Round {
+    /// The first relocation of the round.
+    start: GroupIndex,
+    /// By [`UseId`](super::layout::UseId).
+    effects: Vec<Option<Effect>>,
+}
+
+impl Effects {
+    /// Takes libbpf's way through a group's candidates on one kernel, relocation after relocation.
+    pub(super) fn new(
+        group: &Group,
+        evaluator: &mut Evaluator<'_>,
+        types: &Types,
+        kernel: &KernelTypes,
+    ) -> Self {
+        let candidates = kernel.candidates(group.root);
+        let evaluations: Vec<_> =
+            candidates.iter().map(|it| evaluator.get(types, kernel.model, group.root, it.ty)).collect();
+        let definitions: Vec<TypeRef> = candidates.iter().map(|it| it.ty).collect();
+        let queries = &evaluator.roots().root(group.root).queries;
+        let mut survivors: Vec<usize> = (0..candidates.len()).collect();
+        let mut row: Vec<Candidate> = Vec::with_capacity(candidates.len());
+        let mut rounds = Vec::new();
+        let mut verdicts = Verdicts::new(group, GroupIndex::new(0));
+        for (index, &id) in group.relocations.iter().enumerate() {
+            if verdicts.open == 0 {
+                break;
+            }
+            if verdicts.by_query[id.index()].is_some() {
+                continue;
+            }
+            let query = group.queries[id.index()];
+            row.clear();
+            row.extend(evaluations.iter().zip(candidates).map(|(evaluation, it)| Candidate {
+                result: evaluation.result(query),
+                repeated: it.repeated,
+            }));
+            let spec = &queries[query.index()].spec;
+            let (outcome, left) = decide(spec.kind, &row, &survivors);
+            if left != survivors {
+                survivors = left;
+                let next = Verdicts::new(group, GroupIndex::new(index));
+                rounds.push(std::mem::replace(&mut verdicts, next).round(group));
+            }
+            verdicts
+                .set(id, Verdict::new(outcome, || explain_mismatch(types, spec, kernel.model, &definitions)));
+        }
+        rounds.push(verdicts.round(group));
+        if rounds.iter().flat_map(|round| &round.effects).all(Option::is_none) {
+            rounds.clear();
+        }
+        Self { rounds }
+    }
+
+    /// Whether no relocation has an effect that matters.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rounds.is_empty()
+    }
+
+    /// The effect of a relocation of the group.
+    pub(super) fn of(&self, site: &Site) -> Option<&Effect> {
+        let round = self.rounds.iter().rfind(|round| round.start <= site.index)?;
+        round.effects[site.usage.index()].as_ref()
+    }
+}
+
+/// The verdicts of a round.
+struct Verdicts {
+    start: GroupIndex,
+    by_query: Vec<Option<Verdict>>,
+    /// Number of queries without a verdict.
+    open: usize,
+}
+
+impl Verdicts {
+    fn new(group: &Group, start: GroupIndex) -> Self {
+        let open = group.queries.len();
+        Self { start, by_query: (0..open).map(|_| None).collect(), open }
+    }
+
+    fn set(&mut self, query: GroupQueryId, verdict: Verdict) {
+        self.by_query[query.index()] = Some(verdict);
+        self.open -= 1;
+    }
+
+    fn round(self, group: &Group) -> Round {
+        let effect = |usage: &Use| self.by_query[usage.query.index()].as_ref()?.effect(*usage);
+        Round { start: self.start, effects: group.uses.iter().map(effect).collect() }
+    }
+}
+
+impl Verdict {
+    /// `mismatch` says why no candidate matches.
+    fn new(outcome: Outcome, mismatch: impl FnOnce() -> String) -> Self {
+        match outcome {
+            Outcome::Value(it) if it.misread => Self::FixedSize { value: it.value, size: it.size },
+            Outcome::Value(it) => Self::Value(it.value),
+            Outcome::Absent => Self::Value(0),
+            Outcome::Poison => Self::Poison(mismatch().into()),
+            Outcome::Ambiguous(a, b) => {
+                let reason = if a.bit_offset != b.bit_offset {
+                    let (a, b) = (a.bit_offset, b.bit_offset);
+                    format!("ambiguous: types of that name have it at bit {a} and at bit {b}")
+                } else if a.value != b.value {
+                    format!("ambiguous: types of that name give {} and {}", a.value, b.value)
+                } else {
+                    "ambiguous: several types of that name have different ids".to_owned()
+                };
+                Self::Refuse(reason.into())
+            }
+            Outcome::Failure(cause) => Self::Refuse(cause.to_string().into()),
+        }
+    }
+
+    /// The effect on the instructions of a use.
+    fn effect(&self, usage: Use) -> Option<Effect> {
+        match self {
+            Self::FixedSize { size, .. } if usage.accesses_memory => {
+                let reason = format!(
+                    "the field is {size} bytes in the kernel and not a pointer or unsigned integer on both sides, \
+                     so the load cannot be resized"
+                );
+                Some(Effect::Poison(reason.into()))
+            }
+            Self::Value(value) | Self::FixedSize { value, .. } => {
+                usage.affects_branch.then_some(Effect::Value(*value))
+            }
+            Self::Poison(reason) => Some(Effect::Poison(Arc::clone(reason))),
+            Self::Refuse(reason) => Some(Effect::Refuse(Arc::clone(reason))),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Hub: a hub file or hub tree, and the kernels of it that are wanted.
+
+use std::path::Path;
+
+use btfgen_runtime::KernelId;
+
+use super::error::Error;
+use crate::files::{self, HubError, Listing, TreeEntry};
+use crate::hub::file::HubFile;
+use crate::hub::{Form, KernelFilter};
+use crate::kernel::KernelTypes;
+use crate::resolve::Roots;
+use crate::types::Types;
+
+/// A hub, read as far as that does not depend on objects.
+pub(super) enum Hub {
+    /// A hub file, decoded.
+    File(Box<HubFile>),
+    /// The files of a hub tree.
+    Tree(Listing),
+}
+
+/// The wanted kernels of a hub.
+pub(super) struct Kernels {
+    /// The kernels, sorted by id.
+    pub(super) ids: Vec<KernelId>,
+    /// For each kernel the index of its source.
+    pub(super) source_of: Vec<usize>,
+    /// Kernels that look the same to the objects share a source.
+    pub(super) sources: Vec<Source>,
+    /// The store of definitions that the sources refer to.
+    pub(super) types: Types,
+    /// Exclude globs that match no kernel.
+    pub(super) unused_excludes: Vec<String>,
+    /// What else is in the hub.
+    pub(super) notes: Vec<String>,
+}
+
+/// Where a kernel's types come from.
+pub(super) enum Source {
+    /// A file of a hub tree, still to be read.
+    Tree(TreeEntry),
+    /// Types of a hub file.
+    Types(KernelTypes),
+}
+
+impl Hub {
+    /// Reads a hub file, or lists a hub tree.
+    pub(super) fn open(path: &Path) -> Result<Self, HubError> {
+        if !path.is_file() {
+            return Ok(Self::Tree(files::list(path)?));
+        }
+        let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
+        let file = HubFile::open(files::read(path)?).map_err(malformed)?;
+        file.check().map_err(malformed)?;
+        Ok(Self::File(Box::new(file)))
+    }
+
+    /// Selects the wanted kernels, as a set of roots sees them; `path` is for messages.
+    pub(super) fn select(self, path: &Path, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
+        let unmatched = |source| Error::Filter { hub: path.to_owned(), source: Box::new(source) };
+        let mut types = roots.types().clone();
+        match self {
+            Self::File(file) => {
+                let all = file.kernels();
+                let selection = filter.select(all.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
+                let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
+                let view = file.view(&mut types, roots, &selection.kept).map_err(malformed)?;
+                Ok(Kernels {
+                    ids: selection.kept.iter().map(|&index| all[index].id.clone()).collect(),
+                    source_of: view.kernels,
+                    sources: view.distinct.into_iter().map(Source::Types).collect(),
+                    types,
+                    unused_excludes: selection.idle,
+                    notes: Vec::new(),
+                })
+            }
+            Self::Tree(Listing { kernels, notes }) => {
+                let selection = filter.select(kernels.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
+                let wanted: Vec<&TreeEntry> = selection.kept.iter().map(|&index| &kernels[index]).collect();
+                Ok(Kernels {
+                    ids: wanted.iter().map(|entry| entry.id.clone()).collect(),
+                    source_of: (0..wanted.len()).collect(),
+                    sources: wanted.into_iter().cloned().map(Source::Tree).collect(),
+                    types,
+                    unused_excludes: selection.idle,
+                    notes: notes.iter().map(ToString::to_string).collect(),
+                })
+            }
+        }
+    }
+}
+
+impl Source {
+    /// Whether it has to be unpacked.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self, Self::Tree(entry) if entry.form != Form::Plain)
+    }
+}

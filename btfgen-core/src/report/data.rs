@@ -1,0 +1,115 @@
+//! Data: the report as values, which are also its JSON.
+
+use std::sync::Arc;
+
+use btfgen_runtime::KernelId;
+use serde::Serialize;
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The objects, in the order given.
+    pub objects: Vec<ObjectReport>,
+    /// The distinct problems: unusable kernels, then relocations in the order of the objects.
+    pub problems: Vec<Problem>,
+    /// The kernels, ordered by id.
+    pub kernels: Vec<KernelReport>,
+    /// Number of distinct minimized BTFs.
+    pub blobs: usize,
+    /// Their total size in bytes.
+    pub blob_bytes: usize,
+    /// Size of the archive in bytes; 0 if none was written.
+    pub archive_bytes: usize,
+    /// Exclude globs that match no kernel.
+    pub unused_excludes: Vec<String>,
+    /// What a hub tree holds besides kernels: other files, links, kernels in a second form.
+    pub hub_notes: Vec<String>,
+    /// Number of kernels that were unpacked from files of a hub tree.
+    pub unpacked_kernels: usize,
+}
+
+/// What an object needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ObjectReport {
+    /// The object's name.
+    pub name: String,
+    /// Number of its CO-RE relocations.
+    pub relocations: usize,
+    /// Number of relocations that read a target type id (`TYPE_ID_TARGET`). With a minimized BTF it is that BTF's id, not
+    /// the kernel's.
+    pub target_type_ids: usize,
+    /// Relocations that fail on every kernel.
+    pub failures: Vec<String>,
+    /// Programs, maps and symbols that cannot load on a kernel without BTF of its own.
+    pub needs_kernel_btf: Vec<String>,
+}
+
+/// The result for a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KernelReport {
+    /// The kernel.
+    #[serde(serialize_with = "as_text")]
+    pub id: KernelId,
+    /// Its minimized BTF; none if the kernel is not served.
+    pub blob: Option<BlobId>,
+    /// Its problems; kernels with identical problems share the list.
+    pub problems: Arc<[ProblemId]>,
+    /// Number of relocations that find nothing and whose instruction never runs, because a check rules it out.
+    pub guarded: usize,
+}
+
+/// A minimized BTF, by its index among the distinct ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct BlobId(pub usize);
+
+/// A problem, by its index in [`Report::problems`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ProblemId(pub usize);
+
+/// What is wrong with a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Problem {
+    /// The kernel's BTF cannot be read or used.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+    /// A relocation fails.
+    Relocation {
+        /// The object.
+        object: String,
+        /// The program.
+        program: String,
+        /// The relocation: its section, and its number there.
+        relocation: String,
+        /// The relocation's kind and spec, as libbpf writes them.
+        spec: String,
+        /// The C line, as `file:line`.
+        line: Option<String>,
+        /// That line's text.
+        text: Option<String>,
+        /// Why it fails.
+        reason: String,
+    },
+}
+
+fn as_text<S: serde::Serializer>(id: &KernelId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(id.as_str())
+}
+
+impl Report {
+    /// Number of kernels that are served.
+    pub fn served(&self) -> usize {
+        self.kernels.iter().filter(|kernel| kernel.blob.is_some()).count()
+    }
+
+    /// Number of relocations of all objects.
+    pub fn relocations(&self) -> usize {
+        self.objects.iter().map(|object| object.relocations).sum()
+    }
+}
