@@ -1,59 +1,38 @@
 //! `btfgen.toml`: its entries, and the line and column of a mistake.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 
 use btfgen_core::pipeline::OnFailure;
 
-use super::{Config, ConfigError, Emit, PathText};
+use super::emit::Emit;
+use super::error::ConfigError;
 
 /// The entries of a `btfgen.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Entries {
-    objects: Vec<String>,
-    hub: String,
+pub(super) struct Entries {
+    pub(super) objects: Vec<String>,
+    pub(super) hub: String,
     #[serde(default)]
-    include: Vec<String>,
+    pub(super) include: Vec<String>,
     #[serde(default)]
-    exclude: Vec<String>,
+    pub(super) exclude: Vec<String>,
     #[serde(default)]
-    arch: Vec<String>,
+    pub(super) arch: Vec<String>,
     #[serde(default)]
-    on_failure: OnFailure,
-    level: Option<i32>,
+    pub(super) on_failure: OnFailure,
+    pub(super) level: Option<i32>,
     #[serde(default)]
-    emit: Emit,
-}
-
-/// Reads a configuration's file.
-pub(super) fn read(path: PathBuf) -> Result<Config, ConfigError> {
-    let text = btfgen_core::files::read_to_string(&path).map_err(ConfigError::Read)?;
-    parse(&text, path)
+    pub(super) emit: Emit,
 }
 
 /// Parses a configuration's text; `file` is its path.
-pub(super) fn parse(text: &str, file: PathBuf) -> Result<Config, ConfigError> {
-    let entries: Entries = match toml::from_str(text) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
-            return Err(ConfigError::Toml { file, line, column, message: error.message().to_owned() });
-        }
-    };
-    Ok(Config {
-        base: Some(file.parent().map(PathBuf::from).unwrap_or_default()),
-        file: Some(file),
-        objects: entries.objects.into_iter().map(PathText::Text).collect(),
-        hub: Some(PathText::Text(entries.hub)),
-        include: entries.include,
-        exclude: entries.exclude,
-        arch: entries.arch,
-        on_failure: entries.on_failure,
-        level: entries.level,
-        emit: entries.emit,
-        ..Config::default()
+pub(super) fn parse(text: &str, file: &Path) -> Result<Entries, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
+        ConfigError::Toml { file: file.to_owned(), line, column, message: error.message().to_owned() }
     })
 }
 

@@ -1,16 +1,23 @@
 //! Configuration: what to read, keep and write, from `btfgen.toml` or from code.
 
+mod emit;
+mod error;
 mod file;
 pub(crate) mod paths;
 
 use std::path::{Path, PathBuf};
 
-use btfgen_core::files::FileError;
+use btfgen_core::files;
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::pipeline::{OnFailure, Request};
 
 use crate::cargo::{self, Script};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+
+pub use emit::Emit;
+pub(crate) use error::ConfigError;
+use file::Entries;
+use paths::PathText;
 
 /// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without touching the sources.
 const HUB_VARIABLE: &str = "BTFGEN_HUB";
@@ -44,116 +51,6 @@ pub struct Config {
     silent: bool,
 }
 
-/// A path as it was given.
-#[derive(Debug, Clone)]
-enum PathText {
-    /// Taken as it is.
-    Path(PathBuf),
-    /// With `$NAME` for environment variables, and `*`, `?`, `[...]` where a glob is meant.
-    Text(String),
-}
-
-/// What is written to the output folder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Emit {
-    /// `btfgen.archive`, for `btfgen_runtime::embed!()`.
-    #[default]
-    Archive,
-    /// `btfgen-tree/<distro>/<version>/<arch>/<release>.btf`, for `include_dir!`.
-    Tree,
-    /// Both.
-    Both,
-}
-
-/// Why a configuration is refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// The configuration's file cannot be read.
-    #[error("no configuration: write a btfgen.toml with objects and hub, or build a Config in code")]
-    Read(#[source] FileError),
-    /// The configuration's file is malformed.
-    #[error("{}:{line}:{column}: {message}", file.display())]
-    Toml {
-        /// The file.
-        file: PathBuf,
-        /// Line of the mistake, from 1.
-        line: usize,
-        /// Column of the mistake in characters, from 1.
-        column: usize,
-        /// What is wrong.
-        message: String,
-    },
-    /// No objects are set.
-    #[error("no object named: call Config::object, or set objects in btfgen.toml")]
-    NoObjects,
-    /// No hub is set.
-    #[error("no hub named: call Config::hub, or set hub in btfgen.toml")]
-    NoHub,
-    /// The hub does not exist.
-    #[error("no hub file or folder at {}; make one with \"btfgen vendor --this-host -o {}\"", path.display(), path.display())]
-    NoSuchHub {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A path uses an environment variable that is not set, or not UTF-8.
-    #[error("{text:?} uses environment variable {name}, which is unset or not UTF-8")]
-    Variable {
-        /// The path as given.
-        text: String,
-        /// The variable.
-        name: String,
-    },
-    /// A path has a dollar sign without a variable's name.
-    #[error("{text:?} has a $ without a name: write $NAME, ${{NAME}}, or $$ for the sign itself")]
-    Dollar {
-        /// The path as given.
-        text: String,
-    },
-    /// A text that is not a glob.
-    #[error("{text:?} is not a glob over files")]
-    Glob {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        source: glob::PatternError,
-    },
-    /// A folder that a glob looks into cannot be read.
-    #[error("cannot look for {text:?}")]
-    Unreadable {
-        /// The glob.
-        text: String,
-        /// The system's error.
-        source: glob::GlobError,
-    },
-    /// A glob that matches no file.
-    #[error("{text:?} matches no file in {}{hint}", folder.display())]
-    NoMatch {
-        /// The glob as given.
-        text: String,
-        /// The folder it looks into.
-        folder: PathBuf,
-        /// What to do, or nothing.
-        hint: &'static str,
-    },
-    /// A compression level that zstd does not have.
-    #[error("compression level {level} is not between 1 and 22")]
-    Level {
-        /// The level.
-        level: i32,
-    },
-    /// Not in a build script, and no output folder given.
-    #[error("no output folder: OUT_DIR is not set, and Config::out_dir was not called")]
-    NoOutDir,
-}
-
-impl From<ConfigError> for Error {
-    fn from(error: ConfigError) -> Self {
-        Self::new(ErrorKind::Config, error)
-    }
-}
-
 impl Config {
     /// An empty configuration. Relative paths start from the package's folder.
     pub fn new() -> Self {
@@ -165,7 +62,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is not TOML, or has an unknown or invalid entry; the error has line and column.
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        Ok(file::read(path.into())?)
+        Ok(Self::read(path.into())?)
     }
 
     /// Adds objects by a glob over files. `$NAME` stands for an environment variable.
@@ -247,6 +144,30 @@ impl Config {
         self
     }
 
+    fn read(file: PathBuf) -> Result<Self, ConfigError> {
+        let text = files::read_to_string(&file).map_err(ConfigError::Read)?;
+        Self::parse(&text, file)
+    }
+
+    /// Parses a `btfgen.toml`; `file` is its path.
+    fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
+        let Entries { objects, hub, include, exclude, arch, on_failure, level, emit } =
+            file::parse(text, &file)?;
+        Ok(Self {
+            base: Some(file.parent().map(PathBuf::from).unwrap_or_default()),
+            file: Some(file),
+            objects: objects.into_iter().map(PathText::Text).collect(),
+            hub: Some(PathText::Text(hub)),
+            include,
+            exclude,
+            arch,
+            on_failure,
+            level,
+            emit,
+            ..Self::default()
+        })
+    }
+
     /// Whether instructions for cargo are to be printed.
     pub(crate) fn prints_metadata(&self) -> bool {
         !self.silent
@@ -256,7 +177,7 @@ impl Config {
     /// environment may name in place of the file's.
     pub(crate) fn of_package(script: &mut Script) -> Result<Self, ConfigError> {
         let folder = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let mut config = file::read(folder.join("btfgen.toml"))?;
+        let mut config = Self::read(folder.join("btfgen.toml"))?;
         if let Some(hub) = script.var(HUB_VARIABLE).filter(|hub| !hub.is_empty()) {
             config.hub = Some(PathText::Path(hub.into()));
         }

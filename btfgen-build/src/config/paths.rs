@@ -4,8 +4,17 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use super::{ConfigError, PathText};
+use super::error::ConfigError;
 use crate::cargo::Script;
+
+/// A path as it was given.
+#[derive(Debug, Clone)]
+pub(super) enum PathText {
+    /// Used as it is.
+    Path(PathBuf),
+    /// With `$NAME` for environment variables, and `*`, `?`, `[...]` where a glob is meant.
+    Text(String),
+}
 
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };

@@ -5,7 +5,7 @@ use crate::ErrorKind;
 use crate::testing::TempDir;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    file::parse(text, "dir/btfgen.toml".into())
+    Config::parse(text, "dir/btfgen.toml".into())
 }
 
 #[test]

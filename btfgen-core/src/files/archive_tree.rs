@@ -84,7 +84,7 @@ fn io_error(path: &Path, source: io::Error) -> TreeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::TempDir;
+    use crate::files::testing::TempDir;
 
     #[test]
     fn writes_what_changed_and_removes_what_is_gone() {

@@ -88,7 +88,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::files::tests::TempDir;
+    use crate::files::testing::TempDir;
     use crate::hub::CodecError;
 
     const BTF: &[u8] = b"\x9f\xeb\x01\0 a BTF, as far as this module cares";

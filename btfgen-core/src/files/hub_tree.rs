@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use btfgen_runtime::KernelId;
 
-use super::{FileError, HubError, read_dir};
+use super::error::{FileError, HubError, Note};
+use super::operations::read_dir;
 use crate::hub::Form;
 
 /// A kernel of a hub tree.
@@ -30,45 +30,6 @@ pub struct Listing {
     pub kernels: Vec<TreeEntry>,
     /// Other entries, in the order of the walk.
     pub notes: Vec<Note>,
-}
-
-/// An entry of a hub tree that is not a kernel of its own. Paths are relative to the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note {
-    /// A file or folder that does not fit the layout.
-    NotAKernel {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A symbolic link to a folder that is walked under its own name.
-    Alias {
-        /// The link.
-        path: PathBuf,
-        /// The folder.
-        target: PathBuf,
-    },
-    /// A kernel that is also there in a preferred form.
-    Duplicate {
-        /// The ignored file.
-        path: PathBuf,
-        /// The file that is used.
-        taken: PathBuf,
-    },
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAKernel { path, reason } => write!(f, "not a kernel: {}: {reason}", path.display()),
-            Self::Alias { path, target } => write!(f, "{} is {}", path.display(), target.display()),
-            Self::Duplicate { path, taken } => {
-                write!(f, "ignored {}: same kernel as {}", path.display(), taken.display())
-            }
-        }
-    }
 }
 
 /// Folders above a kernel's file: distro, version and arch.
@@ -196,25 +157,10 @@ fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// The message for a tree without a kernel: what the layout is, and what was found instead.
-pub(super) fn no_kernel(root: &Path, notes: &[Note]) -> String {
-    let mut text = format!(
-        "no kernel in hub tree {}: expected <distro>/<version>/<arch>/<release>.btf, or .btf.tar.xz",
-        root.display()
-    );
-    match notes {
-        [] => text.push_str(", found an empty folder"),
-        [first, ..] => {
-            text.push_str(&format!(", found {} other entries, such as {first}", notes.len()));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::TempDir;
+    use crate::files::testing::TempDir;
 
     fn tree(files: &[&str]) -> TempDir {
         let dir = TempDir::new();

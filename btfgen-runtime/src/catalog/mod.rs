@@ -1,6 +1,5 @@
 //! Catalog: a set of kernels with their BTFs, such as an archive, a folder on disk or an embedded folder tree.
 
-pub(crate) mod folder;
 #[cfg(feature = "include-dir")]
 pub(crate) mod tree;
 

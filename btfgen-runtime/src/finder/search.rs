@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
 use crate::catalog::Catalog;
-use crate::catalog::folder::Folder;
 #[cfg(feature = "include-dir")]
 use crate::catalog::tree::Tree;
 use crate::digest::ObjectDigest;
 use crate::finder::error::{Error, NotFound, Stale};
+use crate::folder::Folder;
 use crate::host::Host;
 use crate::host_btf::{Content, HostBtf, Source, Step};
 use crate::select::{How, Refusal, Selection, select};

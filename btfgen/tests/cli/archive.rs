@@ -80,7 +80,7 @@ fn refuses() {
     folder.fails(
         "archive extract a.archive debian/12/x86_64/6.1.0-51-amd64 -o out.btf",
         1,
-        "a.archive: no kernel debian/12/x86_64/6.1.0-51-amd64; near: debian/12/x86_64/6.1.0-50-amd64",
+        "a.archive: no kernel debian/12/x86_64/6.1.0-51-amd64; nearest: debian/12/x86_64/6.1.0-50-amd64",
     );
     folder.fails(
         "archive extract a.archive debian/12/x86_64/6.1.0-50-amd64 -o other/out.btf",

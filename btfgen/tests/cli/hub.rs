@@ -69,7 +69,7 @@ fn lists_counts_and_extracts() {
     folder.fails(
         "hub extract k.hub debian/11/x86_64/5.10.0-31-amd64 -o two.btf",
         1,
-        "no kernel debian/11/x86_64/5.10.0-31-amd64; near: ",
+        "no kernel debian/11/x86_64/5.10.0-31-amd64; nearest: ",
     );
 }
 

@@ -1,7 +1,5 @@
 //! Host: what identifies the kernel of a machine, as plain values.
 
-mod read;
-
 use crate::os_release::OsRelease;
 
 /// What identifies the kernel of a machine.
