@@ -1,5 +1,5 @@
 //! Times look-ups in an archive: `lookup <ARCHIVE> <RELEASE> <UNAME -V> <MACHINE>` prints the median in microseconds, and
-//! how many kilobytes the process grew at most.
+//! by how many kilobytes the peak memory of the process grew.
 
 use std::error::Error;
 use std::time::Instant;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut times = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        // This machine's words are read, as they would be, and then replaced.
+        // Reading this machine's strings is part of the measured time; then they are replaced.
         let host = Host {
             release: release.clone(),
             version: version.clone(),
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Most memory that this process has had, in kilobytes.
+/// Peak memory of this process, in kilobytes.
 fn peak() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line =

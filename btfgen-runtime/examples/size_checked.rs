@@ -1,4 +1,4 @@
-//! `size_with`, and the archive is checked against the object that is to be loaded.
+//! `size_with` plus a check of the archive against the object to load.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! `size_without`, and the host's BTF out of an embedded archive.
+//! `size_without` plus a search for the host's BTF in an embedded archive.
 
 use std::error::Error;
 

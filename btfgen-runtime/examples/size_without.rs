@@ -1,5 +1,5 @@
-//! What `size_with` is without this crate: a program that reads its environment and files and tells of errors, as
-//! any that loads eBPF programs does.
+//! `size_with` without this crate: a program that reads its environment and files and reports errors, as every program
+//! that loads eBPF objects does.
 
 use std::error::Error;
 

@@ -28,7 +28,7 @@ pub struct Archive<'a> {
 #[derive(Default)]
 struct Index {
     objects: Vec<ObjectDigest>,
-    /// Number of blobs in little-endian order, which come first.
+    /// Number of little-endian blobs; they come before the big-endian ones.
     little: u32,
     /// Number of all blobs.
     blobs: u32,
@@ -39,7 +39,7 @@ struct Index {
 }
 
 struct Kernel {
-    /// Its part of [`Index::ids`].
+    /// Its range in [`Index::ids`].
     id: Range<usize>,
     blob: BlobId,
 }
@@ -48,20 +48,20 @@ impl<'a> Archive<'a> {
     /// Decodes the index; no blob is assembled.
     ///
     /// # Errors
-    /// When the bytes are not an archive, are of another version, or the index is damaged.
+    /// If the bytes are not an archive, have another version, or have a malformed index.
     pub fn open(bytes: &'a [u8]) -> Result<Self, ArchiveError> {
         let mut rest = bytes.strip_prefix(&wire::MAGIC).ok_or(ArchiveError::NotAnArchive)?;
         match rest.split_first() {
             Some((&wire::VERSION, tail)) => rest = tail,
             Some((&other, _)) => return Err(ArchiveError::Version(other)),
-            None => return Err(ArchiveError::Truncated),
+            None => return Err(ArchiveError::WrongLength),
         }
         let mut take_len = || take_u32(&mut rest).and_then(|len| usize::try_from(len).ok());
         let index_len = take_len().ok_or(ArchiveError::Index("length"))?;
         let definitions_len = take_len().ok_or(ArchiveError::Index("length"))?;
-        let (index, definitions) = rest.split_at_checked(index_len).ok_or(ArchiveError::Truncated)?;
+        let (index, definitions) = rest.split_at_checked(index_len).ok_or(ArchiveError::WrongLength)?;
         if definitions.len() != definitions_len {
-            return Err(ArchiveError::Truncated);
+            return Err(ArchiveError::WrongLength);
         }
         let index = unpack::frame(index, MAX_INDEX).ok_or(ArchiveError::Index("checksum"))?;
         Ok(Self { index: Index::parse(&index).map_err(ArchiveError::Index)?, definitions })
@@ -92,22 +92,22 @@ impl<'a> Archive<'a> {
         self.index.blobs as usize
     }
 
-    /// The number of a kernel's blob: equal for two kernels exactly when their minimized BTFs are equal.
+    /// The number of a kernel's blob; kernels with identical minimized BTFs, and only these, have the same number.
     pub fn blob_of(&self, kernel: &KernelId) -> Option<usize> {
         let kernels = &self.index.kernels;
         let found = kernels.binary_search_by(|other| self.index.id(other).cmp(kernel.as_str())).ok()?;
         kernels.get(found).map(|kernel| kernel.blob.0 as usize)
     }
 
-    /// The digests of the objects that the archive was made for, ascending.
+    /// The digests of the objects that the archive was built for, ascending.
     pub fn objects(&self) -> impl Iterator<Item = ObjectDigest> + '_ {
         self.index.objects.iter().copied()
     }
 
-    /// A kernel's minimized BTF, or `None` when the archive does not have the kernel.
+    /// A kernel's minimized BTF; `None` if the archive does not have the kernel.
     ///
     /// # Errors
-    /// When the definitions are damaged.
+    /// If the definitions are malformed.
     pub fn get(&self, kernel: &KernelId) -> Result<Option<Vec<u8>>, ArchiveError> {
         self.blob_of(kernel).map(|number| self.blob(number)).transpose()
     }
@@ -115,7 +115,7 @@ impl<'a> Archive<'a> {
     /// A blob by its number.
     ///
     /// # Errors
-    /// When there is no such blob, or the definitions are damaged.
+    /// If there is no such blob, or the definitions are malformed.
     pub fn blob(&self, number: usize) -> Result<Vec<u8>, ArchiveError> {
         self.assemble(&self.definitions()?, number)
     }
@@ -123,7 +123,7 @@ impl<'a> Archive<'a> {
     /// All blobs in the order of their numbers. The definitions are decoded once.
     ///
     /// # Errors
-    /// When the definitions are damaged.
+    /// If the definitions are malformed.
     pub fn blobs(&self) -> Result<impl Iterator<Item = Result<Vec<u8>, ArchiveError>> + '_, ArchiveError> {
         let definitions = self.definitions()?;
         Ok((0..self.blob_count()).map(move |number| self.assemble(&definitions, number)))
@@ -132,7 +132,7 @@ impl<'a> Archive<'a> {
     /// Assembles every blob, one at a time.
     ///
     /// # Errors
-    /// When the definitions are damaged, or one of the blobs.
+    /// If the definitions or one of the blobs are malformed.
     pub fn verify(&self) -> Result<(), ArchiveError> {
         self.blobs()?.try_for_each(|blob| blob.map(drop))
     }
@@ -158,7 +158,7 @@ impl fmt::Debug for Archive<'_> {
 }
 
 impl Index {
-    /// Reads an index; an error names the damaged part.
+    /// Parses an index; an error names the malformed part.
     fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut index = Self::default();
         let rest = &mut &*bytes;
@@ -202,7 +202,7 @@ impl Index {
             self.ids.push_str(id);
             self.kernels.push(Kernel { id: start..self.ids.len(), blob: BlobId(0) });
         }
-        // Every blob belongs to a kernel, which bounds the time that reading all of them takes.
+        // Every blob belongs to a kernel. This bounds the time to assemble all of them.
         (self.blobs as usize <= self.kernels.len()).then_some(())
     }
 

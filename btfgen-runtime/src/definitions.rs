@@ -1,7 +1,7 @@
-//! Definitions: the types of all minimized BTFs of an archive, each definition once, and one BTF assembled.
+//! Definitions: the types of all minimized BTFs of an archive, each definition stored once; assembles one BTF of them.
 //!
-//! A **slot** is one type of all the BTFs: a kind, a name, and its distinct definitions. A definition refers to
-//! other types by their slots, so a change in one type leaves the types that contain it as they are.
+//! A **slot** is one type of all BTFs: a kind, a name, and its distinct definitions. A definition refers to other
+//! types by their slots, so a new definition of a type does not change the types that contain it.
 
 use std::ops::Range;
 
@@ -44,9 +44,9 @@ pub(crate) enum ByteOrder {
 /// The decoded definitions.
 #[derive(Default)]
 pub(crate) struct Definitions {
-    /// The texts of all names, each with its final NUL.
+    /// The texts of all names, each with a final NUL.
     texts: Vec<u8>,
-    /// Each name's part of `texts`.
+    /// Each name's range in `texts`.
     names: Vec<Range<usize>>,
     slots: Vec<Slot>,
     /// The runs of all slots.
@@ -61,9 +61,9 @@ struct Slot {
     kind: u8,
     record: Record,
     name: NameId,
-    /// Its part of [`Definitions::runs`].
+    /// Its range in [`Definitions::runs`].
     runs: Range<usize>,
-    /// Its part of [`Definitions::definitions`].
+    /// Its range in [`Definitions::definitions`].
     definitions: Range<usize>,
 }
 
@@ -78,14 +78,14 @@ struct Definition {
     vlen: u32,
     kind_flag: bool,
     third: u32,
-    /// Its part of [`Definitions::words`].
+    /// Its range in [`Definitions::words`].
     words: Range<usize>,
 }
 
 impl Definitions {
-    /// Reads all definitions of `blobs` BTFs; `None` when the bytes are malformed.
+    /// Parses the definitions of `blobs` BTFs; `None` if the bytes are malformed.
     ///
-    /// Each table takes memory in proportion to the bytes read.
+    /// Memory is proportional to the input's length.
     pub(crate) fn parse(bytes: &[u8], blobs: u32) -> Option<Self> {
         let mut rest = bytes;
         let names_len = usize::try_from(take_varint(&mut rest)?).ok()?;
@@ -140,14 +140,14 @@ impl Definitions {
         let start = self.words.len();
         let width = record.entry.len();
         for at in 0..record.entry_words(vlen)? {
-            let above = if at < width { 0 } else { *self.words.get(start + at - width)? };
-            self.words.push(wire::apply_delta(above, take_u32(rest)?));
+            let previous = if at < width { 0 } else { *self.words.get(start + at - width)? };
+            self.words.push(wire::apply_delta(previous, take_u32(rest)?));
         }
         self.definitions.push(Definition { vlen, kind_flag, third, words: start..self.words.len() });
         Some(())
     }
 
-    /// Assembles a BTF; `None` when it refers to a name or a type that it does not have.
+    /// Assembles a BTF; `None` if it refers to a name or type that it does not have.
     pub(crate) fn assemble(&self, blob: BlobId, order: ByteOrder) -> Option<Vec<u8>> {
         let mut types = Vec::with_capacity(self.slots.len());
         let mut ids = Vec::with_capacity(self.slots.len());
@@ -167,10 +167,10 @@ impl Definitions {
                 btf.push(word, value)?;
             }
         }
-        btf.finish(order)
+        btf.finish()
     }
 
-    /// The definition of a slot that a BTF has, if any; `None` when there is no such BTF or definition.
+    /// A BTF's definition of a slot, if it has one; the outer `None` means that there is no such BTF or definition.
     fn definition(&self, slot: &Slot, blob: BlobId) -> Option<Option<&Definition>> {
         let runs = self.runs.get(slot.runs.clone())?;
         let run = runs.get(runs.partition_point(|run| run.end <= blob))?;
@@ -179,7 +179,7 @@ impl Definitions {
     }
 }
 
-/// A BTF that is being assembled.
+/// A BTF being assembled.
 struct Assembly<'a> {
     strings: Strings<'a>,
     /// The id of each slot's type.
@@ -207,11 +207,11 @@ impl Assembly<'_> {
     }
 
     /// The BTF: header, types, strings.
-    fn finish(self, order: ByteOrder) -> Option<Vec<u8>> {
+    fn finish(self) -> Option<Vec<u8>> {
         let types_len = u32::try_from(self.types.bytes.len()).ok()?;
         let strings_len = u32::try_from(self.strings.used.len()).ok()?;
-        let mut header = Words::new(order);
-        let magic = match order {
+        let mut header = Words::new(self.types.order);
+        let magic = match header.order {
             ByteOrder::Little => BTF_MAGIC.to_le_bytes(),
             ByteOrder::Big => BTF_MAGIC.to_be_bytes(),
         };
@@ -223,7 +223,7 @@ impl Assembly<'_> {
     }
 }
 
-/// Words in a byte order.
+/// Words in either byte order.
 struct Words {
     order: ByteOrder,
     bytes: Vec<u8>,
@@ -242,10 +242,10 @@ impl Words {
     }
 }
 
-/// A BTF's strings: an empty one, then each name when it is first used.
+/// A BTF's strings: the empty one, then each name in the order of its first use.
 struct Strings<'a> {
     definitions: &'a Definitions,
-    /// The offset of each name that was used.
+    /// The offset of each name, if it is used.
     offsets: Vec<Option<u32>>,
     used: Vec<u8>,
 }

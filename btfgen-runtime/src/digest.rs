@@ -1,16 +1,16 @@
-//! Digest: a hash of an object's types and relocations, so that an archive made for another object is noticed.
+//! Digest: a hash of an object's types and relocations, to detect an archive that was built for another object.
 
 use std::fmt;
 use std::io;
 
 use crate::elf;
 use crate::error::ObjectError;
-use crate::hash::Fnv;
+use crate::hash::fnv1a;
 
 /// A 64-bit hash of the sections `.BTF` and `.BTF.ext` of an eBPF object.
 ///
-/// It tells whether the build was run again after the object changed. It does not protect against an attacker: who can
-/// change the object can change the archive.
+/// It detects an object that changed after the archive was built. It does not protect against an attacker, who could
+/// change the archive as well.
 ///
 /// ```no_run
 /// let object = std::fs::read("program.bpf.o")?;
@@ -24,31 +24,29 @@ impl ObjectDigest {
     /// Length in bytes.
     pub const LEN: usize = 8;
 
-    /// The digest of a compiled eBPF object: FNV-1a, 64 bits, of the bytes of `.BTF` and then those of `.BTF.ext`, if
-    /// there are any.
+    /// The digest of a compiled eBPF object: the 64-bit FNV-1a hash of `.BTF` followed by `.BTF.ext`, if it has one.
     ///
-    /// What the sections contain is not looked at.
+    /// The sections are not parsed.
     ///
     /// # Errors
-    /// When the bytes are not an ELF file, or have no section `.BTF`.
+    /// If the bytes are not an ELF file, or have no section `.BTF`.
     pub fn of(object: &[u8]) -> Result<Self, ObjectError> {
-        let section = |name: &[u8]| match elf::section(&|buffer, offset| fill(object, buffer, offset), name) {
+        let section = |name: &[u8]| match elf::section_of_bytes(object, name) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(_) => Err(ObjectError::Elf),
         };
-        let mut hash = Fnv::new();
-        hash.bytes(&section(b".BTF\0")?.ok_or(ObjectError::NoBtf)?);
-        hash.bytes(&section(b".BTF.ext\0")?.unwrap_or_default());
-        Ok(Self(hash.finish().to_be_bytes()))
+        let btf = section(b".BTF\0")?.ok_or(ObjectError::NoBtf)?;
+        let btf_ext = section(b".BTF.ext\0")?.unwrap_or_default();
+        Ok(Self(fnv1a(&[btf, btf_ext].concat()).to_be_bytes()))
     }
 
-    /// The digest of these bytes, such as [`ObjectDigest::to_bytes`] gave.
+    /// The digest that [`ObjectDigest::to_bytes`] returned as bytes.
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes, as an archive holds them.
+    /// The bytes, as stored in an archive.
     pub const fn to_bytes(self) -> [u8; Self::LEN] {
         self.0
     }
@@ -65,12 +63,4 @@ impl fmt::Debug for ObjectDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Fills a buffer from an offset of a file's bytes.
-fn fill(file: &[u8], buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let rest = usize::try_from(offset).ok().and_then(|start| file.get(start..));
-    let part = rest.and_then(|rest| rest.get(..buffer.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
-    buffer.copy_from_slice(part);
-    Ok(())
 }

@@ -1,8 +1,8 @@
-//! Distro: which distribution built a kernel, and for which of its versions, judged by the kernel's own strings.
+//! Distro: which distribution and version a kernel was built for, judged by the kernel's own strings.
 //!
 //! Each distribution leaves its marks in every kernel: the build host, the compiler, the form of `uname -v` and of the
-//! release. Clones reuse another distribution's releases or sources, but not all of its marks. So a kernel that lacks
-//! one mark is not taken for that distribution's.
+//! release. Clones reuse another distribution's releases or sources, but not all of its marks. So a kernel without one of
+//! the marks is not attributed to that distribution.
 
 use crate::proc_version::ProcVersion;
 
@@ -20,23 +20,23 @@ pub(crate) struct KernelStrings<'k> {
 /// The distribution and version that built a kernel, as far as the kernel's strings tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin<'k> {
-    /// The distributions that may have built it, by their names in the hub; empty if none that is known here did.
+    /// The distributions that may have built it, by their names in the hub; empty if no known one did.
     pub(crate) distros: &'static [&'static str],
     /// The version, as short as releases need it: `7` for CentOS 7.9, `20.04` for Ubuntu.
     pub(crate) version: Option<&'k str>,
     pub(crate) certainty: Certainty,
-    /// What decided.
+    /// The deciding reason.
     pub(crate) evidence: &'static str,
 }
 
 /// How certain an [`Origin`] is before os-release is consulted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Certainty {
-    /// All marks of the distribution are there, and none of its releases names two kernels.
+    /// The kernel has all marks of the distribution, and either its version is known or no other version has its release.
     Certain,
     /// The distribution is certain, but its releases recur in several versions, and this kernel's is unknown.
     VersionUnknown,
-    /// The release has the form of these distributions and nothing contradicts; any os-release settles it.
+    /// The release has the form of these distributions and nothing contradicts it; any os-release settles it.
     Likely,
     /// Only the release is known, and it has the form of these distributions.
     Possible,
@@ -88,7 +88,7 @@ impl<'k> Origin<'k> {
     }
 }
 
-/// Judges a release alone by Debian's and Ubuntu's forms; other distributions leave their marks in it.
+/// Judges by the release alone, if it has Debian's or Ubuntu's form; other distributions' releases contain marks.
 fn by_release(release: &str) -> Result<Origin<'_>, Mismatch> {
     let certainty = Certainty::Possible;
     let flavor = after_last(release, '-');

@@ -1,4 +1,4 @@
-//! ELF: just enough of it to take a section out of a kernel image or an object, and to wrap a BTF into one.
+//! ELF: reads one section of a kernel image or an object, and wraps a BTF into a minimal ELF file.
 
 use std::io;
 use std::ops::Range;
@@ -31,18 +31,10 @@ pub(crate) fn is_btf(bytes: &[u8]) -> bool {
 /// Fills a buffer from an offset of a file.
 pub(crate) type ReadAt<'f> = &'f dyn Fn(&mut [u8], u64) -> io::Result<()>;
 
-/// The `.BTF` section of an ELF file.
-///
-/// # Errors
-/// As [`section`].
-pub(crate) fn btf_section(file: ReadAt<'_>) -> io::Result<Vec<u8>> {
-    section(file, b".BTF\0")
-}
-
 /// A section of an ELF file of either class and byte order; the name ends with its NUL byte.
 ///
 /// # Errors
-/// When the file cannot be read, is no ELF file or is damaged; [`io::ErrorKind::NotFound`] when it has no such section.
+/// If the file cannot be read, is not an ELF file or is malformed; [`io::ErrorKind::NotFound`] if it has no such section.
 pub(crate) fn section(file: ReadAt<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
     let mut start = [0u8; 6];
     file(&mut start, 0)?;
@@ -55,7 +47,18 @@ pub(crate) fn section(file: ReadAt<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
     elf.take(section, MAX_BTF)
 }
 
-/// An ELF file's bytes, with its class and byte order.
+/// A section of an ELF file that is in memory; see [`section`].
+pub(crate) fn section_of_bytes(file: &[u8], name: &[u8]) -> io::Result<Vec<u8>> {
+    let read_at = |buffer: &mut [u8], offset| {
+        let rest = usize::try_from(offset).ok().and_then(|start| file.get(start..));
+        let part = rest.and_then(|rest| rest.get(..buffer.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buffer.copy_from_slice(part);
+        Ok(())
+    };
+    section(&read_at, name)
+}
+
+/// An ELF file with its class and byte order.
 struct Elf<'f> {
     file: ReadAt<'f>,
     wide: bool,
@@ -68,25 +71,25 @@ struct Extent {
     len: u64,
 }
 
-/// The bytes of a header's field, in files of 32 and of 64 bits.
+/// The bytes of a header field in 32-bit and in 64-bit files.
 struct Field {
     narrow: Range<usize>,
     wide: Range<usize>,
 }
 
-// Fields of the file's header, elf(5).
+// Fields of the file header, elf(5).
 const E_SHOFF: Field = Field { narrow: 0x20..0x24, wide: 0x28..0x30 };
 const E_SHENTSIZE: Field = Field { narrow: 0x2e..0x30, wide: 0x3a..0x3c };
 const E_SHNUM: Field = Field { narrow: 0x30..0x32, wide: 0x3c..0x3e };
 const E_SHSTRNDX: Field = Field { narrow: 0x32..0x34, wide: 0x3e..0x40 };
-// Fields of a section's header.
+// Fields of a section header.
 const SH_NAME: Field = Field { narrow: 0..4, wide: 0..4 };
 const SH_FLAGS: Field = Field { narrow: 0x08..0x0c, wide: 0x08..0x10 };
 const SH_OFFSET: Field = Field { narrow: 0x10..0x14, wide: 0x18..0x20 };
 const SH_SIZE: Field = Field { narrow: 0x14..0x18, wide: 0x20..0x28 };
 const SH_LINK: Field = Field { narrow: 0x18..0x1c, wide: 0x28..0x2c };
 
-/// Stands for an index of the section names that does not fit into the file's header.
+/// Value of `e_shstrndx` if the index does not fit; the first section header has it.
 const SHN_XINDEX: u64 = 0xffff;
 
 impl Elf<'_> {
@@ -117,7 +120,7 @@ impl Elf<'_> {
             return Ok(None);
         }
         if count == 0 || names == SHN_XINDEX {
-            // More than the header's fields can hold: the first section header has the numbers, elf(5).
+            // Values that do not fit into the file header are in the first section header, elf(5).
             let first = self.take(Extent { offset, len: size }, MAX_TABLE)?;
             count = if count == 0 { self.field(&first, SH_SIZE)? } else { count };
             names = if names == SHN_XINDEX { self.field(&first, SH_LINK)? } else { names };
@@ -133,7 +136,7 @@ impl Elf<'_> {
             name.is_some_and(|name| name.starts_with(wanted))
         };
         let Some(section) = sections.find(named) else { return Ok(None) };
-        // To libbpf, too, a compressed section is a missing one.
+        // As in libbpf, a compressed section counts as missing.
         let flags = self.field(section, SH_FLAGS)?;
         if flags & SHF_COMPRESSED == 0 { self.extent(section).map(Some) } else { Ok(None) }
     }
@@ -146,7 +149,7 @@ fn number(bytes: &[u8], range: Range<usize>, big: bool) -> Option<u64> {
     Some(if big { field.iter().fold(0, fold) } else { field.iter().rev().fold(0, fold) })
 }
 
-/// A file that is being written in a byte order.
+/// A file being written in either byte order.
 struct Output {
     big: bool,
     bytes: Vec<u8>,
@@ -170,8 +173,7 @@ impl Output {
     }
 }
 
-/// An ELF file with nothing but a `.BTF` section, of the BTF's byte order and 64 bits, as libbpf's `btf_parse_elf`
-/// and cilium/ebpf read it.
+/// A 64-bit ELF file in the BTF's byte order with only a `.BTF` section; libbpf's `btf_parse_elf` and cilium/ebpf read it.
 pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
     const NAMES: &[u8] = b"\0.BTF\0.shstrtab\0";
     const HEADER_LEN: u16 = 64;
@@ -197,7 +199,7 @@ pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
     out.halfword(2); // e_shstrndx
     out.bytes.extend_from_slice(btf);
     out.bytes.extend_from_slice(NAMES);
-    // Padding, and the first section header, which is empty.
+    // Padding, and the first section header, which is all zeros.
     out.bytes.resize(table_at as usize + usize::from(SECTION_LEN), 0);
     for (name, kind, offset, len) in
         [(1, SHT_PROGBITS, btf_at, btf.len()), (6, SHT_STRTAB, names_at, NAMES.len())]
@@ -220,13 +222,8 @@ pub(crate) fn wrap(btf: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn section_of(elf: &[u8]) -> io::Result<Vec<u8>> {
-        btf_section(&|buffer, offset| {
-            let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-            buffer.copy_from_slice(elf.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
-            Ok(())
-        })
+    fn btf_section(elf: &[u8]) -> io::Result<Vec<u8>> {
+        section_of_bytes(elf, b".BTF\0")
     }
 
     fn tiny_btf(big: bool) -> Vec<u8> {
@@ -237,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn btf_headers_are_told_from_others() {
+    fn btf_headers_are_recognized() {
         for big in [false, true] {
             let btf = tiny_btf(big);
             assert!(is_btf(&btf));
@@ -249,28 +246,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrapped_comes_out_again() {
+    fn a_wrapped_btf_is_read_back() {
         for big in [false, true] {
             let btf = tiny_btf(big);
             let elf = wrap(&btf);
-            assert_eq!(section_of(&elf).unwrap(), btf);
+            assert_eq!(btf_section(&elf).unwrap(), btf);
             for len in 0..elf.len() {
-                assert!(section_of(&elf[..len]).is_err(), "{len}");
+                assert!(btf_section(&elf[..len]).is_err(), "{len}");
             }
             for at in 0..elf.len() {
                 for mask in [1, 0x80, 0xff] {
                     let mut damaged = elf.clone();
                     damaged[at] ^= mask;
-                    // Any result will do, as long as there is one.
-                    let _ = section_of(&damaged);
+                    // Must not panic.
+                    let _ = btf_section(&damaged);
                 }
             }
         }
     }
 
     #[test]
-    fn this_very_program_has_no_btf() {
+    fn this_program_has_no_btf() {
         let program = std::fs::read("/proc/self/exe").unwrap();
-        assert_eq!(section_of(&program).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(btf_section(&program).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -2,8 +2,8 @@
 
 /// Embeds the archive that `btfgen_build::generate()` wrote to `OUT_DIR`.
 ///
-/// To be written once in a program, as an item or a statement. A program that calls [`btf_for_host`](crate::btf_for_host) without it fails to
-/// link: the symbol `BTFGEN_EMBED_IS_MISSING` is undefined.
+/// Use it once in a program, as an item or a statement. Without it, a program that calls
+/// [`btf_for_host`](crate::btf_for_host) fails to link: the symbol `BTFGEN_EMBED_IS_MISSING` is undefined.
 #[macro_export]
 macro_rules! embed {
     () => {

@@ -6,12 +6,12 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// The bytes do not start like an archive.
+    /// The bytes do not start with the magic number.
     NotAnArchive,
     /// The version of the layout is not supported.
     Version(u8),
-    /// The bytes end early.
-    Truncated,
+    /// The bytes are truncated, or the archive is followed by other bytes.
+    WrongLength,
     /// This part of the index is malformed.
     Index(&'static str),
     /// The definitions that blobs are assembled from are malformed.
@@ -29,7 +29,7 @@ impl fmt::Display for ArchiveError {
                 f,
                 "layout version {version} is not supported; build with btfgen-build of the same version as btfgen-runtime"
             ),
-            Self::Truncated => f.write_str("truncated"),
+            Self::WrongLength => f.write_str("wrong length: truncated, or followed by other bytes"),
             Self::Index(part) => write!(f, "malformed index ({part})"),
             Self::Definitions => f.write_str("malformed definitions"),
             Self::Blob(number) => write!(f, "malformed blob {number}"),

@@ -4,7 +4,7 @@ use crate::os_release::OsRelease;
 
 /// What identifies the kernel of a machine.
 ///
-/// The kernel's own strings count first; os-release decides only what they leave open.
+/// The kernel's own strings count first; os-release is used only if they are not conclusive.
 ///
 /// ```
 /// use btfgen_runtime::{Host, OsRelease};
@@ -25,7 +25,7 @@ pub struct Host {
     pub version: String,
     /// `uname -m`.
     pub machine: String,
-    /// `/proc/version`, which is the kernel's in a container too.
+    /// `/proc/version`, which is the host kernel's also in a container.
     pub proc_version: Option<String>,
     /// `/proc/version_signature`, which only Ubuntu's kernels have.
     pub version_signature: Option<String>,

@@ -3,7 +3,7 @@
 use std::slice;
 
 use crate::distro::{Certainty, KernelStrings, Origin};
-use crate::hash::Fnv;
+use crate::hash::fnv1a;
 use crate::host::Host;
 use crate::kernel_id::KernelId;
 use crate::os_release::OsRelease;
@@ -20,7 +20,7 @@ const CUSTOM: &str = "custom";
 pub(crate) struct Identity<'h> {
     host: &'h Host,
     origin: Origin<'h>,
-    /// What led to it, a line each.
+    /// The reasons, a line each.
     pub(crate) reasons: Vec<String>,
 }
 
@@ -138,19 +138,12 @@ impl Host {
 /// The strings in which a host's kernel describes itself.
 fn kernel_strings(host: &Host) -> KernelStrings<'_> {
     let proc_version = host.proc_version.as_deref().and_then(ProcVersion::parse);
-    let logged = proc_version.map(|proc| proc.uname_version).unwrap_or_default();
-    // The same line in the kernel's log ends with the signature: `#94-Ubuntu SMP ... (Ubuntu 5.4.0-84.94-generic 5.4.133)`.
-    let (logged_version, logged_signature) = match logged.find(" (Ubuntu ") {
-        Some(offset) => (&logged[..offset], Some(logged[offset + 2..].trim_end_matches(')'))),
-        None => (logged, None),
+    let uname_version = match proc_version {
+        Some(proc) if host.version.is_empty() => proc.uname_version,
+        _ => host.version.trim(),
     };
     let signature = host.version_signature.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    KernelStrings {
-        release: &host.release,
-        uname_version: if host.version.is_empty() { logged_version } else { host.version.trim() },
-        proc_version,
-        signature: signature.or(logged_signature),
-    }
+    KernelStrings { release: &host.release, uname_version, proc_version, signature }
 }
 
 /// A line about an origin, such as `kernel may be from rhel, centos or ol 7: release looks like Red Hat's`.
@@ -235,9 +228,5 @@ fn first_number(version: &str) -> &str {
 
 /// A hash of `uname -v`, which names one build of a kernel.
 fn hash_of_build(uname_version: &str) -> String {
-    let mut hash = Fnv::new();
-    for byte in uname_version.trim().bytes() {
-        hash.byte(byte);
-    }
-    format!("{:016x}", hash.finish())
+    format!("{:016x}", fnv1a(uname_version.trim().as_bytes()))
 }

@@ -10,23 +10,23 @@ use crate::{elf, fs};
 /// Where a kernel built with `CONFIG_DEBUG_INFO_BTF` exports its BTF, below the root.
 pub(crate) const SYSFS: &str = "sys/kernel/btf/vmlinux";
 
-/// The kernel images that libbpf's `btf__load_vmlinux_btf` tries, in its order; none for a release that is not a file name.
+/// The kernel images that libbpf's `btf__load_vmlinux_btf` tries, in its order, below the root.
+const KERNEL_IMAGES: [&str; 7] = [
+    "boot/vmlinux-RELEASE",
+    "lib/modules/RELEASE/vmlinux-RELEASE",
+    "lib/modules/RELEASE/build/vmlinux",
+    "usr/lib/modules/RELEASE/kernel/vmlinux",
+    "usr/lib/debug/boot/vmlinux-RELEASE",
+    "usr/lib/debug/boot/vmlinux-RELEASE.debug",
+    "usr/lib/debug/lib/modules/RELEASE/vmlinux",
+];
+
+/// The paths of a kernel's images; none for a release that is not a file name.
 pub(crate) fn kernel_images(root: &Path, release: &str) -> Vec<PathBuf> {
     if release.is_empty() || release == ".." || release.contains('/') {
         return Vec::new();
     }
-    [
-        format!("boot/vmlinux-{release}"),
-        format!("lib/modules/{release}/vmlinux-{release}"),
-        format!("lib/modules/{release}/build/vmlinux"),
-        format!("usr/lib/modules/{release}/kernel/vmlinux"),
-        format!("usr/lib/debug/boot/vmlinux-{release}"),
-        format!("usr/lib/debug/boot/vmlinux-{release}.debug"),
-        format!("usr/lib/debug/lib/modules/{release}/vmlinux"),
-    ]
-    .iter()
-    .map(|path| root.join(path))
-    .collect()
+    KERNEL_IMAGES.iter().map(|path| root.join(path.replace("RELEASE", release))).collect()
 }
 
 /// Reads a BTF file, raw or the `.BTF` section of an ELF file, as libbpf's `btf__parse` does.
@@ -40,9 +40,8 @@ pub(crate) fn read_btf(path: &Path) -> io::Result<Vec<u8>> {
         fs::read_up_to(path, elf::MAX_BTF as u64)?
     } else {
         let file = File::open(path)?;
-        elf::btf_section(&|buffer, offset| file.read_exact_at(buffer, offset)).map_err(|error| match error
-            .kind()
-        {
+        let section = elf::section(&|buffer, offset| file.read_exact_at(buffer, offset), b".BTF\0");
+        section.map_err(|error| match error.kind() {
             ErrorKind::InvalidData => io::Error::new(ErrorKind::InvalidData, "not a BTF or ELF file"),
             ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "ELF file without a .BTF section"),
             _ => error,

@@ -1,7 +1,7 @@
 //! Selects the embedded BTF that belongs to the running kernel and hands it to an eBPF loader.
 //!
-//! `btfgen_build::generate()` in a program's `build.rs` writes an archive of minimized BTFs. The program embeds it and asks
-//! for the BTF of the kernel that it runs on:
+//! `btfgen_build::generate()` in a program's `build.rs` writes an archive of minimized BTFs. The program embeds it and gets
+//! the BTF of the running kernel:
 //!
 //! ```no_run
 //! # mod demo {
@@ -23,9 +23,9 @@
 //! }
 //! ```
 //!
-//! A BTF is handed over only if it is known to be the host kernel's. The kernel's own strings (`uname`, `/proc/version`)
-//! count first, so a container's os-release misleads nobody. If they leave it open, the [`Error`] names the host, the
-//! reasons, the nearest kernels and what to do next. [`Finder`] has the options.
+//! A BTF is returned only if it is known to be the host kernel's. The kernel's own strings (`uname`, `/proc/version`)
+//! count first, so a container's os-release has no effect on them. If they are not conclusive, the [`Error`] names the
+//! host, the reasons, the nearest kernels and what to do next. [`Finder`] has the options.
 #![warn(missing_docs)]
 
 mod archive;
@@ -71,7 +71,7 @@ pub use select::{How, Refusal, RefusalKind, Selection, select};
 /// Finds the BTF of the running kernel: its own, or the embedded one.
 ///
 /// # Errors
-/// If the kernel has no BTF of its own and no embedded one is known to be its; see [`Finder::find`].
+/// If the kernel has no BTF of its own and no embedded one is known to be the kernel's; see [`Finder::find`].
 #[inline]
 pub fn btf_for_host() -> Result<HostBtf, Error> {
     Finder::embedded().find()

@@ -1,10 +1,9 @@
-//! The entries nearest to a kernel that has none: the two next to it in its series, and a few to name in a message.
+//! The entries nearest to a kernel without an entry: its two neighbors in its series, and a few to name in a message.
 
 use std::cmp::{Ordering, Reverse};
 
 use crate::catalog::Catalog;
-use crate::host::Host;
-use crate::host::hub_arch;
+use crate::host::{Host, hub_arch};
 use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 
@@ -44,7 +43,7 @@ impl SplitRelease {
     }
 }
 
-/// The number that a run of digits is; `None` for other text, and for digits that printing the number would not restore.
+/// Parses a run of digits; `None` for other text, for leading zeros and for more than nine digits.
 fn parse_number(run: &[u8]) -> Option<u32> {
     if run.len() > 9 || (run.len() > 1 && run.starts_with(b"0")) {
         return None;
@@ -116,8 +115,9 @@ pub(crate) fn nearest(host: &Host, identity: &Identity<'_>, catalog: &dyn Catalo
             is_other_flavor: !release.has_same_flavor(&wanted),
             numbers: differences.find(|(_, by)| *by != 0).map(|(index, by)| (Reverse(index), by)),
         };
-        entries.push((distance, id));
+        let entry = (distance, id);
+        entries.insert(entries.partition_point(|other| *other < entry), entry);
+        entries.truncate(MAX_NAMED);
     });
-    entries.sort_unstable();
-    entries.into_iter().take(MAX_NAMED).map(|(_, id)| id).collect()
+    entries.into_iter().map(|(_, id)| id).collect()
 }

@@ -12,14 +12,10 @@ pub struct OsRelease {
     assignments: Vec<(String, String)>,
 }
 
-/// Longest file that is read, in bytes; the rest is ignored.
-pub(crate) const MAX_BYTES: usize = 64 << 10;
-
 impl OsRelease {
     /// Parses the text of an os-release file; lines that are not assignments are skipped.
     pub fn parse(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let text = text.get(..MAX_BYTES).unwrap_or(text);
         Self { assignments: text.lines().filter_map(|line| parse_assignment(line.trim())).collect() }
     }
 
@@ -93,11 +89,5 @@ mod tests {
     fn a_broken_line_hides_no_other() {
         let os = OsRelease::parse("NAME=\"never closed\nID=debian\n\0\0=\nVERSION_ID=\"10\"");
         assert_eq!((os.get("NAME"), os.get("ID"), os.get("VERSION_ID")), (None, Some("debian"), Some("10")));
-    }
-
-    #[test]
-    fn only_the_beginning_of_a_huge_file_is_read() {
-        let os = OsRelease::parse(&format!("ID=a\n{}ID=b", "#\n".repeat(MAX_BYTES)));
-        assert_eq!(os.get("ID"), Some("a"));
     }
 }

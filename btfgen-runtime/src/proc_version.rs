@@ -1,4 +1,4 @@
-//! `/proc/version`, taken apart: who built the kernel, on which host, with which compiler, and `uname -v`.
+//! Parses `/proc/version`: who built the kernel, on which host, with which compiler, and `uname -v`.
 
 /// The parts of `Linux version <release> (<user>@<host>) (<compiler>) <uname -v>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) struct ProcVersion<'a> {
     pub(crate) host: &'a str,
     /// Empty in the oldest form, which has no compiler.
     pub(crate) compiler: &'a str,
-    /// `uname -v`, which begins with `#`; in the kernel's log, Ubuntu's signature follows.
+    /// `uname -v`, which begins with `#`.
     pub(crate) uname_version: &'a str,
 }
 
@@ -24,7 +24,7 @@ impl<'a> ProcVersion<'a> {
     }
 }
 
-/// Splits a text that begins with `(`: what is inside the parentheses, which may be nested, and what follows.
+/// Splits a text that begins with `(` into the content of these parentheses, which may be nested, and the rest.
 fn split_parentheses(text: &str) -> Option<(&str, &str)> {
     let text = text.trim().strip_prefix('(')?;
     let mut depth = 1;

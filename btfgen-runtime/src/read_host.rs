@@ -5,11 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::host::Host;
-use crate::os_release::{self, OsRelease};
+use crate::os_release::OsRelease;
 use crate::{environment, fs};
 
 /// Where containers usually mount the host's root.
 const HOST_MOUNTS: [&str; 4] = ["host", "hostfs", "rootfs", "host/root"];
+/// Longest text that is read from a file, in bytes; the rest is ignored.
+const MAX_TEXT: u64 = 64 << 10;
 
 impl Host {
     /// Reads the running machine.
@@ -91,6 +93,6 @@ fn parse_os_release(path: &Path) -> Option<OsRelease> {
 
 /// The start of a file; bytes that are not UTF-8 are replaced.
 fn read_text(path: &Path) -> Option<String> {
-    let bytes = fs::read_up_to(path, os_release::MAX_BYTES as u64).ok()?;
+    let bytes = fs::read_up_to(path, MAX_TEXT).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

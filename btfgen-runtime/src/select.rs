@@ -1,12 +1,11 @@
 //! Select: the entry of a catalog that is a host's kernel, or why there is none.
 //!
-//! The release always matches exactly. If several entries have it, the kernel's identity decides. Nothing is guessed.
+//! The release must match exactly. If several entries have it, the kernel's identity decides. Nothing is guessed.
 
 use std::fmt;
 
 use crate::catalog::Catalog;
-use crate::host::Host;
-use crate::host::hub_arch;
+use crate::host::{Host, hub_arch};
 use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 use crate::nearest_kernels;
@@ -18,7 +17,7 @@ pub struct Selection {
     pub kernel: KernelId,
     /// How it was found.
     pub how: How,
-    /// What led to it, a line each.
+    /// The reasons, a line each.
     pub reasons: Vec<String>,
 }
 
@@ -46,7 +45,7 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// The entries with the host's release and architecture.
     pub candidates: Vec<KernelId>,
-    /// What led to the refusal, a line each.
+    /// The reasons, a line each.
     pub reasons: Vec<String>,
     /// Entries near the host's kernel, the nearest first.
     pub nearest: Vec<KernelId>,
@@ -132,19 +131,16 @@ pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result
 /// The entries with the host's release and architecture, whatever their distribution, sorted.
 fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
     let mut entries: Vec<KernelId> = Vec::new();
-    catalog.visit_release(&host.release, &mut |id| {
-        // Parsing is slower than this test, and few ids pass it.
+    catalog.visit(&mut |id| {
+        // Rejects most ids before they are parsed.
         if !id.ends_with(&host.release) {
             return;
         }
-        if let Ok(entry) = id.parse::<KernelId>()
-            && entry.release() == host.release
-            && hub_arch(entry.arch()) == host.arch()
-        {
-            entries.push(entry);
+        let Ok(entry) = id.parse::<KernelId>() else { return };
+        if entry.release() == host.release && hub_arch(entry.arch()) == host.arch() {
+            entries.insert(entries.partition_point(|other| *other < entry), entry);
         }
     });
-    entries.sort_unstable();
     entries
 }
 

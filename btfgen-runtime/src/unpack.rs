@@ -1,11 +1,11 @@
-//! Unpack: one zstd frame of the archive to bytes, never more than a limit.
+//! Unpack: decodes one zstd frame of the archive, up to a limit.
 
 use zstd::zstd_safe;
 
 /// Decodes a frame to at most `max` bytes, the number that its header states.
 ///
-/// `None` when the frame is damaged (its content checksum included), states no length or a larger one. Memory: the
-/// decoded bytes, and the decoder's state of about 100 KB.
+/// `None` if the frame is malformed, has a wrong checksum, or states no length or a larger one. Takes memory for the
+/// decoded bytes and about 100 KB for the decoder.
 pub(crate) fn frame(frame: &[u8], max: usize) -> Option<Vec<u8>> {
     let len = usize::try_from(zstd_safe::get_frame_content_size(frame).ok()??).ok()?;
     if len > max {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_what_was_stated_within_the_limit() {
+    fn decodes_frames_within_the_limit() {
         let packed = |with_len| {
             let mut encoder = zstd::bulk::Compressor::new(19).unwrap();
             encoder.include_checksum(true).unwrap();

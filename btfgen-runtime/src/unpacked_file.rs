@@ -1,4 +1,4 @@
-//! Unpacked file: gives a BTF a path for as long as a loader needs it, readable by nobody else if possible.
+//! Unpacked file: gives a BTF a path as long as a loader needs it, readable by nobody else if possible.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -12,11 +12,11 @@ use rustix::io::Errno;
 
 use crate::environment;
 
-/// A file that is gone when this is dropped and, but for [`Kind::Private`], when the process ends.
+/// A file that is removed on drop and, unless it is in a folder of its own, when the process ends.
 #[derive(Debug)]
 pub(crate) struct UnpackedFile {
     path: PathBuf,
-    /// Held for what dropping it does.
+    /// Removes the file on drop.
     _owner: Owner,
 }
 
@@ -28,34 +28,15 @@ enum Owner {
     Folder { _folder: PrivateFolder },
 }
 
-/// The kinds of files, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A sealed memfd, which nobody can change.
-    Memfd,
-    /// A file without a name, for kernels without memfd.
-    Unnamed,
-    /// A file in a private folder, for hosts without /proc.
-    Private,
-}
-
 impl UnpackedFile {
-    /// Writes a file of the first kind that works.
+    /// Writes the best kind of file that works.
     ///
     /// # Errors
     /// The last kind's error if none works.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        Self::of_kind(Kind::Memfd, bytes)
-            .or_else(|_| Self::of_kind(Kind::Unnamed, bytes))
-            .or_else(|_| Self::of_kind(Kind::Private, bytes))
-    }
-
-    fn of_kind(kind: Kind, bytes: &[u8]) -> io::Result<Self> {
-        match kind {
-            Kind::Memfd => memfd(bytes),
-            Kind::Unnamed => in_temporary_folder(|folder| unnamed(folder, bytes)),
-            Kind::Private => in_temporary_folder(|folder| private(folder, bytes)),
-        }
+        memfd(bytes)
+            .or_else(|_| in_temporary_folder(|folder| unnamed(folder, bytes)))
+            .or_else(|_| in_temporary_folder(|folder| private(folder, bytes)))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -72,6 +53,7 @@ impl UnpackedFile {
     }
 }
 
+/// Writes a sealed memfd, which nobody can change.
 fn memfd(bytes: &[u8]) -> io::Result<UnpackedFile> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     // Kernels before 6.3 do not know NOEXEC_SEAL; later ones require it if vm.memfd_noexec is 2.
@@ -86,6 +68,7 @@ fn memfd(bytes: &[u8]) -> io::Result<UnpackedFile> {
     UnpackedFile::of_open_file(file)
 }
 
+/// Writes a file without a name, for kernels without memfd.
 fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<UnpackedFile> {
     let flags = OFlags::TMPFILE.bits() as i32;
     let mut file = OpenOptions::new().read(true).write(true).mode(0o600).custom_flags(flags).open(folder)?;
@@ -93,7 +76,7 @@ fn unnamed(folder: &Path, bytes: &[u8]) -> io::Result<UnpackedFile> {
     UnpackedFile::of_open_file(file)
 }
 
-/// Writes a file of mode 0600 in a new folder of mode 0700, in which nobody else can replace it.
+/// Writes a file of mode 0600 in a new folder of mode 0700, where nobody else can replace it; for hosts without /proc.
 fn private(folder: &Path, bytes: &[u8]) -> io::Result<UnpackedFile> {
     let folder = PrivateFolder::new_in(folder)?;
     let path = folder.file();
@@ -161,29 +144,29 @@ mod tests {
     #[test]
     fn every_kind_has_a_path_that_reads_the_bytes() {
         let bytes = vec![7u8; 100_000];
-        for kind in [Kind::Memfd, Kind::Unnamed, Kind::Private] {
-            let (one, two) = (
-                UnpackedFile::of_kind(kind, &bytes).unwrap(),
-                UnpackedFile::of_kind(kind, b"other").unwrap(),
-            );
+        let check = |write: fn(&[u8]) -> io::Result<UnpackedFile>| {
+            let (one, two) = (write(&bytes).unwrap(), write(b"other").unwrap());
             assert_ne!(one.path(), two.path());
-            assert_eq!(fs::read(one.path()).unwrap(), bytes, "{kind:?}");
-            assert_eq!(fs::read(two.path()).unwrap(), b"other", "{kind:?}");
+            assert_eq!(fs::read(one.path()).unwrap(), bytes, "{one:?}");
+            assert_eq!(fs::read(two.path()).unwrap(), b"other", "{two:?}");
             let path = one.path().to_owned();
             std::thread::scope(|scope| {
                 scope.spawn(|| assert_eq!(fs::read(&path).unwrap(), bytes));
             });
-        }
+        };
+        check(memfd);
+        check(|bytes| in_temporary_folder(|folder| unnamed(folder, bytes)));
+        check(|bytes| in_temporary_folder(|folder| private(folder, bytes)));
     }
 
     #[test]
     fn a_memfd_is_sealed() {
-        let unpacked = UnpackedFile::of_kind(Kind::Memfd, b"btf").unwrap();
+        let unpacked = memfd(b"btf").unwrap();
         let Owner::OpenFile { _file: file } = &unpacked._owner else { panic!("not a memfd") };
         let seals = rustix::fs::fcntl_get_seals(file).unwrap();
         assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL));
         assert!((&*file).write_all(b"x").is_err());
-        // Opening it anew gives no way around the seals either.
+        // The seals hold for a file that is opened again, too.
         let reopened = OpenOptions::new().write(true).open(unpacked.path());
         assert!(reopened.and_then(|mut file| file.write_all(b"x")).is_err());
         assert_eq!(fs::read(unpacked.path()).unwrap(), b"btf");
@@ -191,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_private_file_is_private_and_removed() {
-        let unpacked = UnpackedFile::of_kind(Kind::Private, b"btf").unwrap();
+        let unpacked = in_temporary_folder(|folder| private(folder, b"btf")).unwrap();
         let file = unpacked.path().to_owned();
         let folder = file.parent().unwrap().to_owned();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;

@@ -6,11 +6,11 @@
 pub const MAGIC: [u8; 3] = *b"BTA";
 /// Version of the layout, the fourth byte.
 pub const VERSION: u8 = 1;
-/// Largest decoded index, in bytes.
+/// Maximum length of the decoded index, in bytes.
 pub const MAX_INDEX: usize = 16 << 20;
-/// Largest decoded definitions, in bytes.
+/// Maximum length of the decoded definitions, in bytes.
 pub const MAX_DEFINITIONS: usize = 16 << 20;
-/// Most members, enumerators or parameters of a type: BTF has 16 bits for their number.
+/// Maximum number of members, enumerators or parameters of a type: BTF has 16 bits for it.
 pub const MAX_ENTRIES: u32 = 0xffff;
 
 /// Appends a LEB128 varint.
@@ -22,13 +22,8 @@ pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Takes a varint off the front; `None` when it is cut short, exceeds 64 bits or is not in its shortest form.
+/// Takes a varint off the front; `None` if it is truncated, exceeds 64 bits or is not in its shortest form.
 pub fn take_varint(input: &mut &[u8]) -> Option<u64> {
-    // Most are one byte.
-    if let [byte @ ..0x80, rest @ ..] = *input {
-        *input = rest;
-        return Some(u64::from(*byte));
-    }
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = input.split_first()?;
@@ -54,7 +49,7 @@ pub fn delta(from: u32, to: u32) -> u32 {
     ((difference << 1) ^ (difference >> 31)) as u32
 }
 
-/// The value that [`delta`] leads to.
+/// The inverse of [`delta`]: the value at this difference from another.
 pub fn apply_delta(from: u32, delta: u32) -> u32 {
     from.wrapping_add((delta >> 1) ^ (delta & 1).wrapping_neg())
 }
@@ -66,7 +61,7 @@ pub enum Word {
     Name,
     /// A type: its id in BTF, its slot in an archive.
     Type,
-    /// Anything else, the same in both.
+    /// Any other number; the same in BTF and archive.
     Number,
 }
 
@@ -75,7 +70,7 @@ pub enum Word {
 pub enum Entries {
     /// One.
     One,
-    /// As many as `vlen` says.
+    /// `vlen` of them.
     Vlen,
 }
 
@@ -84,14 +79,14 @@ pub enum Entries {
 pub struct Record {
     /// The third word, `size` or `type`.
     pub third: Word,
-    /// The words of an entry: a member, an enumerator, a parameter, or what follows an int or an array.
+    /// The words of an entry: a member, enumerator or parameter, or the fields after an int or array.
     pub entry: &'static [Word],
     /// The number of entries.
     pub entries: Entries,
 }
 
 impl Record {
-    /// The number of words after the first three; `None` when `vlen` does not fit into BTF.
+    /// The number of words after the first three; `None` if `vlen` does not fit into BTF.
     pub fn entry_words(&self, vlen: u32) -> Option<usize> {
         let entries = match self.entries {
             Entries::One => 1,
@@ -101,7 +96,7 @@ impl Record {
     }
 }
 
-/// The record of a kind, as `include/uapi/linux/btf.h` has it; `None` for an unknown kind.
+/// The record of a kind, see `include/uapi/linux/btf.h`; `None` for an unknown kind.
 pub fn record(kind: u8) -> Option<Record> {
     use Word::{Name, Number, Type};
     const INT: u8 = 1;

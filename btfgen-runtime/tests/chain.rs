@@ -1,4 +1,4 @@
-//! Sources: each one below a made-up root, in order, found, skipped or explained.
+//! Sources: the order of the search below a test root, skipped sources, explanations and errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use btfgen_runtime::{Error, Finder, Host, How, ObjectDigest, ObjectError, OsRele
 /// Three kernels of one series, see `tests/data/README.md`.
 const ARCHIVE: &[u8] = include_bytes!("data/sample.archive");
 
-/// A BTF of one float of 4 bytes with a name that contains `mark`.
+/// A BTF of one 4-byte float whose name contains `mark`.
 fn btf(mark: u8) -> Vec<u8> {
     let mut bytes = vec![0x9f, 0xeb, 1, 0];
     for word in [24u32, 0, 12, 12, 4, 1, 16 << 24, 4] {
@@ -116,7 +116,7 @@ fn the_archive_gives_a_path_that_opens_and_an_elf_that_installs() {
 fn a_miss_names_host_reasons_and_nearest_kernels() {
     let root = Root::new();
     let finder = || root.finder().host(debian("6.1.0-11-amd64")).archive(ARCHIVE);
-    let Err(Error::NotFound(missing)) = finder().find() else { panic!("found a kernel that is not there") };
+    let Err(Error::NotFound(missing)) = finder().find() else { panic!("found a missing kernel") };
     let refusal = missing.refusal.as_ref().expect("a refusal");
     assert_eq!(refusal.kind, RefusalKind::NoSuchRelease);
     let nearest: Vec<&str> = refusal.nearest.iter().map(|id| id.release()).collect();
@@ -183,7 +183,7 @@ fn object(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_archive_made_for_another_object_is_refused_wherever_the_btf_is_found() {
+fn an_archive_built_for_another_object_is_refused_wherever_the_btf_is_found() {
     let root = Root::new();
     root.file("sys/kernel/btf/vmlinux", &btf(2));
     let (own, other) = (object("opensnoop"), object("biolatency"));

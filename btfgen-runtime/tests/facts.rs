@@ -61,7 +61,7 @@ fn every_sampled_kernel_is_identified() {
         let ids: Vec<KernelId> =
             FOLDERS.iter().map(|folder| id(&format!("{folder}/{arch}/{release}"))).collect();
         let expect = match folder {
-            // The row that has the signature alone, of 16.04's HWE kernel.
+            // The row with only a signature, of 16.04's HWE kernel.
             "ubuntu" => Some("ubuntu/16.04"),
             "none" => None,
             other => Some(other),
@@ -157,7 +157,7 @@ fn shared_releases_are_distinguished() {
             assert_eq!(&select(&host, &catalog, false).unwrap().kernel, kernel);
             checked += 1;
         }
-        // Only the release is known: identical BTFs are an answer, different ones a refusal that names them.
+        // Only the release is known: identical BTFs are selected, different ones are refused and listed.
         let bare = Host {
             release: ids[0].release().to_owned(),
             machine: common::machine(ids[0].arch()).to_owned(),

@@ -1,4 +1,4 @@
-//! Hostile: whatever bytes and words come in, there is a result, and it is a right one.
+//! Hostile: any bytes and any kernel strings give a correct result or an error.
 
 mod common;
 
@@ -43,7 +43,7 @@ fn frame(raw: &[u8]) -> Vec<u8> {
     encoder.compress(raw).expect("a frame")
 }
 
-/// An archive of whatever index and definitions, in well-formed frames.
+/// An archive of any index and definitions, in well-formed frames.
 fn with_frames(index: &[u8], definitions: &[u8]) -> Vec<u8> {
     let (index, definitions) = (frame(index), frame(definitions));
     let mut out = [wire::MAGIC.as_slice(), &[wire::VERSION]].concat();
@@ -65,7 +65,7 @@ fn index_of(little: u8, big: u8) -> Vec<u8> {
 }
 
 /// The definitions of three blobs: one slot, a struct "s" of 7 bytes with a member "m" of type 0 at bit 8. The second
-/// blob does not have it. In the third it has a second nameless member at bit 9, of the struct's own type.
+/// blob does not have the struct. In the third, it has a second member without a name at bit 9, of its own type.
 const NAMES: [u8; 5] = *b"\x04s\0m\0";
 const SLOT: [u8; 2] = [4, 1];
 const RUNS: [u8; 6] = [1, 1, 1, 0, 1, 2];
@@ -76,7 +76,7 @@ fn definitions(names: &[u8], slot: &[u8], runs: &[u8], first: &[u8], second: &[u
     [names, slot, runs, first, second].concat()
 }
 
-/// Which of the blobs of an archive can be had, and how long they are; none if the definitions are malformed.
+/// The length of each blob, if it can be assembled; `None` if the definitions are malformed.
 fn lens(bytes: &[u8]) -> Option<Vec<Option<usize>>> {
     let archive = Archive::open(bytes).expect("a sound index");
     let one_by_one: Vec<_> =
@@ -86,7 +86,7 @@ fn lens(bytes: &[u8]) -> Option<Vec<Option<usize>>> {
         Ok(all) => assert_eq!(all.iter().map(|blob| Some(blob.len())).collect::<Vec<_>>(), one_by_one),
         Err(ArchiveError::Definitions) => assert!(one_by_one.iter().all(Option::is_none)),
         Err(error) => {
-            let first = one_by_one.iter().position(Option::is_none).expect("a blob that cannot be had");
+            let first = one_by_one.iter().position(Option::is_none).expect("a malformed blob");
             assert_eq!(*error, ArchiveError::Blob(first));
         }
     }
@@ -125,19 +125,19 @@ fn definitions_are_read_as_specified_or_not_at_all() {
         assert_eq!(lens(&bytes), expect.map(|expect| expect.to_vec()), "{definitions:?}");
     };
     let names = |names: &[u8], expect| check(&definitions(names, &SLOT, &RUNS, &FIRST, &SECOND), expect);
-    // No final NUL; names that are used and missing; a name that no blob uses.
+    // No final NUL; missing names; an unused name.
     names(b"\x03s\0m", None);
     names(b"\x02s\0", Some([None, blobs[1], None]));
     names(b"\x00", Some([None, blobs[1], None]));
     names(b"\x06s\0m\0x\0", Some(blobs));
     let slot = |slot: &[u8], expect| check(&definitions(&NAMES, slot, &RUNS, &FIRST, &SECOND), expect);
-    // Kinds that do not exist; the empty name, and one that is missing.
+    // Unknown kinds; the empty name; a missing name.
     slot(&[0, 1], None);
     slot(&[20, 1], None);
     slot(&[4, 0], Some([Some(51), blobs[1], Some(63)]));
     slot(&[4, 3], Some([None, blobs[1], None]));
     let runs = |runs: &[u8], expect| check(&definitions(&NAMES, &SLOT, runs, &FIRST, &SECOND), expect);
-    // A run of no blob, of too many, a definition too many, a definition too few, none at all.
+    // A run of no blob, a run of too many blobs, a missing definition, an extra definition, no definition.
     runs(&[0, 1, 1, 1, 1, 0, 1, 2], None);
     runs(&[1, 1, 1, 0, 2, 2], None);
     runs(&[1, 1, 1, 0, 1, 3], None);
@@ -145,17 +145,17 @@ fn definitions_are_read_as_specified_or_not_at_all() {
     runs(&[3, 0], None);
     runs(&[1, 2, 1, 0, 1, 1], Some([blobs[2], blobs[1], blobs[0]]));
     let second = |second: &[u8], expect| check(&definitions(&NAMES, &SLOT, &RUNS, &FIRST, second), expect);
-    // Types that the blob does not have, cut off, more entries than BTF can count, a number above 32 bits.
+    // Missing types, truncated, too many entries for BTF, a number above 32 bits, a varint not in its shortest form.
     second(&[4, 7, 4, 0, 16, 3, 4, 2], Some([blobs[0], blobs[1], None]));
     second(&SECOND[..7], None);
     second(&[0x80, 0x80, 8, 7], None);
     second(&[4, 7, 4, 0, 16, 3, 2, 0x80, 0x80, 0x80, 0x80, 0x10], None);
     second(&[4, 7, 4, 0, 16, 3, 2, 0x82, 0], None);
-    // A second slot that refers to the first, which the second blob does not have; it has a definition in it.
+    // A second slot, which refers to the first in all blobs; the second blob does not have the first.
     let pointer = [2, 0, 3, 1, 0, 1];
     check(&[&sound[..], &pointer].concat(), Some([Some(53 + 12), None, Some(65 + 12)]));
     check(&[&sound[..], &pointer[..5]].concat(), None);
-    // An int has one entry, whatever its `vlen` says, and a pointer none.
+    // `vlen` has no effect on an int, which has one entry, and on a pointer, which has none.
     check(&[&sound[..], &[1, 0, 3, 1, 6, 4, 64]].concat(), Some(blobs.map(|len| len.map(|len| len + 16))));
     check(&[&sound[..], &[2, 0, 3, 1, 6, 0]].concat(), Some(blobs.map(|len| len.map(|len| len + 12))));
 }
@@ -172,12 +172,9 @@ fn an_index_is_read_as_specified_or_not_at_all() {
         let bytes = with_frames(&index, b"\0");
         let numbers = Archive::open(&bytes).ok().map(|archive| {
             assert!(archive.kernels().map(|kernel| kernel.to_string()).eq(ids.iter().copied()));
-            for kernel in archive.kernels() {
-                let mut found = Vec::new();
-                archive.visit_release(kernel.release(), &mut |id| found.push(id.to_owned()));
-                assert!(found.contains(&kernel.to_string()));
-                assert!(found.iter().all(|id| id.ends_with(&format!("/{}", kernel.release()))));
-            }
+            let mut visited = Vec::new();
+            archive.visit(&mut |id| visited.push(id.to_owned()));
+            assert_eq!(visited, ids);
             archive.kernels().map(|kernel| archive.blob_of(&kernel).expect("a kernel")).collect::<Vec<_>>()
         });
         assert_eq!(numbers.as_deref(), expect, "{ids:?}");
@@ -185,7 +182,7 @@ fn an_index_is_read_as_specified_or_not_at_all() {
     check(&[], [0, 0], &[], Some(&[]));
     check(&["d/v/a/r"], [1, 0], &[0], Some(&[0]));
     check(&["d/v/a/1", "d/v/a/11", "d/w/a/1"], [1, 1], &[0, 2, 1], Some(&[0, 1, 0]));
-    // Twice the same, descending.
+    // Duplicate, descending.
     check(&["d/v/a/r", "d/v/a/r"], [1, 0], &[0, 0], None);
     check(&["d/v/a/s", "d/v/a/r"], [1, 0], &[0, 0], None);
     // Not an id, a control character, too long.
@@ -194,13 +191,13 @@ fn an_index_is_read_as_specified_or_not_at_all() {
     let long = format!("d/v/a/{}", "r".repeat(KernelId::MAX_LEN - 6));
     check(&[&long], [1, 0], &[0], Some(&[0]));
     check(&[&format!("{long}r")], [1, 0], &[0], None);
-    // A blob that does not exist, more blobs than kernels, a number missing, a number too many.
+    // A missing blob, more blobs than kernels, a missing number, an extra number.
     check(&["d/v/a/r"], [1, 0], &[2], None);
     check(&["d/v/a/r"], [0, 0], &[0], None);
     check(&["d/v/a/r"], [1, 1], &[0], None);
     check(&["d/v/a/r"], [1, 0], &[], None);
     check(&["d/v/a/r"], [1, 0], &[0, 0], None);
-    // Digests: none twice, ascending, cut off.
+    // Digests: ascending, duplicate, descending, truncated.
     let digests = |digests: &[u8]| {
         let index = [&[2], digests, &[0, 0, 0]].concat();
         Archive::open(&with_frames(&index, b"\0")).is_ok()
@@ -222,7 +219,7 @@ proptest! {
         let _ = Archive::open(&headed);
     }
 
-    /// The index's checksum is right, its content is anything.
+    /// The index has a valid checksum and any content.
     #[test]
     fn any_index_is_an_archive_or_an_error(
         index in proptest::collection::vec(prop_oneof![0u8..6, any::<u8>()], 16..300),
@@ -237,7 +234,7 @@ proptest! {
         }
     }
 
-    /// The definitions' checksum is right, their content is anything; mostly small numbers, as in real ones.
+    /// The definitions have a valid checksum and any content, mostly small numbers as in real ones.
     #[test]
     fn any_definitions_give_a_btf_or_an_error(
         names in proptest::collection::vec(prop_oneof![Just(0), any::<u8>()], 0..12),
@@ -262,9 +259,9 @@ proptest! {
         let _ = (os.get("ID"), os.get("VERSION_ID"));
     }
 
-    /// Words at random, and words of a real kernel that were cut or spliced: an answer is an entry of that release.
+    /// Random strings, and truncated or spliced strings of a real kernel: a selected entry has that release.
     #[test]
-    fn any_words_give_an_entry_of_the_release_or_none(
+    fn any_strings_give_an_entry_of_the_release_or_none(
         release in "\\PC{0,40}|[0-9.]{3,8}-[0-9.]{1,6}[a-z0-9._+-]{0,20}",
         version in "\\PC{0,60}|#[0-9]{1,3}(~[0-9.]{3,8})?-Ubuntu.{0,5}|#1 SMP Debian [0-9a-z.~+:-]{0,20}",
         banner in "\\PC{0,100}|Linux version .{0,30}[(].{0,40}[)] [(].{0,40}[)] #.{0,20}",

@@ -153,9 +153,7 @@ mod tests {
             bytes.extend(field.to_ne_bytes());
         }
         bytes.extend(b"sh\0rubbish\0\0\0\0\0\0");
-        let mut filename = *b"/bin/sh\0";
-        filename[7] = 0;
-        bytes.extend(filename);
+        bytes.extend(b"/bin/sh\0");
         bytes.extend([0xaa; 120]);
         bytes.extend(args);
         bytes.extend([0; 8]);

@@ -76,7 +76,7 @@ fn explain(found: &Result<btfgen_runtime::HostBtf, btfgen_runtime::Error>) {
             }
         }
         Err(btfgen_runtime::Error::NotFound(missing)) => print!("{}", missing.explain()),
-        // `main` prints it.
+        // Printed by `main`.
         Err(_) => {}
     }
 }
@@ -86,7 +86,7 @@ fn watch(options: &Options, btf: &KernelBtf<'_>) -> Result<(), Box<dyn Error>> {
     let mut screen = Screen { options, seen: 0, failure: None };
     load::run(options.loader, btf, deadline, &mut screen)?;
     match (screen.failure, options.once) {
-        // The reader of the events has exited, as `head` does.
+        // The reader of the output has exited, as `head` does.
         (Some(error), _) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         (Some(error), _) => Err(error.into()),
         (None, Some(wanted)) if screen.seen < wanted => {

@@ -62,7 +62,7 @@ pub(crate) fn json(event: &Event) -> String {
     line.to_string()
 }
 
-/// Arguments as one would type them; characters that are special to a shell or a terminal are quoted.
+/// Arguments as typed in a shell; those with characters special to a shell or a terminal are quoted.
 fn shell_words(args: &[String]) -> String {
     let plain = |c: char| {
         c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ',' | ':' | '=' | '+' | '@' | '%')

@@ -11,12 +11,6 @@ pub trait Catalog {
     /// Visits every kernel id, in any order.
     fn visit(&self, visitor: &mut dyn FnMut(&str));
 
-    /// Visits every kernel id of a release; may visit others as well.
-    fn visit_release(&self, release: &str, visitor: &mut dyn FnMut(&str)) {
-        let _ = release;
-        self.visit(visitor);
-    }
-
     /// Whether two kernels have identical BTFs; `false` also if that is unknown.
     fn same(&self, a: &KernelId, b: &KernelId) -> bool;
 }
@@ -24,11 +18,6 @@ pub trait Catalog {
 impl Catalog for Archive<'_> {
     fn visit(&self, visitor: &mut dyn FnMut(&str)) {
         self.ids().for_each(visitor);
-    }
-
-    fn visit_release(&self, release: &str, visitor: &mut dyn FnMut(&str)) {
-        let of_release = |id: &&str| id.strip_suffix(release).is_some_and(|folder| folder.ends_with('/'));
-        self.ids().filter(of_release).for_each(visitor);
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -6,13 +6,12 @@ use std::{error, fmt, io};
 use crate::digest::ObjectDigest;
 use crate::error::{ArchiveError, ObjectError};
 use crate::host::Host;
-use crate::host_btf::Step;
-use crate::host_btf::explain;
+use crate::host_btf::{Step, explain};
 use crate::select::{Refusal, RefusalKind};
 
 /// Error of finding a BTF for the host.
 ///
-/// `{:?}` prints what `{}` does and the cause, because it is what a `main` that returns the error prints.
+/// `{:?}` prints the same as `{}` and the cause, because a `main` that returns the error prints it this way.
 #[non_exhaustive]
 pub enum Error {
     /// No source has a BTF that is known to be the host kernel's; an app may go on without one.

@@ -16,7 +16,7 @@ use crate::select::{How, Refusal, Selection, select};
 use crate::unpacked_file::UnpackedFile;
 use crate::{environment, kernel_btf};
 
-/// What [`crate::Finder`] was set to.
+/// The options of a [`crate::Finder`].
 pub(super) struct Options<'a> {
     pub(super) archive: Option<&'a [u8]>,
     /// The objects that the archive must have been built for.
@@ -84,9 +84,9 @@ struct Search<'s> {
     refusal: Option<Refusal>,
 }
 
-impl<'s> Search<'s> {
+impl Search<'_> {
     fn all_sources(&mut self) -> Result<Option<Found>, Error> {
-        let checked = self.check_objects()?;
+        self.check_objects()?;
         if let Some(found) = self.override_file()? {
             return Ok(Some(found));
         }
@@ -97,25 +97,23 @@ impl<'s> Search<'s> {
         if let Some(found) = self.tree()? {
             return Ok(Some(found));
         }
-        self.archive(checked)
+        self.archive()
     }
 
-    /// Checks that the archive was built for all objects, if there are any; returns the opened archive.
-    fn check_objects(&self) -> Result<Option<Archive<'s>>, Error> {
-        let is_searched = !self.options.skipped.contains(&Source::Archive);
-        let Some(bytes) = self.options.archive.filter(|_| is_searched && !self.options.objects.is_empty())
-        else {
-            return Ok(None);
-        };
-        let archive = Archive::open(bytes)?;
-        let digests: Vec<ObjectDigest> = archive.objects().collect();
+    /// Checks that the archive was built for all objects, if there are any.
+    fn check_objects(&self) -> Result<(), Error> {
+        let Some(bytes) = self.options.archive else { return Ok(()) };
+        if self.options.objects.is_empty() || self.options.skipped.contains(&Source::Archive) {
+            return Ok(());
+        }
+        let digests: Vec<ObjectDigest> = Archive::open(bytes)?.objects().collect();
         for object in &self.options.objects {
             let object = ObjectDigest::of(object)?;
             if !digests.contains(&object) {
                 return Err(Error::Stale(Stale { object, archive: digests }));
             }
         }
-        Ok(Some(archive))
+        Ok(())
     }
 
     fn override_file(&mut self) -> Result<Option<Found>, Error> {
@@ -133,12 +131,12 @@ impl<'s> Search<'s> {
             } else {
                 "BTFGEN_BTF is not set"
             };
-            self.record(source, outcome);
+            self.record(source, outcome.to_owned());
             return Ok(None);
         };
         match kernel_btf::read_btf(&path) {
             Ok(btf) => Ok(Some(self.found_file(source, path, btf))),
-            // Who names a file means it: another one in its place would be silently wrong.
+            // Another source instead of the named file would be silently wrong.
             Err(error) => Err(Error::Override { path, from_environment, source: error }),
         }
     }
@@ -152,7 +150,7 @@ impl<'s> Search<'s> {
         // Only the start is read: the file has 5 MB, and the loader reads it anyway.
         match kernel_btf::starts_like_btf(&path) {
             Ok(true) => {
-                self.record(source, path.display());
+                self.record(source, path.display().to_string());
                 return Some(Found { source, selection: None, content: Content::Sysfs });
             }
             Ok(false) => self.record(source, format!("{}: not a BTF file", path.display())),
@@ -176,7 +174,7 @@ impl<'s> Search<'s> {
                 }
             }
         }
-        self.record(source, "no kernel image with BTF in libbpf's search paths");
+        self.record(source, "no kernel image with BTF in libbpf's search paths".to_owned());
         None
     }
 
@@ -212,16 +210,13 @@ impl<'s> Search<'s> {
         self.unpacked(source, selection, btf).map(Some)
     }
 
-    fn archive(&mut self, checked: Option<Archive<'s>>) -> Result<Option<Found>, Error> {
+    fn archive(&mut self) -> Result<Option<Found>, Error> {
         let source = Source::Archive;
         let Some(bytes) = self.options.archive else { return Ok(None) };
         if self.skips(source) {
             return Ok(None);
         }
-        let archive = match checked {
-            Some(archive) => archive,
-            None => Archive::open(bytes)?,
-        };
+        let archive = Archive::open(bytes)?;
         let Some(selection) = self.select(source, &archive) else { return Ok(None) };
         let btf = archive.get(&selection.kernel)?.unwrap_or_default();
         self.unpacked(source, selection, btf).map(Some)
@@ -235,7 +230,7 @@ impl<'s> Search<'s> {
                 Some(selection)
             }
             Err(refusal) => {
-                self.record(source, &refusal);
+                self.record(source, refusal.to_string());
                 self.refusal = Some(refusal);
                 None
             }
@@ -252,7 +247,7 @@ impl<'s> Search<'s> {
     }
 
     fn found_file(&mut self, source: Source, path: PathBuf, btf: Vec<u8>) -> Found {
-        self.record(source, path.display());
+        self.record(source, path.display().to_string());
         Found { source, selection: None, content: Content::File { path, btf } }
     }
 
@@ -260,13 +255,13 @@ impl<'s> Search<'s> {
     fn skips(&mut self, source: Source) -> bool {
         let skips = self.options.skipped.contains(&source);
         if skips {
-            self.record(source, "skipped");
+            self.record(source, "skipped".to_owned());
         }
         skips
     }
 
-    fn record(&mut self, source: Source, outcome: impl ToString) {
-        self.steps.push(Step { source, outcome: outcome.to_string() });
+    fn record(&mut self, source: Source, outcome: String) {
+        self.steps.push(Step { source, outcome });
     }
 
     fn record_error(&mut self, source: Source, path: &Path, error: &io::Error) {

@@ -33,7 +33,7 @@ struct bpf_raw_tracepoint_args {
 };
 
 /*
- * Helpers that old kernels lack. The numbers are stable; bpf_core_enum_value_exists() tells whether the running
+ * Helpers that old kernels lack. The numbers are stable; bpf_core_enum_value_exists() checks whether the running
  * kernel has the helper.
  */
 enum bpf_func_id {
