@@ -1,16 +1,13 @@
 //! Cargo: the build-script protocol, and every read of the environment, which must be declared to cargo.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A build script's conversation with cargo: instructions, collected as values and printed at the end.
+/// A build script: its environment, and its instructions for cargo, which are printed at the end.
 #[derive(Debug)]
 pub(crate) struct Script {
     env: Env,
     lines: Vec<String>,
-    /// The lines as a set, to add each once.
-    known: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -23,19 +20,19 @@ enum Env {
 impl Script {
     /// A script that reads the process's environment.
     pub(crate) fn new() -> Self {
-        Self { env: Env::Process, lines: Vec::new(), known: BTreeSet::new() }
+        Self { env: Env::Process, lines: Vec::new() }
     }
 
     /// A script in an environment of exactly these variables.
     #[cfg(test)]
     pub(crate) fn with_env(pairs: &[(&str, &str)]) -> Self {
         let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
-        Self { env: Env::Fixed(env), lines: Vec::new(), known: BTreeSet::new() }
+        Self { env: Env::Fixed(env), lines: Vec::new() }
     }
 
     /// Reads a variable and has the script run again when it changes.
     pub(crate) fn var(&mut self, name: &str) -> Option<OsString> {
-        // A name that the environment cannot hold would end the line, or panic.
+        // No variable has such a name; reading it would panic, and a line break would end the instruction.
         if name.is_empty() || name.contains(['=', '\0', '\n', '\r']) {
             return None;
         }
@@ -43,7 +40,10 @@ impl Script {
             self.push(format!("cargo::rerun-if-env-changed={name}"));
         }
         match &self.env {
-            #[expect(clippy::disallowed_methods, reason = "the only place, which also tells cargo")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the only read of the environment, which cargo is told to watch"
+            )]
             Env::Process => std::env::var_os(name),
             #[cfg(test)]
             Env::Fixed(pairs) => pairs.get(name).cloned(),
@@ -55,10 +55,10 @@ impl Script {
         self.var("OUT_DIR").map(PathBuf::from)
     }
 
-    /// Runs the script again when a file changes, or anything in a folder, however deep.
+    /// Runs the script again when a file changes, or anything in a folder, recursively.
     ///
-    /// Missing paths are skipped, since cargo takes them for always changed. So are paths in `OUT_DIR`: the script itself
-    /// writes them, after the time that cargo compares with.
+    /// Missing paths are skipped, since cargo considers them changed every time. So are paths in `OUT_DIR`: the script itself
+    /// writes them, which cargo would take for a change.
     pub(crate) fn rerun_if_changed(&mut self, path: &Path) {
         let own = self.out_dir().is_some_and(|out_dir| path.starts_with(out_dir));
         // A path with a line break would end the line; cargo has no way to quote it.
@@ -70,32 +70,34 @@ impl Script {
         }
     }
 
-    /// Shows a warning, one for each line of the text.
+    /// Shows each line of the text as a warning.
     pub(crate) fn warning(&mut self, text: &str) {
         for line in text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()) {
             self.push(format!("cargo::warning={line}"));
         }
     }
 
-    /// The instructions so far, each one line, in order and without repetition.
+    /// The instructions so far: one line each, in order, none twice.
+    #[cfg(test)]
     pub(crate) fn instructions(&self) -> &[String] {
         &self.lines
     }
 
     /// Prints the instructions to standard output, where cargo reads them.
     pub(crate) fn print(&self) {
-        // In one piece: each line printed alone is a system call.
-        print!("{}", self.instructions().iter().map(|line| format!("{line}\n")).collect::<String>());
+        for line in &self.lines {
+            println!("{line}");
+        }
     }
 
     fn push(&mut self, line: String) {
-        if self.known.insert(line.clone()) {
+        if !self.lines.contains(&line) {
             self.lines.push(line);
         }
     }
 }
 
-/// Whether cargo sets this variable for build scripts. It does not watch those, and warns if asked to.
+/// Whether cargo sets this variable for build scripts. Cargo does not watch such variables, and warns if asked to.
 fn is_set_by_cargo(name: &str) -> bool {
     const NAMES: [&str; 9] =
         ["OUT_DIR", "TARGET", "HOST", "NUM_JOBS", "OPT_LEVEL", "PROFILE", "DEBUG", "RUSTC", "CARGO"];
@@ -103,14 +105,14 @@ fn is_set_by_cargo(name: &str) -> bool {
     NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
-/// The hub's name of the architecture that cargo builds for; none outside a build script.
+/// The target's architecture by the hub's name; none outside a build script.
 pub(crate) fn target_arch(script: &mut Script) -> Option<String> {
     let arch = script.var("CARGO_CFG_TARGET_ARCH")?.into_string().ok()?;
     let little = script.var("CARGO_CFG_TARGET_ENDIAN").is_none_or(|endian| endian == "little");
     Some(hub_arch(&arch, little).to_owned())
 }
 
-/// BTFHub's name, which is also Debian's, of an architecture by rustc's name.
+/// BTFHub's and Debian's name of an architecture, from rustc's name.
 fn hub_arch(rustc: &str, little_endian: bool) -> &str {
     match (rustc, little_endian) {
         ("aarch64", _) => "arm64",

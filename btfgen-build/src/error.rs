@@ -41,12 +41,12 @@ pub enum ErrorKind {
     Compile,
     /// Reading or writing a file.
     Io,
-    /// A mistake in this crate, found by its own checks.
+    /// A bug in this crate, found by its own checks.
     Internal,
 }
 
 impl Error {
-    /// An error of a module, as an error of that kind.
+    /// An error of that kind, from its cause.
     pub(crate) fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { kind, cause: cause.into() }
     }
@@ -103,7 +103,7 @@ impl StdError for Error {
     }
 }
 
-// The engine's errors. Those of this crate are converted where they are declared.
+// Conversions of the engine's errors. Those of this crate's errors are next to the errors.
 
 impl From<FilterError> for Error {
     fn from(error: FilterError) -> Self {

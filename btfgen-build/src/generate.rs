@@ -14,7 +14,7 @@ const ARCHIVE_NAME: &str = "btfgen.archive";
 /// Folder name of the tree form in `OUT_DIR`.
 const TREE_NAME: &str = "btfgen-tree";
 
-/// Generates what `btfgen.toml`, next to the calling package's `Cargo.toml`, asks for.
+/// Generates minimized BTFs by `btfgen.toml`, which is next to the calling package's `Cargo.toml`.
 ///
 /// ```no_run
 /// // build.rs
@@ -22,8 +22,8 @@ const TREE_NAME: &str = "btfgen-tree";
 /// ```
 ///
 /// # Errors
-/// When a file is missing or malformed, a glob matches nothing, or a kernel fails a relocation and `on-failure` forbids
-/// that. Nothing is written then.
+/// When a file is missing or malformed, a glob matches nothing, or a kernel fails a relocation and `on-failure` is
+/// `error`. Nothing is written then.
 pub fn generate() -> Result<Report, Error> {
     let mut script = Script::new();
     let report = match Config::of_package(&mut script) {
@@ -35,7 +35,7 @@ pub fn generate() -> Result<Report, Error> {
 }
 
 impl Config {
-    /// Generates what this configuration asks for.
+    /// Generates minimized BTFs by this configuration.
     ///
     /// # Errors
     /// As [`generate`].

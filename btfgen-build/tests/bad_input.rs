@@ -13,7 +13,7 @@ use btfgen_build::{Config, Error, ErrorKind, Report};
 use btfgen_core::btf::{Endian, Kind, Member, TypeId, Writer};
 use elf::{EM_BPF, Parts};
 
-/// A package of one object and one kernel, both good unless told otherwise.
+/// A package with one object and one kernel, both valid until a test replaces one.
 struct Package {
     folder: tempfile::TempDir,
     object: String,
@@ -44,7 +44,7 @@ impl Package {
         package
     }
 
-    /// The kernel kept under another name, so in another form.
+    /// A package whose kernel's file has this name, which selects its form, and this content.
     fn with_kernel(name: &str, bytes: &[u8]) -> Self {
         let package = Self::new();
         fs::remove_dir_all(package.path("hub")).unwrap();
@@ -199,7 +199,7 @@ fn objects() {
     check_object(&object(&(good.0.clone(), beyond)), "string offset 16711680 is out of range");
 }
 
-/// Without `.BTF.ext` there are no relocations: nothing to embed of any kernel, and no error.
+/// Without `.BTF.ext` there are no relocations, which is not an error.
 #[test]
 fn an_object_without_relocations_is_served() {
     let (btf, _) = local(Shape::Good);
@@ -211,7 +211,7 @@ fn an_object_without_relocations_is_served() {
     assert!(package.path("out").join("btfgen.archive").is_file());
 }
 
-/// What is wrong with the types that one relocation names fails that relocation, as libbpf does, and is reported.
+/// A malformed local type fails only the relocations that use it, as in libbpf.
 #[test]
 fn local_types() {
     let check = |shape, words: &str| {
@@ -256,13 +256,13 @@ fn kernels() {
 }
 
 fn check_kernel(package: &Package, file: &str, words: &str) {
-    // The one kernel there is cannot be read, so none can be served.
+    // The only kernel cannot be read, so none can be served.
     check(package, ErrorKind::Relocation, file, words);
     let error = package.config().on_failure(btfgen_build::OnFailure::Error).generate().unwrap_err();
     refused(package, &error, ErrorKind::Relocation, file, words);
 }
 
-/// One kernel that cannot be read harms no other: it is reported by name, and the rest is served.
+/// A kernel that cannot be read is reported, and the others are served.
 #[test]
 fn one_bad_kernel_is_left_out() {
     let package = Package::new();
@@ -295,7 +295,7 @@ fn hubs_and_globs() {
     refused(&package, &error, ErrorKind::Config, "", "no kernel left of 1");
 }
 
-/// An object and a kernel of different byte orders are told apart, not mixed up.
+/// An object and a kernel of different byte orders are refused.
 #[test]
 fn byte_orders() {
     let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/objects/eb/fields.o");

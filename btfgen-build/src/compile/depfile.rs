@@ -1,18 +1,18 @@
-//! Depfile: the rule in Makefile syntax that `clang -MD` writes, and the inputs it names.
+//! Depfile: the Makefile rule that `clang -MD` writes, and its inputs.
 
 use std::path::PathBuf;
 
 /// The inputs that a depfile names, in its order.
 pub(super) fn inputs(bytes: &[u8]) -> Vec<PathBuf> {
     let text = String::from_utf8_lossy(bytes);
-    // The target ends at the first colon before a blank; the object's own name may hold others.
+    // The target ends at the first colon before a blank; its name may contain other colons.
     let rest = text.split_once(": ").or_else(|| text.split_once(":\\\n")).map_or("", |(_, rest)| rest);
     let mut inputs = Vec::new();
     let mut word = String::new();
     let mut characters = rest.chars().peekable();
     while let Some(character) = characters.next() {
         match (character, characters.peek()) {
-            // What clang escapes; any other backslash is one.
+            // Clang escapes only these characters; any other backslash is part of a name.
             ('\\', Some(&next @ (' ' | '#'))) | ('$', Some(&next @ '$')) => {
                 word.push(next);
                 characters.next();
@@ -20,7 +20,8 @@ pub(super) fn inputs(bytes: &[u8]) -> Vec<PathBuf> {
             ('\\', Some('\n' | '\r')) | (' ' | '\t' | '\r', _) => end(&mut word, &mut inputs),
             ('\n', _) => {
                 end(&mut word, &mut inputs);
-                if !rest_continues(&mut characters) {
+                // The rule continues only after an escaped line break, which clang indents.
+                if !matches!(characters.peek(), Some(' ' | '\t')) {
                     break;
                 }
             }
@@ -35,11 +36,6 @@ fn end(word: &mut String, inputs: &mut Vec<PathBuf>) {
     if !word.is_empty() {
         inputs.push(PathBuf::from(std::mem::take(word)));
     }
-}
-
-/// After a line break: a rule goes on only behind a backslash, whose break leaves a blank.
-fn rest_continues(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> bool {
-    matches!(characters.peek(), Some(' ' | '\t'))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Compile: C sources to objects, with clang for the BPF target; a helper that a build script may call.
+//! Compile: C sources to objects, with clang for the BPF target. Build scripts may call it before generating.
 
 mod depfile;
 
@@ -29,13 +29,13 @@ pub fn compile() -> Result<Vec<PathBuf>, Error> {
 
 /// How to compile eBPF sources.
 ///
-/// Each source is compiled with `-g -O2` for `bpfel` or `bpfeb`, whichever is the byte order of cargo's
-/// target, and with `__TARGET_ARCH_x86` or its like defined. The headers of libbpf are not included:
-/// set their folder with [`include`](Self::include).
+/// Each source is compiled with `-g -O2` for `bpfel` or `bpfeb`, by the byte order of cargo's target. The macro of the
+/// target's architecture is defined, such as `__TARGET_ARCH_x86`. The headers of libbpf are not part of this crate: set
+/// their folder with [`include`](Self::include).
 ///
 /// Clang is the one named by [`clang`](Self::clang), else by the environment variable `BPF_CLANG` or
-/// `CC_bpf`, else `clang` or the newest `clang-N`. `BPF_CFLAGS` adds flags; `CFLAGS` is not read, as it is
-/// meant for the host's compiler.
+/// `CC_bpf`, else `clang` or the newest `clang-N`. `BPF_CFLAGS` adds flags. `CFLAGS` has no effect, since
+/// it is meant for the host's compiler.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), btfgen_build::Error> {
@@ -53,7 +53,7 @@ pub struct Compile {
     metadata: bool,
 }
 
-/// Why sources are not compiled.
+/// Why sources cannot be compiled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompileError {
     /// No clang was found.
@@ -214,13 +214,13 @@ impl Compile {
         let mut objects = Vec::new();
         for (source, name) in sources.iter().zip(names) {
             let object = out_dir.join(name);
-            self.one(&tools, &flags, &base, source, &object, script)?;
+            self.compile_one(&tools, &flags, &base, source, &object, script)?;
             objects.push(object);
         }
         Ok(objects)
     }
 
-    /// Every flag but the names of input and output.
+    /// All flags except input and output.
     fn flags(&self, base: &Path, script: &mut Script) -> Vec<OsString> {
         let arch = script.var("CARGO_CFG_TARGET_ARCH").and_then(|arch| arch.into_string().ok());
         let arch = arch.as_deref().unwrap_or(std::env::consts::ARCH);
@@ -229,7 +229,7 @@ impl Compile {
         let mut flags: Vec<OsString> = ["-g", "-O2"].map(OsString::from).into();
         flags.push(if big { "--target=bpfeb" } else { "--target=bpfel" }.into());
         flags.push(format!("-D__TARGET_ARCH_{}", target_arch_macro(arch)).into());
-        // Line info has the sources' names, which must not depend on where the package is.
+        // Line info contains the sources' paths, which must not depend on the package's location.
         if !base.as_os_str().is_empty() {
             let mut map = OsString::from("-fdebug-prefix-map=");
             map.push(base);
@@ -239,7 +239,7 @@ impl Compile {
         for include in &self.includes {
             flags.extend([OsStr::new("-I").into(), base.join(include).into()]);
         }
-        // `<linux/types.h>` needs `<asm/types.h>`, which Debian keeps where only the host's target looks.
+        // `<linux/types.h>` includes `<asm/types.h>`, which Debian stores in a folder of the host's target.
         let multiarch = Path::new("/usr/include").join(format!("{arch}-linux-gnu"));
         if multiarch.is_dir() {
             flags.extend(["-idirafter".into(), multiarch.into()]);
@@ -251,7 +251,7 @@ impl Compile {
     }
 
     /// Compiles one source.
-    fn one(
+    fn compile_one(
         &self,
         tools: &Tools,
         flags: &[OsString],
@@ -261,10 +261,10 @@ impl Compile {
         script: &mut Script,
     ) -> Result<(), Error> {
         let (built, depfile) = (object.with_extension("o.new"), object.with_extension("o.d"));
-        // Not `to_command`, whose flags end with those of `CFLAGS`.
+        // Not `cc::Tool::to_command`, which adds `CFLAGS`.
         let mut command = Command::new(tools.clang.path());
         command.env("LC_ALL", "C");
-        // Clang reads the sources again for line info, by the mapped names.
+        // For line info, clang reads the sources by their mapped, relative paths.
         if !base.as_os_str().is_empty() {
             command.current_dir(base);
         }
@@ -323,7 +323,7 @@ struct Tools {
 }
 
 impl Tools {
-    /// Lets crate cc find out what kind of compiler this is and how to run it.
+    /// Asks crate cc which compiler this is.
     fn of(clang: &Path) -> Result<Self, CompileError> {
         const TRIPLE: &str = "bpfel-unknown-none";
         let mut build = cc::Build::new();
@@ -343,7 +343,7 @@ fn run(command: &mut Command) -> Result<Output, CompileError> {
     command.output().map_err(|source| CompileError::Run { path: command.get_program().into(), source })
 }
 
-/// Removes DWARF with the first of these programs that exists. Without any, the object is only larger.
+/// Removes DWARF with the first of these programs that exists. If none exists, the object stays larger.
 fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(), CompileError> {
     for program in programs {
         match run(Command::new(program).arg("-g").arg(object)) {
@@ -358,7 +358,7 @@ fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(),
     Ok(())
 }
 
-/// `a.bpf.c` becomes `a.bpf.o`; each name once.
+/// The objects' names, such as `a.bpf.o` for `a.bpf.c` and `a.c`.
 fn object_names(sources: &[PathBuf]) -> Result<Vec<String>, CompileError> {
     let mut names: Vec<String> = Vec::new();
     for source in sources {
@@ -373,7 +373,7 @@ fn object_names(sources: &[PathBuf]) -> Result<Vec<String>, CompileError> {
     Ok(names)
 }
 
-/// The name that libbpf's `bpf_tracing.h` has for rustc's architecture.
+/// The name of an architecture in libbpf's `bpf_tracing.h`, from rustc's name.
 fn target_arch_macro(rustc: &str) -> &str {
     match rustc {
         "x86" | "x86_64" => "x86",

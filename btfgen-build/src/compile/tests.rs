@@ -1,4 +1,4 @@
-//! Tests of compiling, with the clang at hand and with programs that only look like one.
+//! Tests of compiling, with the installed clang and with programs that imitate it.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,7 +12,7 @@ const SOURCE: &str = "#include \"kernel.h\"\n\
 
 const HEADER: &str = "struct task { int pid; } __attribute__((preserve_access_index));\n";
 
-/// A package with one source, whose header lies in `include`.
+/// A package with one source, whose header is in `include`.
 fn package() -> TempDir {
     let dir = TempDir::new();
     dir.file("src/bpf/one.bpf.c", SOURCE);
@@ -37,11 +37,11 @@ fn program(dir: &TempDir, name: &str, script: &str) -> PathBuf {
 }
 
 fn has_clang() -> bool {
-    let there = Command::new("clang").arg("--version").output().is_ok();
-    if !there {
-        eprintln!("no clang here: not compiled");
+    let installed = Command::new("clang").arg("--version").output().is_ok();
+    if !installed {
+        eprintln!("skipped: clang is not installed");
     }
-    there
+    installed
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn compiles_and_tells_cargo() {
     for section in [".BTF\0", ".BTF.ext\0", "raw_tp\0"] {
         assert!(bytes.windows(section.len()).any(|window| window == section.as_bytes()), "{section}");
     }
-    // The source's line is there under its mapped name, not under the package's.
+    // Line info has the source's relative path, not the package's.
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("./src/bpf/one.bpf.c") && text.contains("return task->pid;"));
     assert!(!text.contains(dir.path().to_str().unwrap()));

@@ -58,8 +58,8 @@ pub(crate) enum ConfigError {
         /// What is wrong with it.
         source: glob::PatternError,
     },
-    /// A folder that a glob looks into cannot be read.
-    #[error("cannot look for {text:?}")]
+    /// A folder that a glob searches cannot be read.
+    #[error("cannot search for {text:?}")]
     Unreadable {
         /// The glob.
         text: String,
@@ -71,7 +71,7 @@ pub(crate) enum ConfigError {
     NoMatch {
         /// The glob as given.
         text: String,
-        /// The folder it looks into.
+        /// The folder that it searches.
         folder: PathBuf,
         /// What to do, or nothing.
         hint: &'static str,
@@ -82,7 +82,7 @@ pub(crate) enum ConfigError {
         /// The level.
         level: i32,
     },
-    /// Not in a build script, and no output folder given.
+    /// No output folder is set, and this is not a build script.
     #[error("no output folder: OUT_DIR is not set, and Config::out_dir was not called")]
     NoOutDir,
 }

@@ -19,7 +19,7 @@ pub(crate) use error::ConfigError;
 use file::Entries;
 use paths::PathText;
 
-/// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without touching the sources.
+/// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without changing the file.
 const HUB_VARIABLE: &str = "BTFGEN_HUB";
 
 /// What to generate: the objects, the hub, and what to do with them.
@@ -35,7 +35,7 @@ const HUB_VARIABLE: &str = "BTFGEN_HUB";
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// Folder that relative paths start from; cargo's package folder when there is none.
+    /// Folder that relative paths start from; the package's folder unless set.
     base: Option<PathBuf>,
     /// The configuration's own file.
     file: Option<PathBuf>,
@@ -72,7 +72,7 @@ impl Config {
         self
     }
 
-    /// Adds one object by its path, taken as it is.
+    /// Adds one object by its path, in which `$` and `*` have no special meaning.
     #[must_use]
     pub fn object_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.objects.push(PathText::Path(path.into()));
@@ -100,9 +100,9 @@ impl Config {
         self
     }
 
-    /// Adds an architecture by the hub's name (`x86_64`, `arm64`), or every one by `all`.
+    /// Adds an architecture by the hub's name (`x86_64`, `arm64`), or all of them by `all`.
     ///
-    /// Without any it is the one that cargo builds for.
+    /// Without any, it is the architecture that cargo builds for.
     #[must_use]
     pub fn arch(mut self, arch: impl Into<String>) -> Self {
         self.arch.push(arch.into());
@@ -173,8 +173,7 @@ impl Config {
         !self.silent
     }
 
-    /// The configuration of a build script: `btfgen.toml` in the package's folder, with the hub that the
-    /// environment may name in place of the file's.
+    /// The configuration of a build script: `btfgen.toml` in the package's folder. [`HUB_VARIABLE`] replaces its hub.
     pub(crate) fn of_package(script: &mut Script) -> Result<Self, ConfigError> {
         let folder = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let mut config = Self::read(folder.join("btfgen.toml"))?;
@@ -207,7 +206,6 @@ impl Config {
         if !hub.exists() {
             return Err(ConfigError::NoSuchHub { path: hub }.into());
         }
-        // Of a folder cargo watches everything in it, however deep.
         script.rerun_if_changed(&hub);
         let objects = paths::objects(&self.objects, &base, script)?;
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
@@ -219,7 +217,7 @@ impl Config {
 /// A configuration whose files are found and whose globs are parsed.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The inputs; objects are in the order of their globs, sorted within each, none twice.
+    /// The inputs. Objects are in the order of their globs, sorted within each, none twice.
     pub(crate) request: Request,
     /// zstd's level.
     pub(crate) level: i32,

@@ -1,4 +1,4 @@
-//! Paths: environment variables and globs in them, and the files they stand for.
+//! Paths: environment variables and globs in them, and the files that they match.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use glob::{MatchOptions, Pattern};
 use super::error::ConfigError;
 use crate::cargo::Script;
 
-/// A path as it was given.
+/// A path as given.
 #[derive(Debug, Clone)]
 pub(super) enum PathText {
-    /// Used as it is.
+    /// Used literally.
     Path(PathBuf),
     /// With `$NAME` for environment variables, and `*`, `?`, `[...]` where a glob is meant.
     Text(String),
@@ -19,7 +19,7 @@ pub(super) enum PathText {
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// The one path that a text stands for.
+/// The path of a text, which is not a glob.
 pub(super) fn one(path: &PathText, base: &Path, script: &mut Script) -> Result<PathBuf, ConfigError> {
     match path {
         PathText::Path(path) => Ok(base.join(path)),
@@ -27,7 +27,7 @@ pub(super) fn one(path: &PathText, base: &Path, script: &mut Script) -> Result<P
     }
 }
 
-/// The objects that globs stand for: in the globs' order, sorted within each, none twice.
+/// The objects that globs match: in the globs' order, sorted within each, none twice.
 pub(super) fn objects(
     texts: &[PathText],
     base: &Path,
@@ -36,7 +36,7 @@ pub(super) fn objects(
     let mut objects: Vec<PathBuf> = Vec::new();
     for text in texts {
         let found = match text {
-            // If it is missing, reading it fails with an error that names it.
+            // If it is missing, reading it fails later with an error that names it.
             PathText::Path(path) => vec![base.join(path)],
             PathText::Text(text) => glob_files(text, OBJECTS_HINT, base, script)?,
         };
@@ -82,7 +82,7 @@ pub(crate) fn glob_files(
     if found.is_empty() {
         return Err(ConfigError::NoMatch { text: text.to_owned(), folder, hint });
     }
-    // A new file in the folder may match; a path without a star has only itself to watch.
+    // A new file in the folder may match.
     if pattern.contains(['*', '?']) {
         script.rerun_if_changed(&folder);
     }

@@ -1,4 +1,4 @@
-//! Tests of configurations: what `btfgen.toml` may say, and the files found.
+//! Tests of configurations: the entries of `btfgen.toml`, and the files that are found.
 
 use super::*;
 use crate::ErrorKind;

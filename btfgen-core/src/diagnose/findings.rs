@@ -1,4 +1,4 @@
-//! Findings: what a kernel fails, drawn from the effects of all groups.
+//! Findings: the relocations that fail on a kernel, from the effects of all groups.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::resolve::Evaluator;
 use crate::types::Types;
 
 ids! {
-    /// The effects of a group, among all that a thread has met.
+    /// The effects of a group, among the distinct ones of a thread.
     EffectsId;
     /// A finding, among those of all kernels.
     FindingId;
@@ -28,7 +28,7 @@ pub(crate) struct Finding {
     pub(crate) reason: Arc<str>,
 }
 
-/// What a kernel, or a section on a kernel, fails.
+/// The findings of a kernel, or of a section on a kernel.
 #[derive(Debug, Default)]
 pub(crate) struct KernelFindings {
     /// In the order of sections, and of relocations in a section.
@@ -63,7 +63,7 @@ impl Findings {
     }
 }
 
-/// What decides a group's effects.
+/// A key of equal effects of a group.
 #[derive(PartialEq, Eq, Hash)]
 struct GroupKey {
     group: GroupId,
@@ -71,22 +71,22 @@ struct GroupKey {
     candidates: Vec<CandidateRef>,
 }
 
-/// Diagnoses kernel after kernel, on one thread.
+/// Diagnoses kernels one after another, on one thread.
 ///
-/// Each level remembers its results by the ids of the level below: a group's effects by its candidates, a section's findings
-/// by the effects of its groups, a kernel's findings by the effects of all groups.
+/// Each level stores its results by the ids of the level below: a group's effects by its candidates, a section's findings by
+/// the effects of its groups, a kernel's findings by the effects of all groups.
 pub(crate) struct Diagnoser<'a> {
     layout: &'a Layout,
     findings: &'a Findings,
     groups: Memo<GroupKey, EffectsId>,
     effects: Distinct<EffectsId, Effects>,
-    /// By [`SectionId`](super::layout::SectionId).
+    /// For each section of the layout its findings.
     sections: Vec<Memo<Vec<EffectsId>, KernelFindings>>,
     kernels: Memo<Vec<EffectsId>, KernelFindingsId>,
 }
 
 impl<'a> Diagnoser<'a> {
-    /// A diagnoser that has met no kernel.
+    /// A diagnoser without results.
     pub(crate) fn new(layout: &'a Layout, findings: &'a Findings) -> Self {
         Self {
             layout,
@@ -98,14 +98,14 @@ impl<'a> Diagnoser<'a> {
         }
     }
 
-    /// What a kernel fails.
+    /// The findings of a kernel.
     pub(crate) fn diagnose(
         &mut self,
         evaluator: &mut Evaluator<'_>,
         types: &Types,
         kernel: &KernelTypes,
     ) -> KernelFindingsId {
-        let mut effects = Vec::with_capacity(self.layout.groups.len());
+        let mut effects = Vec::new();
         for (index, group) in self.layout.groups.iter().enumerate() {
             let candidates = kernel.candidates(group.root).to_vec();
             let key = GroupKey { group: GroupId::new(index), model: kernel.model, candidates };
@@ -132,7 +132,7 @@ impl<'a> Diagnoser<'a> {
     }
 }
 
-/// What a section fails; `effects` are those of its parts.
+/// The findings of a section; `effects` are those of its parts.
 fn section_findings(section: &Section, effects: &[&Effects], all: &Findings) -> KernelFindings {
     let mut patches = Vec::new();
     let (mut refused, mut poisoned) = (Vec::new(), Vec::new());
@@ -149,7 +149,7 @@ fn section_findings(section: &Section, effects: &[&Effects], all: &Findings) -> 
                     patches.push((site.insn, Patch::Poison));
                     poisoned.push((site.insn, finding(reason)));
                 }
-                // Nothing of the object runs, so a check guards nothing.
+                // libbpf refuses the whole object, so no check guards it.
                 Some(Effect::Refuse(reason)) => refused.push(finding(reason)),
                 None => {}
             }

@@ -2,7 +2,7 @@
 
 use crate::btf::TypeId;
 use crate::memo::{Id, Memo, ids};
-use crate::object::{ControlFlow, InsnIndex, Object, Relocation};
+use crate::object::{ControlFlow, InsnIndex, Object, Relocation, SectionId};
 use crate::resolve::{Lookup, QueryId, RootId, Roots};
 use crate::threads::on_all_cores;
 
@@ -13,14 +13,12 @@ ids! {
     RelocationId;
     /// A group of relocations.
     GroupId;
-    /// One query of a group.
+    /// A query, by its index in its group.
     GroupQueryId;
-    /// One use of a group.
+    /// A use, by its index in its group.
     UseId;
-    /// A relocation's index in its group.
+    /// A relocation, by its index in its group.
     GroupIndex;
-    /// A section that has relocations.
-    SectionId;
 }
 
 /// How the relocations of all objects are arranged. All threads of a run share it.
@@ -36,7 +34,7 @@ pub(super) struct Group {
     pub(super) queries: Vec<QueryId>,
     /// The query of each relocation, in the order of the object.
     pub(super) relocations: Vec<GroupQueryId>,
-    /// The ways in which the relocations use the queries' values.
+    /// The distinct ways in which relocations use the queries' values.
     pub(super) uses: Vec<Use>,
 }
 
@@ -46,7 +44,7 @@ pub(super) struct Use {
     pub(super) query: GroupQueryId,
     /// Whether the instruction is a load or store, whose size is adjusted and not only its offset.
     pub(super) accesses_memory: bool,
-    /// Whether a branch can depend on the value.
+    /// Whether the value can affect a branch.
     pub(super) affects_branch: bool,
 }
 
@@ -81,11 +79,11 @@ impl Layout {
                 object.sections().iter().map(move |section| (ObjectId::new(index), &*section.name))
             })
             .collect();
-        let decode = |(): &mut (), index: usize| {
+        let section = |(): &mut (), index: usize| {
             let (object, name) = names[index];
             Section { object, flow: objects[object.index()].control_flow(name), parts: Vec::new() }
         };
-        let sections = on_all_cores(names.len(), || (), decode);
+        let sections = on_all_cores(names.len(), || (), section);
         let mut layout = Self { groups: Vec::new(), sections };
         let mut first_section = 0;
         for (object, lookups) in objects.iter().zip(roots.lookups()) {
@@ -101,6 +99,7 @@ impl Layout {
         let mut queries: Memo<(GroupId, QueryId), GroupQueryId> = Memo::default();
         let mut uses: Memo<(GroupId, Use), UseId> = Memo::default();
         let mut parts: Memo<(SectionId, GroupId), usize> = Memo::default();
+        let code: Vec<&[u8]> = object.sections().iter().map(|section| object.code(&section.name)).collect();
         for (index, (relocation, lookup)) in object.relocations().iter().zip(lookups).enumerate() {
             let Lookup::Target { root, query, local_type_id } = *lookup else { continue };
             let group_id = *groups.entry(local_type_id).or_insert_with(|| {
@@ -113,12 +112,11 @@ impl Layout {
                 group.queries.push(query);
                 GroupQueryId::new(group.queries.len() - 1)
             });
-            let section_id = SectionId::new(first_section + relocation.section.index());
-            let section = &mut self.sections[section_id.index()];
+            let section = &mut self.sections[first_section + relocation.section.index()];
             let insn = InsnIndex::from_offset(relocation.insn_offset);
             let usage = Use {
                 query,
-                accesses_memory: accesses_memory(object.code(object.section_of(relocation)), relocation),
+                accesses_memory: accesses_memory(code[relocation.section.index()], relocation),
                 affects_branch: section.flow.affects_branch(insn),
             };
             let usage = *uses.entry((group_id, usage)).or_insert_with(|| {
@@ -127,7 +125,7 @@ impl Layout {
             });
             let group_index = GroupIndex::new(group.relocations.len());
             group.relocations.push(query);
-            let part = *parts.entry((section_id, group_id)).or_insert_with(|| {
+            let part = *parts.entry((relocation.section, group_id)).or_insert_with(|| {
                 section.parts.push(SectionPart { group: group_id, sites: Vec::new() });
                 section.parts.len() - 1
             });

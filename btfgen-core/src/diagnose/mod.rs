@@ -1,11 +1,11 @@
 //! Diagnosis: which relocations of a set of objects get no value from a kernel, and whether their instructions can run.
 //!
-//! `layout` arranges the relocations of all objects by group and by section, once for all kernels. `verdicts` takes libbpf's
-//! way through one group on one kernel. `findings` draws from the effects of all groups what a kernel fails, section by
-//! section.
+//! `layout` arranges the relocations of all objects by group and by section, once for all kernels. `verdicts` computes
+//! libbpf's results for one group on one kernel. `findings` combines the effects of all groups into a kernel's findings,
+//! section by section.
 //!
-//! A verdict is a pure function of the kernel and the relocation. Kernels share most of what decides a verdict, so each step
-//! remembers its results.
+//! A verdict is a pure function of the kernel and the relocation. Kernels share most candidates, so each step stores its
+//! results for later kernels.
 
 mod findings;
 mod layout;

@@ -1,4 +1,4 @@
-//! Verdicts: what libbpf does with the relocations of one group on one kernel, whatever the code around them.
+//! Verdicts: libbpf's results for the relocations of one group on one kernel, independent of the code around them.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::types::{TypeRef, Types};
 enum Verdict {
     /// Gives the instruction this value.
     Value(u64),
-    /// The same for most instructions. Of a load or store it cannot adjust the size, since the field has `size` bytes in
-    /// the kernel and is not a pointer or unsigned integer on both sides; it replaces that by an invalid instruction.
+    /// As `Value`, but makes a load or store invalid: it cannot be resized, since the field is `size` bytes in the kernel
+    /// and not a pointer or unsigned integer on both sides.
     FixedSize { value: u64, size: u32 },
-    /// Replaces the instruction by an invalid one, for this reason.
+    /// Makes the instruction invalid, for this reason.
     Poison(Arc<str>),
     /// Refuses the object, for this reason.
     Refuse(Arc<str>),
@@ -35,7 +35,7 @@ pub(super) enum Effect {
 /// The effects of a group's relocations on one kernel.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Effects {
-    /// In the order of their starts; none if no relocation has an effect.
+    /// In the order of their starts; empty if no relocation has an effect.
     rounds: Vec<Round>,
 }
 
@@ -49,7 +49,7 @@ struct Round {
 }
 
 impl Effects {
-    /// Takes libbpf's way through a group's candidates on one kernel, relocation after relocation.
+    /// Decides a group's relocations on one kernel in the order of libbpf.
     pub(super) fn new(
         group: &Group,
         evaluator: &mut Evaluator<'_>,

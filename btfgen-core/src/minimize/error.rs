@@ -12,7 +12,7 @@ pub enum MinimizeError {
     /// The minimized BTF does not fit the wire format, or the written bytes cannot be read back.
     #[error("cannot write the minimized BTF")]
     Btf(#[from] BtfError),
-    /// A relocation resolves differently against the minimized BTF: a bug in this program, whatever its input.
+    /// A relocation resolves differently against the minimized BTF: a bug in btfgen.
     #[error("the minimized BTF differs from the kernel's (a bug in btfgen, please report it): {0}")]
     Difference(Box<Difference>),
 }

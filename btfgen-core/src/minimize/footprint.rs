@@ -4,35 +4,37 @@ use std::collections::BTreeMap;
 
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
-use crate::resolve::{Candidate, Evaluator, Reads, RootId, Roots, order_decides};
+use crate::resolve::{Candidate, Evaluator, Reads, RootId, order_decides};
 use crate::types::{Name, Type, TypeRef, Types};
 
 /// The parts of a kernel's types that its minimized BTF must contain.
 #[derive(Debug, Clone)]
-pub struct Footprint {
+pub(super) struct Footprint {
     /// Kept candidates and `long`.
-    pub roots: BTreeMap<TypeRef, Copies>,
+    pub(super) roots: BTreeMap<TypeRef, Copies>,
     /// Lists of candidates whose order of ids affects a decision, in that order.
-    pub ordered: Vec<Vec<TypeRef>>,
+    pub(super) ordered: Vec<Vec<TypeRef>>,
     /// The parts that were read.
-    pub reads: Reads,
+    pub(super) reads: Reads,
 }
 
 /// How often a kept candidate occurs in a BTF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copies {
+pub(super) struct Copies {
     /// 1, or 2 for any larger number.
-    pub count: usize,
+    pub(super) count: usize,
     /// Whether a relocation reads its id, so that copies make the relocation ambiguous.
-    pub by_id: bool,
+    pub(super) by_id: bool,
 }
 
 /// The relevant candidates of one root.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Kept {
-    pub(super) root: RootId,
-    /// In the order of their ids if that affects a decision, else in the order of content.
+    root: RootId,
     candidates: Vec<CandidateRef>,
+    /// Whether the candidates are in the order of their ids, since that affects a decision. Otherwise they are in the order
+    /// of content.
+    ordered: bool,
 }
 
 /// The relevant candidates of each root that has any.
@@ -50,10 +52,11 @@ pub(super) fn kept(evaluator: &mut Evaluator<'_>, types: &Types, kernel: &Kernel
         }
         let reads_type_id = evaluator.roots().root(root).reads_type_id();
         list.iter_mut().for_each(|candidate| candidate.repeated &= reads_type_id);
-        if list.len() > 1 && !order_matters(evaluator, types, kernel, root, &list) {
+        let ordered = list.len() > 1 && order_matters(evaluator, types, kernel, root, &list);
+        if !ordered {
             list.sort_by(|a, b| types.compare(a.ty, b.ty));
         }
-        kept.push(Kept { root, candidates: list });
+        kept.push(Kept { root, candidates: list, ordered });
     }
     kept
 }
@@ -78,17 +81,17 @@ fn order_matters(
 }
 
 impl Footprint {
-    /// Collects the reads of the kept candidates, and of further ones that are contained in them by name.
+    /// Collects the reads of the kept candidates, and of other candidates that they contain by name.
     pub(super) fn new(
-        roots: &Roots,
         evaluator: &mut Evaluator<'_>,
         types: &Types,
         kernel: &KernelTypes,
         kept: &[Kept],
     ) -> Self {
         let mut footprint = Self { roots: BTreeMap::new(), ordered: Vec::new(), reads: Reads::default() };
-        for Kept { root, candidates: list } in kept {
-            for candidate in list {
+        let roots = evaluator.roots();
+        for Kept { root, candidates, ordered } in kept {
+            for candidate in candidates {
                 let evaluation = evaluator.get(types, kernel.model, *root, candidate.ty);
                 footprint.reads.merge(&evaluation.reads);
                 let count = if candidate.repeated { 2 } else { 1 };
@@ -96,11 +99,11 @@ impl Footprint {
                 footprint.reads.name(candidate.ty);
                 footprint.roots.insert(candidate.ty, Copies { count, by_id });
             }
-            if list.len() > 1 && order_matters(evaluator, types, kernel, *root, list) {
-                footprint.ordered.push(list.iter().map(|candidate| candidate.ty).collect());
+            if *ordered {
+                footprint.ordered.push(candidates.iter().map(|candidate| candidate.ty).collect());
             }
         }
-        footprint.close(roots, evaluator, types, kernel);
+        footprint.close(evaluator, types, kernel);
         footprint
     }
 
@@ -108,7 +111,8 @@ impl Footprint {
     ///
     /// In the kernel they match no query. Reduced to what *another* relocation read they might: a pointer whose target was
     /// not read becomes a pointer to void. So the parts that made them fail must be kept.
-    fn close(&mut self, roots: &Roots, evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) {
+    fn close(&mut self, evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) {
+        let roots = evaluator.roots();
         let mut seen = Memo::default();
         let mut named: Vec<TypeRef> = self.reads.named().collect();
         loop {

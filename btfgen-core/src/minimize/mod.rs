@@ -2,7 +2,7 @@
 //!
 //! Steps: [`Evaluator`] evaluates each query for each candidate and records what it read; `footprint` keeps the relevant
 //! candidates; `reduce` removes the parts of their definitions that were not read; `types::emit` writes them in an order
-//! that depends on content alone; `verify` reads the bytes back and evaluates everything anew.
+//! that depends on content alone; `verify` reads the bytes back and evaluates all queries again.
 
 mod error;
 mod footprint;
@@ -18,12 +18,11 @@ use crate::resolve::{Evaluator, Roots};
 use crate::types::{TypeRef, Types, emit};
 
 pub use error::{Difference, MinimizeError};
-pub use footprint::Footprint;
-use footprint::Kept;
+use footprint::{Footprint, Kept};
 use reduce::Reducer;
-pub use verify::Verifier;
+use verify::Verifier;
 
-/// What kernels with the same minimized BTF have in common: data model, relevant candidates, `long`.
+/// A key of kernels with the same minimized BTF: data model, relevant candidates, `long`.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     model: DataModel,
@@ -31,9 +30,8 @@ struct Key {
     long: Option<TypeRef>,
 }
 
-/// Minimizes kernel after kernel; what they have in common is done once.
+/// Minimizes kernels one after another; kernels with equal keys are minimized once.
 pub struct Minimizer<'r> {
-    roots: &'r Roots,
     evaluator: Evaluator<'r>,
     reducer: Reducer,
     verifier: Verifier<'r>,
@@ -44,7 +42,7 @@ impl<'r> Minimizer<'r> {
     /// A minimizer for the relocations of these roots.
     pub fn new(roots: &'r Roots) -> Self {
         let (evaluator, verifier) = (Evaluator::new(roots), Verifier::new(roots));
-        Self { roots, evaluator, reducer: Reducer::new(), verifier, known: Memo::default() }
+        Self { evaluator, reducer: Reducer::new(), verifier, known: Memo::default() }
     }
 
     /// The evaluator, with the candidates evaluated so far.
@@ -64,7 +62,7 @@ impl<'r> Minimizer<'r> {
         if let Some(bytes) = self.known.get(&key) {
             return Ok(Arc::clone(bytes));
         }
-        let footprint = Footprint::new(self.roots, &mut self.evaluator, types, kernel, &key.kept);
+        let footprint = Footprint::new(&mut self.evaluator, types, kernel, &key.kept);
         let reduced = self.reducer.reduce(types, &footprint);
         let bytes: Arc<[u8]> = emit(&reduced, kernel.model)?.into();
         self.verifier.verify(&mut self.evaluator, types, kernel, &bytes)?;

@@ -5,54 +5,36 @@ use crate::memo::Memo;
 use crate::resolve::TypeReads;
 use crate::types::{Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
-/// Reduces footprint after footprint; definitions that they have in common are stored and ordered once.
+/// Reduces footprints one after another; definitions that they share are stored and ordered once.
 pub(super) struct Reducer {
     types: Types,
     ranking: Ranking,
-    /// For each name of the source, once seen, its name in `types`.
-    names: Vec<Option<Name>>,
 }
 
 /// The reduction of one footprint.
 struct Reduction<'f> {
     source: &'f Types,
     footprint: &'f Footprint,
-    reducer: &'f mut Reducer,
+    reduced: &'f mut Types,
     /// For each definition of the source its reduced definition, once known.
-    known: Vec<Option<TypeRef>>,
-    /// For each reduced definition whether `definitions` contains it.
-    listed: Vec<bool>,
-    definitions: Vec<TypeRef>,
-    /// Stacks of the members and parameters of the definitions in progress.
-    members: Vec<Member>,
-    params: Vec<TypeRef>,
+    known: Memo<TypeRef, TypeRef>,
 }
 
 impl Reducer {
     pub(super) fn new() -> Self {
-        Self { types: Types::new(), ranking: Ranking::default(), names: Vec::new() }
+        Self { types: Types::new(), ranking: Ranking::default() }
     }
 
     /// Reduces a footprint's definitions; `source` must be the same store every time.
     pub(super) fn reduce(&mut self, source: &Types, footprint: &Footprint) -> Emission<'_> {
-        self.names.resize(source.names().len(), None);
-        let mut reduction = Reduction {
-            source,
-            footprint,
-            known: vec![None; source.len()],
-            listed: vec![false; self.types.len()],
-            definitions: Vec::new(),
-            members: Vec::new(),
-            params: Vec::new(),
-            reducer: self,
-        };
-        let mut roots = Memo::default();
-        for (&ty, copies) in &footprint.roots {
+        let mut reduction = Reduction { source, footprint, reduced: &mut self.types, known: Memo::default() };
+        let mut copies = Memo::default();
+        for (&ty, wanted) in &footprint.roots {
             let reduced = reduction.reduce(ty);
             // Candidates that differ only in parts that were not read become one. If their ids are read, two must be
             // written, since the second candidate makes the relocation ambiguous; a third changes nothing.
-            let written = roots.entry(reduced).or_insert(0);
-            *written = if copies.by_id { (*written + copies.count).min(2) } else { 1 };
+            let written = copies.entry(reduced).or_insert(0);
+            *written = if wanted.by_id { (*written + wanted.count).min(2) } else { 1 };
         }
         let mut ordered = Vec::with_capacity(footprint.ordered.len());
         for list in &footprint.ordered {
@@ -61,17 +43,18 @@ impl Reducer {
             list.retain(|&ty| seen.insert(ty));
             ordered.push(list);
         }
-        let mut definitions = reduction.definitions;
+        let mut definitions: Vec<TypeRef> =
+            reduction.known.into_values().filter(|&ty| ty != TypeRef::VOID).collect();
         self.ranking.update(&self.types);
         definitions.sort_unstable_by_key(|&ty| self.ranking.rank(ty));
-        Emission { types: &self.types, definitions, copies: roots, ordered }
+        definitions.dedup();
+        Emission { types: &self.types, definitions, copies, ordered }
     }
 }
 
 impl Reduction<'_> {
     fn name(&mut self, name: Name) -> Name {
-        let Reducer { types, names, .. } = &mut *self.reducer;
-        *names[name.index()].get_or_insert_with(|| types.names_mut().add(self.source.names().get(name)))
+        self.reduced.names_mut().add(self.source.names().get(name))
     }
 
     /// The name if it was read, else the empty name.
@@ -80,20 +63,13 @@ impl Reduction<'_> {
     }
 
     fn reduce(&mut self, ty: TypeRef) -> TypeRef {
-        if let Some(known) = self.known[ty.index()] {
-            return known;
+        if let Some(known) = self.known.get(&ty) {
+            return *known;
         }
         let none = TypeReads::default();
         let reads = self.footprint.reads.get(ty).unwrap_or(&none);
         let reduced = self.build(ty, reads);
-        self.known[ty.index()] = Some(reduced);
-        if self.listed.len() <= reduced.index() {
-            self.listed.resize(reduced.index() + 1, false);
-        }
-        let listed = &mut self.listed[reduced.index()];
-        if !std::mem::replace(listed, true) && reduced != TypeRef::VOID {
-            self.definitions.push(reduced);
-        }
+        self.known.insert(ty, reduced);
         reduced
     }
 
@@ -103,64 +79,59 @@ impl Reduction<'_> {
             Type::Void => TypeRef::VOID,
             Type::Int { size, encoding, offset, bits, .. } => {
                 let name = self.own_name(ty, reads);
-                self.reducer.types.add(Type::Int { name, size, encoding, offset, bits })
+                self.reduced.add(Type::Int { name, size, encoding, offset, bits })
             }
             Type::Float { size, .. } => {
                 let name = self.own_name(ty, reads);
-                self.reducer.types.add(Type::Float { name, size })
+                self.reduced.add(Type::Float { name, size })
             }
             Type::Ptr { pointee } => {
                 let pointee = if reads.contents { self.reduce(pointee) } else { TypeRef::VOID };
-                self.reducer.types.add(Type::Ptr { pointee })
+                self.reduced.add(Type::Ptr { pointee })
             }
             Type::Array { element, len } => {
                 let element = self.reduce(element);
-                self.reducer.types.add(Type::Array { element, len })
+                self.reduced.add(Type::Array { element, len })
             }
             Type::Composite { kind, size, .. } => {
                 let name = self.own_name(ty, reads);
-                let start = self.members.len();
-                for member in entries(source.members(ty), reads) {
-                    let (name, ty) = (self.name(member.name), self.reduce(member.ty));
-                    self.members.push(Member { name, ty, ..*member });
-                }
+                let members: Vec<Member> = entries(source.members(ty), reads)
+                    .map(|member| Member {
+                        name: self.name(member.name),
+                        ty: self.reduce(member.ty),
+                        ..*member
+                    })
+                    .collect();
                 let size = if reads.size { size } else { 0 };
-                let reduced = self.reducer.types.add_composite(kind, name, size, &self.members[start..]);
-                self.members.truncate(start);
-                reduced
+                self.reduced.add_composite(kind, name, size, &members)
             }
             Type::Enum { size, signed, wide, .. } => {
                 let name = self.own_name(ty, reads);
                 let enumerators: Vec<Enumerator> = entries(source.enumerators(ty), reads)
                     .map(|enumerator| Enumerator { name: self.name(enumerator.name), ..*enumerator })
                     .collect();
-                self.reducer.types.add_enum(name, size, signed, wide, &enumerators)
+                self.reduced.add_enum(name, size, signed, wide, &enumerators)
             }
             Type::Fwd { kind, .. } => {
                 let name = self.own_name(ty, reads);
-                self.reducer.types.add(Type::Fwd { kind, name })
+                self.reduced.add(Type::Fwd { kind, name })
             }
             Type::Named { kind, .. } => {
                 let name = self.own_name(ty, reads);
-                self.reducer.types.add(Type::Named { kind, name })
+                self.reduced.add(Type::Named { kind, name })
             }
             Type::Typedef { target, .. } => {
                 let name = self.own_name(ty, reads);
                 let target = self.reduce(target);
-                self.reducer.types.add(Type::Typedef { name, target })
+                self.reduced.add(Type::Typedef { name, target })
             }
             Type::FuncProto { result } if reads.contents => {
                 let result = self.reduce(result);
-                let start = self.params.len();
-                for &param in source.params(ty) {
-                    let param = self.reduce(param);
-                    self.params.push(param);
-                }
-                let reduced = self.reducer.types.add_func_proto(result, &self.params[start..]);
-                self.params.truncate(start);
-                reduced
+                let params: Vec<TypeRef> =
+                    source.params(ty).iter().map(|&param| self.reduce(param)).collect();
+                self.reduced.add_func_proto(result, &params)
             }
-            Type::FuncProto { .. } => self.reducer.types.add_func_proto(TypeRef::VOID, &[]),
+            Type::FuncProto { .. } => self.reduced.add_func_proto(TypeRef::VOID, &[]),
         }
     }
 }

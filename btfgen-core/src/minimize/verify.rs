@@ -1,4 +1,4 @@
-//! Verification: the written bytes are read back, and every query is evaluated anew against them.
+//! Verification: the written bytes are read back, and every query is evaluated again against them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::resolve::{
 use crate::types::Types;
 
 /// Verifies minimized BTFs; definitions that they share are evaluated once.
-pub struct Verifier<'r> {
+pub(super) struct Verifier<'r> {
     types: Types,
     evaluator: Evaluator<'r>,
 }
@@ -24,7 +24,7 @@ type Matrix = Vec<Row>;
 #[derive(Clone)]
 struct Row {
     evaluation: Arc<Evaluation>,
-    /// Whether there are copies of it, and a query reads type ids.
+    /// Whether the BTF repeats it and a query reads type ids.
     repeated: bool,
 }
 
@@ -35,8 +35,8 @@ impl Row {
 }
 
 impl<'r> Verifier<'r> {
-    /// A verifier with a store of its own, so that nothing from the kernel can help the minimized BTF.
-    pub fn new(roots: &'r Roots) -> Self {
+    /// A verifier with a store of its own, so that the kernel's definitions cannot hide a difference.
+    pub(super) fn new(roots: &'r Roots) -> Self {
         Self { types: roots.types().clone(), evaluator: Evaluator::new(roots) }
     }
 
@@ -47,7 +47,7 @@ impl<'r> Verifier<'r> {
     ///
     /// # Errors
     /// When the bytes are not a BTF, or when results differ.
-    pub fn verify(
+    pub(super) fn verify(
         &mut self,
         full: &mut Evaluator<'r>,
         types: &Types,
@@ -81,7 +81,7 @@ fn matrix(evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes, ro
     if rows.len() < 2 {
         return rows;
     }
-    // Candidates with equal results are one, or a repeated one if ids are read.
+    // Candidates with equal results count as one, which is repeated if ids are read.
     let mut indices: Memo<&[MatchResult], usize> = Memo::default();
     let mut distinct: Matrix = Vec::new();
     for row in &rows {
@@ -96,7 +96,7 @@ fn matrix(evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes, ro
     distinct
 }
 
-/// Equal up to order, and in order too where it decides a query.
+/// Whether the rows are equal; their order counts only if it affects a decision.
 fn same(root: &Root, before: &Matrix, after: &Matrix) -> bool {
     if before.iter().map(Row::key).eq(after.iter().map(Row::key)) {
         return true;
@@ -119,15 +119,13 @@ fn difference(roots: &Roots, root: RootId, before: &Matrix, after: &Matrix) -> D
         let results = matrix.iter().map(|row| row.evaluation.result(query));
         results.filter(|result| *result != MatchResult::NoMatch).collect()
     };
-    let queries = || roots.root(root).query_ids();
-    let differs = |(id, _): &(QueryId, _)| column(before, *id) != column(after, *id);
-    // Equal columns differ in their combination or order; then any query is an example.
-    match queries().find(differs).or_else(|| queries().next()) {
-        Some((id, query)) => Difference {
-            relocation: format!("<{}> {}", query.spec.kind, describe_spec(roots.types(), &query.spec)),
-            full: column(before, id),
-            minimized: column(after, id),
-        },
-        None => Difference { relocation: String::new(), full: Vec::new(), minimized: Vec::new() },
+    let mut ids = roots.root(root).query_ids().map(|(id, _)| id);
+    // If all columns are equal, rows differ in their combination or order, and any query is an example.
+    let id = ids.find(|&id| column(before, id) != column(after, id)).unwrap_or(QueryId::new(0));
+    let spec = &roots.root(root).queries[id.index()].spec;
+    Difference {
+        relocation: format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec)),
+        full: column(before, id),
+        minimized: column(after, id),
     }
 }

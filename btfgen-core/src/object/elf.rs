@@ -35,7 +35,7 @@ impl<'a> Elf<'a> {
         let damaged = |error: object::Error| ObjectError::Elf(error.to_string());
         let header = H::parse(bytes).map_err(damaged)?;
         let endian = header.endian().map_err(damaged)?;
-        // Old compilers left the machine out; libbpf's `bpf_object__elf_init` accepts that too.
+        // Old compilers do not set the machine; libbpf's `bpf_object__elf_init` accepts that.
         let machine = header.e_machine(endian);
         if machine != elf::EM_BPF && machine != elf::EM_NONE {
             return Err(ObjectError::Machine(machine.0));
@@ -85,7 +85,7 @@ impl<'a> Elf<'a> {
     }
 }
 
-/// Bytes that may still be copied out of a file. Sections and names may overlap in a hostile file, but not in a compiler's.
+/// Bytes that may still be copied from a file: in a hostile file, sections and names may overlap.
 struct Budget(usize);
 
 impl Budget {

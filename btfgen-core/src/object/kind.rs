@@ -59,14 +59,6 @@ impl RelocationKind {
     pub fn is_type_based(self) -> bool {
         !self.is_field_based() && !self.is_enumval_based()
     }
-
-    /// Whether its value tells if something exists, so that code can branch on it.
-    pub fn is_existence_check(self) -> bool {
-        matches!(
-            self,
-            Self::FieldExists | Self::TypeExists | Self::TypeMatches | Self::TypeSize | Self::EnumvalExists
-        )
-    }
 }
 
 impl fmt::Display for RelocationKind {

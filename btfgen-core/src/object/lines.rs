@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::btf_ext::Table;
 use crate::btf::{Btf, StrOffset, string_at};
 
-/// Most bytes of a file name or line that are shown.
+/// Limit on the bytes of a file name or line in a message.
 const MAX_TEXT: usize = 1024;
 
 /// A line of C source, from the object's line info.
@@ -36,7 +36,7 @@ pub(super) struct Lines {
     sections: BTreeMap<StrOffset, Vec<LineRecord>>,
 }
 
-/// A record (`struct bpf_line_info`): an instruction and the line that it and those after it belong to.
+/// A record (`struct bpf_line_info`): the line of an instruction, and of those after it up to the next record.
 #[derive(Debug, Clone, Copy)]
 struct LineRecord {
     insn_offset: u32,
@@ -46,7 +46,7 @@ struct LineRecord {
 }
 
 impl Lines {
-    /// Collects the records. Strings are read later: a message needs only a few.
+    /// Collects the records. Strings are read on demand: messages need only a few.
     pub(super) fn new(table: &Table<'_>, btf: &Btf<'_>) -> Self {
         let mut sections: BTreeMap<StrOffset, Vec<LineRecord>> = BTreeMap::new();
         for (section, records) in table.groups() {
@@ -72,8 +72,8 @@ impl Lines {
 
     /// A string, truncated to [`MAX_TEXT`] bytes.
     ///
-    /// It must not begin within another string, which no compiler writes: the texts of all lines together could then be
-    /// far longer than the object.
+    /// An offset into the middle of a string is refused: compilers write none, and overlapping texts could together be far
+    /// longer than the object.
     fn text(&self, offset: StrOffset) -> Option<Arc<str>> {
         let start = offset.0 as usize;
         let is_start = start == 0 || self.strings.get(start - 1) == Some(&0);

@@ -86,7 +86,7 @@ impl Object {
         self.endian
     }
 
-    /// Digest of the types and relocations, the same that the runtime takes of the object that is to be loaded.
+    /// Digest of the types and relocations. The runtime compares it with the digest of the object that is loaded.
     pub fn digest(&self) -> ObjectDigest {
         self.digest
     }
@@ -116,7 +116,7 @@ impl Object {
         &self.sections[relocation.section.index()].name
     }
 
-    /// The parts of the object that need the kernel's own BTF, whatever is embedded.
+    /// The parts of the object that need the kernel's own BTF, even if a minimized BTF is embedded.
     pub fn kernel_btf_needs(&self) -> &[KernelBtfNeed] {
         &self.needs
     }
@@ -136,7 +136,7 @@ impl Object {
     }
 
     /// The program or subprogram that contains a relocation's instruction.
-    pub fn program_of(&self, relocation: &Relocation) -> Option<&Program> {
+    fn program_of(&self, relocation: &Relocation) -> Option<&Program> {
         let (section, offset) = (self.section_of(relocation), u64::from(relocation.insn_offset));
         let next = self
             .programs

@@ -1,4 +1,4 @@
-//! Programs, and the parts of an object that need the kernel's own BTF, whatever is embedded.
+//! Programs, and the parts of an object that need the kernel's own BTF, even if a minimized BTF is embedded.
 
 use crate::btf::{Btf, BtfError, Kind, TypeId};
 
@@ -38,7 +38,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("struct_ops", "struct_ops program"),
 ];
 
-/// Most bytes of a symbol's name that a message shows.
+/// Limit on the bytes of a symbol's name in a message.
 const MAX_SHOWN_NAME: usize = 128;
 
 /// Finds the parts that need the kernel's BTF, by section name and by the types in `.ksyms`.

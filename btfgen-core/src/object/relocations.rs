@@ -8,7 +8,7 @@ use super::kind::RelocationKind;
 use crate::btf::{Btf, StrOffset, TypeId};
 use crate::memo::Memo;
 
-/// Most bytes of an access string or section name; an access of 64 levels takes 700.
+/// Limit on the bytes of an access string or section name; an access of 64 levels takes 700.
 const MAX_TEXT: usize = 1024;
 
 /// Index of a section among [`super::Object::sections`].
@@ -97,11 +97,11 @@ impl Sections {
     }
 }
 
-/// Strings of `.BTF`, each decoded once however many relocations refer to it.
+/// Strings of `.BTF`, each access string decoded once.
 struct Strings<'b, 'a> {
     btf: &'b Btf<'a>,
     accesses: Memo<StrOffset, Arc<str>>,
-    /// Bytes that may still be decoded: strings may share bytes, but those of compilers hardly do.
+    /// Bytes that may still be decoded: in a hostile file, strings may overlap.
     budget: usize,
 }
 

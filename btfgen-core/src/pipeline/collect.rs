@@ -66,7 +66,7 @@ impl Packed {
     }
 }
 
-/// Gathers the results of kernels.
+/// Combines the results of all kernels.
 pub(super) fn collect<'m>(
     objects: &[Object],
     roots: &Roots,
@@ -130,12 +130,12 @@ struct Problems {
 #[derive(Clone)]
 struct KernelProblems {
     list: Arc<[ProblemId]>,
-    /// Number of relocations that a check guards.
+    /// Number of failing relocations that a check guards.
     guarded: usize,
 }
 
 impl Problems {
-    /// Puts unusable kernels first, then findings in the order of objects and relocations: no order of threads shows.
+    /// Puts unusable kernels first, then findings in the order of objects and relocations. The order of threads has no effect.
     fn new(
         objects: &[Object],
         roots: &Roots,
@@ -151,7 +151,7 @@ impl Problems {
             });
             known.clone()
         };
-        // An unusable kernel has its own problem, another one its findings, which are numbered below.
+        // An unusable kernel has one problem. The findings of the others are numbered below.
         let own: Vec<_> = results.iter().map(|(_, it)| it.as_ref().map_err(&mut unusable)).collect();
 
         let (findings, kernels) = findings.into_parts();

@@ -29,7 +29,7 @@ pub enum Error {
     /// The objects' local types are malformed.
     #[error("cannot read the objects' relocations")]
     Relocations(#[source] ObjectError),
-    /// The hub, or all of it that is wanted, cannot be read.
+    /// The hub cannot be read.
     #[error(transparent)]
     Hub(#[from] HubError),
     /// The globs or architectures select no kernel.
@@ -37,7 +37,7 @@ pub enum Error {
     Filter {
         /// The hub.
         hub: PathBuf,
-        /// What selects nothing.
+        /// Which glob or architecture.
         source: Box<FilterError>,
     },
     /// The BTF to minimize is malformed.
@@ -49,7 +49,7 @@ pub enum Error {
     /// The BTF cannot be minimized.
     #[error(transparent)]
     Minimize(#[from] MinimizeError),
-    /// A relocation resolves differently with a minimized BTF: a mistake of this program.
+    /// A relocation resolves differently with a minimized BTF: a bug in btfgen.
     #[error("kernel {kernel}")]
     Difference {
         /// The kernel.

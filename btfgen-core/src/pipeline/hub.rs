@@ -1,4 +1,4 @@
-//! Hub: a hub file or hub tree, and the kernels of it that are wanted.
+//! Hub: a hub file or hub tree, and its wanted kernels.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::kernel::KernelTypes;
 use crate::resolve::Roots;
 use crate::types::Types;
 
-/// A hub, read as far as that does not depend on objects.
+/// A hub before kernels are selected.
 pub(super) enum Hub {
     /// A hub file, decoded.
     File(Box<HubFile>),
@@ -26,13 +26,13 @@ pub(super) struct Kernels {
     pub(super) ids: Vec<KernelId>,
     /// For each kernel the index of its source.
     pub(super) source_of: Vec<usize>,
-    /// Kernels that look the same to the objects share a source.
+    /// Kernels with equal types for the objects' roots share a source.
     pub(super) sources: Vec<Source>,
     /// The store of definitions that the sources refer to.
     pub(super) types: Types,
     /// Exclude globs that match no kernel.
     pub(super) unused_excludes: Vec<String>,
-    /// What else is in the hub.
+    /// Ignored content of the hub.
     pub(super) notes: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ impl Hub {
         Ok(Self::File(Box::new(file)))
     }
 
-    /// Selects the wanted kernels, as a set of roots sees them; `path` is for messages.
+    /// Selects the wanted kernels, and the part of their types that the roots need; `path` is for messages.
     pub(super) fn select(self, path: &Path, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
         let unmatched = |source| Error::Filter { hub: path.to_owned(), source: Box::new(source) };
         let mut types = roots.types().clone();

@@ -1,4 +1,4 @@
-//! The pipeline: from objects and a hub to minimized BTFs, an archive and a report. The front door of the engine.
+//! The pipeline: from objects and a hub to minimized BTFs, an archive and a report. The entry point of the engine.
 //!
 //! [`run`] loads the objects and the hub, minimizes and diagnoses each wanted kernel on all cores, and collects the results.
 //! Nothing here reads the environment or a configuration.
@@ -25,26 +25,26 @@ pub use collect::{Entry, OnFailure, Packed};
 pub use error::{ByteOrderError, Error};
 pub use worker::minimize;
 
-/// What a run is made from.
+/// The inputs of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The objects' files.
     pub objects: Vec<PathBuf>,
     /// A hub file, or a hub tree's folder.
     pub hub: PathBuf,
-    /// Which kernels of the hub are wanted.
+    /// Selects the wanted kernels of the hub.
     pub filter: KernelFilter,
-    /// What to do with kernels that have problems.
+    /// What to do with kernels that fail a relocation.
     pub on_failure: OnFailure,
 }
 
 /// Minimizes the wanted kernels of a hub for a set of objects.
 ///
-/// `progress` is called after each kernel with the number of kernels that are done and of all kernels, from several threads.
+/// `progress` is called from several threads, with the number of kernels that are done and the number of all kernels.
 ///
 /// # Errors
-/// When an object or the hub cannot be read, no kernel is wanted or can be served, a kernel has a problem and `on_failure`
-/// says to stop, or a relocation resolves differently with a minimized BTF.
+/// When an object or the hub cannot be read, no kernel is selected or can be served, a kernel has a problem and
+/// `on_failure` is `Error`, or a relocation resolves differently with a minimized BTF.
 pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Packed, Error> {
     // Load.
     let (objects, hub) = join(|| read_objects(&request.objects), || Hub::open(&request.hub));

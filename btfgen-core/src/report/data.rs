@@ -5,7 +5,7 @@ use std::sync::Arc;
 use btfgen_runtime::KernelId;
 use serde::Serialize;
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -23,13 +23,13 @@ pub struct Report {
     pub archive_bytes: usize,
     /// Exclude globs that match no kernel.
     pub unused_excludes: Vec<String>,
-    /// What a hub tree holds besides kernels: other files, links, kernels in a second form.
+    /// Ignored content of a hub tree: other files, links, further forms of a kernel.
     pub hub_notes: Vec<String>,
     /// Number of kernels that were unpacked from files of a hub tree.
     pub unpacked_kernels: usize,
 }
 
-/// What an object needs.
+/// An object and its needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ObjectReport {
@@ -57,7 +57,7 @@ pub struct KernelReport {
     pub blob: Option<BlobId>,
     /// Its problems; kernels with identical problems share the list.
     pub problems: Arc<[ProblemId]>,
-    /// Number of relocations that find nothing and whose instruction never runs, because a check rules it out.
+    /// Number of relocations that fail, but whose instruction never runs because a check rules it out.
     pub guarded: usize,
 }
 
@@ -69,7 +69,7 @@ pub struct BlobId(pub usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ProblemId(pub usize);
 
-/// What is wrong with a kernel.
+/// A problem of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]

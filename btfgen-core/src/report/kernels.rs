@@ -8,7 +8,7 @@ use btfgen_runtime::KernelId;
 use super::data::{ProblemId, Report};
 use crate::memo::Memo;
 
-/// Longest list that is printed whole.
+/// Length of the longest list that is printed whole.
 pub(super) const MAX_LISTED: usize = 5;
 
 /// For each problem the affected kernels.
@@ -38,7 +38,7 @@ impl<'r> AffectedKernels<'r> {
         Self { all: report.kernels.iter().map(|kernel| &kernel.id).collect(), kernels, lists }
     }
 
-    /// What decides which kernels have a problem: problems with equal keys affect the same kernels.
+    /// A key of the affected kernels: problems with equal keys affect the same kernels.
     pub(super) fn key(&self, problem: ProblemId) -> &[usize] {
         &self.lists[problem.0]
     }
@@ -61,7 +61,7 @@ impl<'r> AffectedKernels<'r> {
 ///
 /// Up to five kernels are listed. More are described by the narrowest patterns that give at most five parts, such as
 /// `all 37 kernels of android/*/arm64, 3 of 40 kernels of debian/12/x86_64`.
-pub fn describe_kernels(affected: &[&KernelId], all: &[&KernelId]) -> String {
+fn describe_kernels(affected: &[&KernelId], all: &[&KernelId]) -> String {
     let total = Share { affected: affected.len(), all: all.len() };
     if affected.len() <= MAX_LISTED {
         return affected.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");

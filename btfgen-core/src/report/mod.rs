@@ -7,4 +7,3 @@ mod kernels;
 mod text;
 
 pub use data::{BlobId, KernelReport, ObjectReport, Problem, ProblemId, Report};
-pub use kernels::describe_kernels;

@@ -6,7 +6,7 @@ use super::data::{ObjectReport, Problem, ProblemId, Report};
 use super::kernels::{AffectedKernels, MAX_LISTED};
 use crate::memo::Memo;
 
-/// Most kernels that are unpacked from a hub tree without a warning.
+/// Number of kernels that are unpacked from a hub tree without a warning.
 const MAX_UNPACKED: usize = 50;
 
 impl Report {
@@ -16,7 +16,7 @@ impl Report {
     pub fn text(&self, verbose: bool) -> String {
         let mut lines = Vec::new();
         for object in &self.objects {
-            lines.push(format!("{}: {} relocations", object.name, object.relocations));
+            lines.push(format!("{}: {}", object.name, Count(object.relocations, "relocation")));
             lines.extend(object.remarks().into_iter().map(|remark| format!("  {remark}")));
         }
         let affected = AffectedKernels::new(self);
@@ -38,9 +38,9 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    /// Warnings, one a paragraph.
+    /// Warnings, each a paragraph.
     ///
-    /// Of the problems of one object, and of the kernels that cannot be used, the first few are told.
+    /// Of each object's problems, and of the reasons why kernels cannot be used, only the first five are listed.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> =
             self.unused_excludes.iter().map(|glob| unused_exclude(glob)).collect();
@@ -81,24 +81,22 @@ fn unused_exclude(glob: &str) -> String {
 }
 
 impl ObjectReport {
-    /// What a user should know of the object.
+    /// Remarks on the object, for users.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         for need in &self.needs_kernel_btf {
-            remarks.push(format!("{need} needs the kernel's own BTF, whatever is embedded"));
+            remarks.push(format!("{need} needs the kernel's own BTF, even with an embedded BTF"));
         }
         for failure in &self.failures {
             remarks.push(format!("fails on every kernel: {failure}"));
         }
-        match self.target_type_ids {
-            0 => {}
-            1 => remarks.push(
-                "1 relocation reads a target type id; with an embedded BTF it is not the kernel's id"
-                    .to_owned(),
-            ),
-            count => remarks.push(format!(
-                "{count} relocations read a target type id; with an embedded BTF it is not the kernel's id"
-            )),
+        let count = self.target_type_ids;
+        if count > 0 {
+            let read = if count == 1 { "reads" } else { "read" };
+            remarks.push(format!(
+                "{} {read} a target type id; with an embedded BTF it is not the kernel's id",
+                Count(count, "relocation")
+            ));
         }
         remarks
     }
@@ -152,7 +150,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// A number of things.
+/// A count with its noun.
 struct Count(usize, &'static str);
 
 impl fmt::Display for Count {

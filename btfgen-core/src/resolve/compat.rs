@@ -54,7 +54,7 @@ pub(super) fn fields_are_compat(types: &Types, reads: &mut Reads, local: TypeRef
     }
 }
 
-/// libbpf's `__bpf_core_types_are_compat`: whether the types have the same shape, whatever their names.
+/// libbpf's `__bpf_core_types_are_compat`: whether the types have the same shape; names may differ.
 pub(super) fn types_are_compat(
     types: &Types,
     reads: &mut Reads,

@@ -4,7 +4,7 @@ use super::evaluate::{MatchResult, Resolved};
 use super::failure::MatchFailure;
 use crate::object::RelocationKind;
 
-/// The result for one candidate, and how often a BTF contains that candidate.
+/// The result for one candidate, and whether a BTF repeats that candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
     /// The relocation's result for it.
@@ -18,9 +18,9 @@ pub struct Candidate {
 pub enum Outcome {
     /// The instruction gets this value.
     Value(Resolved),
-    /// No candidate matches, and the value 0 says so.
+    /// No candidate matches, and the value is 0.
     Absent,
-    /// No candidate matches, and the instruction becomes an invalid one: harmless behind an existence check.
+    /// No candidate matches, and the instruction becomes invalid: harmless behind an existence check.
     Poison,
     /// Candidates disagree on the field's offset or on the value; libbpf refuses the object.
     Ambiguous(Resolved, Resolved),
@@ -28,14 +28,11 @@ pub enum Outcome {
     Failure(MatchFailure),
 }
 
-/// The candidates, by index, that are left for the next relocation with the same root type.
-pub type Pruned = Vec<usize>;
-
 /// Decides a relocation from the results for its candidates, in the order of their ids.
 ///
-/// `survivors` are the indices of the candidates that earlier relocations left; returns those that this one leaves.
-/// If none matches, none is pruned.
-pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize]) -> (Outcome, Pruned) {
+/// `survivors` are the indices of the candidates that earlier relocations with the same root type left. Returns the outcome
+/// and the survivors that this one leaves. If none matches, none is pruned.
+pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize]) -> (Outcome, Vec<usize>) {
     let mut first: Option<Resolved> = None;
     let mut left = Vec::new();
     let unpruned = || survivors.to_vec();
@@ -72,8 +69,9 @@ pub fn decide(kind: RelocationKind, candidates: &[Candidate], survivors: &[usize
 /// They must agree on value and offset, or the load fails in any order. But loads and stores are resized to the first
 /// one's size (`targ_res` in `bpf_core_calc_relo_insn`), and of several failures the first is returned.
 pub fn order_decides(kind: RelocationKind, candidates: impl Iterator<Item = Candidate>) -> bool {
-    let (mut first, mut disagree, mut failed): (Option<Resolved>, bool, Option<MatchFailure>) =
-        (None, false, None);
+    let mut first: Option<Resolved> = None;
+    let mut failed: Option<MatchFailure> = None;
+    let mut disagree = false;
     for Candidate { result, repeated } in candidates {
         let is_id = kind == RelocationKind::TypeIdTarget;
         match (result, first) {

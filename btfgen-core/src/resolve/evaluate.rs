@@ -124,7 +124,7 @@ fn match_enumerator(types: &Types, reads: &mut Reads, local: &LocalSpec, candida
 /// Checks that a relocation has a value in the object's own types (`orig_val` in `bpf_core_calc_relo`).
 ///
 /// # Errors
-/// When it has none: libbpf then refuses the object, whatever the kernel.
+/// When it has none: libbpf then refuses the object on any kernel.
 pub(super) fn check_local(types: &Types, model: DataModel, local: &LocalSpec) -> Result<(), LocalFailure> {
     if local.kind.is_field_based() {
         local_value(types, model, local).map_err(LocalFailure::Value)?;

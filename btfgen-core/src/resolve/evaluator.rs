@@ -1,4 +1,4 @@
-//! Evaluator: all queries of a root evaluated for one candidate, once however many kernels have the candidate.
+//! Evaluator: all queries of a root evaluated for a candidate, once for all kernels that have it.
 
 use std::sync::Arc;
 

@@ -35,7 +35,7 @@ pub struct LocalSpec {
     pub bit_offset: u32,
 }
 
-/// Why a relocation is invalid in the object itself, whatever the kernel; libbpf refuses the object.
+/// Why a relocation is invalid in the object itself; libbpf refuses the object on any kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalFailure {

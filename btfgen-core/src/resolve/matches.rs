@@ -95,7 +95,7 @@ impl Matching<'_, '_> {
         names.essential(local) == names.essential(target)
     }
 
-    /// libbpf's `bpf_core_enums_match`: the target has every local enumerator by name, whatever its value.
+    /// libbpf's `bpf_core_enums_match`: the target has every local enumerator by name; values may differ.
     fn enums_match(&mut self, local: TypeRef, target: TypeRef) -> bool {
         let types = self.types;
         let (Type::Enum { size: a, .. }, Type::Enum { size: b, .. }) = (types.get(local), types.get(target))
@@ -109,8 +109,8 @@ impl Matching<'_, '_> {
         self.reads.at_least(target, own.len());
         let names = types.names();
         let mut first = HashMap::with_capacity(other.len());
-        for (index, there) in other.iter().enumerate() {
-            first.entry(names.essential(there.name)).or_insert(index);
+        for (index, enumerator) in other.iter().enumerate() {
+            first.entry(names.essential(enumerator.name)).or_insert(index);
         }
         own.iter().all(|wanted| {
             let found = first.get(&names.essential(wanted.name));
@@ -133,13 +133,13 @@ impl Matching<'_, '_> {
         }
         self.reads.at_least(target, own.len());
         'members: for wanted in own {
-            for (index, there) in other.iter().enumerate() {
+            for (index, member) in other.iter().enumerate() {
                 *self.steps = self.steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
-                if !self.names_match(wanted.name, there.name) {
+                if !self.names_match(wanted.name, member.name) {
                     continue;
                 }
                 self.reads.entry(target, index);
-                if self.types_match(wanted.ty, there.ty, behind_pointer, level - 1)? {
+                if self.types_match(wanted.ty, member.ty, behind_pointer, level - 1)? {
                     continue 'members;
                 }
             }

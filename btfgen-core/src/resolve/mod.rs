@@ -4,7 +4,7 @@
 //! results, and prunes the candidates that did not match. The steps here are the same, but the state is elsewhere:
 //! [`Evaluator`] resolves a relocation against one candidate alone, and [`decide`] derives libbpf's result for the whole
 //! list of candidates, with the pruning of earlier relocations, from these results. So an evaluation depends on one pair
-//! of definitions only, and is done once however many kernels have that candidate.
+//! of definitions only, and is done once for all kernels that have the candidate.
 
 mod compat;
 mod decide;
@@ -21,7 +21,7 @@ mod roots;
 mod size;
 mod value;
 
-pub use decide::{Candidate, Outcome, Pruned, decide, order_decides};
+pub use decide::{Candidate, Outcome, decide, order_decides};
 pub use evaluate::{MatchResult, Resolved};
 pub use evaluator::{Evaluation, Evaluator};
 pub use explain::explain_mismatch;

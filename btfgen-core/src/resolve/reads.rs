@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use crate::memo::Memo;
 use crate::types::TypeRef;
 
-/// The parts of one definition that were read, besides its kind and a scalar's size.
+/// The parts of one definition that were read. Its kind, and the size of a scalar, always count as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeReads {
     /// The name.
@@ -16,9 +16,9 @@ pub struct TypeReads {
     pub size: bool,
     /// Indices of members or enumerators, sorted.
     pub entries: Vec<u32>,
-    /// Minimum number of members or enumerators that was read.
+    /// The minimum number of members or enumerators that was read.
     pub at_least: u32,
-    /// The last member: another one was read not to be the last.
+    /// The last member: resolution found that another member is not the last.
     pub last: bool,
 }
 
@@ -74,7 +74,7 @@ impl Reads {
         reads.at_least = reads.at_least.max(count as u32);
     }
 
-    /// Records that some member was read not to be the last one.
+    /// Records that some member was found not to be the last one.
     pub fn last(&mut self, ty: TypeRef) {
         self.type_reads(ty).last = true;
     }

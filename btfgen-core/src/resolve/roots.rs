@@ -135,7 +135,7 @@ pub enum Lookup {
     },
     /// From the object itself: a local type id.
     Local,
-    /// It has none, whatever the kernel.
+    /// It has none on any kernel.
     Failure(LocalFailure),
 }
 
@@ -162,7 +162,7 @@ impl Roots {
     /// Collects the queries of all objects.
     ///
     /// # Errors
-    /// When an object's local BTF is malformed. A relocation that is invalid by itself is a [`Lookup::Failure`].
+    /// When an object's local BTF is malformed. An invalid relocation is a [`Lookup::Failure`], not an error.
     pub fn new(objects: &[Object]) -> Result<Self, ObjectError> {
         let mut roots =
             Self { types: Types::new(), roots: Vec::new(), index: Memo::default(), lookups: Vec::new() };
@@ -180,7 +180,7 @@ impl Roots {
         queries: &mut Memo<(RootId, Query), QueryId>,
     ) -> Result<Vec<Lookup>, ObjectError> {
         let btf = Btf::parse(object.btf()).map_err(ObjectError::Btf)?;
-        // libbpf's `bpf_object__init_btf` sets this pointer size, whatever the size of the object's `long`.
+        // libbpf's `bpf_object__init_btf` always sets this pointer size for objects.
         let model = DataModel { pointer_size: 8, ..btf.data_model() };
         let mut local = Local { btf: &btf, interner: Interner::new(&btf), model };
         let mut known: Memo<LookupKey, Lookup> = Memo::default();

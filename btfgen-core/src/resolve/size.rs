@@ -4,7 +4,7 @@ use super::reads::Reads;
 use crate::btf::DataModel;
 use crate::types::{Type, TypeRef, Types};
 
-/// Size in bytes, if the type has one that 32 bits hold.
+/// Size in bytes, if the type has one and it fits 32 bits.
 pub(super) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Option<u32> {
     let mut count = 1u32;
     loop {
@@ -29,7 +29,7 @@ pub(super) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Optio
     }
 }
 
-/// As [`size_of`], and records what the size is read from.
+/// As [`size_of`], and records the read of the size.
 pub(super) fn read_size(types: &Types, reads: &mut Reads, ty: TypeRef, model: DataModel) -> Option<u32> {
     let innermost = innermost_element(types, types.skip_typedef(ty));
     if matches!(types.get(innermost), Type::Ptr { .. } | Type::Composite { .. }) {
@@ -38,7 +38,7 @@ pub(super) fn read_size(types: &Types, reads: &mut Reads, ty: TypeRef, model: Da
     size_of(types, ty, model)
 }
 
-/// The element type of an array of arrays; other types are returned as they are.
+/// The element type of an array of arrays; other types are returned unchanged.
 pub(super) fn innermost_element(types: &Types, mut ty: TypeRef) -> TypeRef {
     while let Type::Array { element, .. } = types.get(ty) {
         ty = element;

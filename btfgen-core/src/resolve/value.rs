@@ -8,7 +8,7 @@ use crate::btf::{DataModel, Endian};
 use crate::object::RelocationKind;
 use crate::types::{Name, Type, TypeRef, Types};
 
-/// A relocation's value, and what patching a load or store needs besides (`struct bpf_core_relo_res`).
+/// A relocation's value, and what else patching a load or store needs (`struct bpf_core_relo_res`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldValue {
     /// The value.
@@ -17,8 +17,6 @@ pub(super) struct FieldValue {
     pub(super) size: u32,
     /// What a load or store of that size accesses.
     pub(super) access: Access,
-    /// Whether libbpf checks that the instruction contains the local value.
-    pub(super) validate: bool,
 }
 
 /// What a load or store accesses, as far as resizing depends on it.
@@ -41,9 +39,9 @@ pub(super) fn field_value(
     last: &Accessor,
     bit_offset: u32,
 ) -> Result<FieldValue, MatchFailure> {
-    let plain = |value, validate| FieldValue { value, size: 0, access: Access::Other, validate };
+    let plain = |value| FieldValue { value, size: 0, access: Access::Other };
     if kind == RelocationKind::FieldExists {
-        return Ok(plain(1, true));
+        return Ok(plain(1));
     }
     if last.name == Name::EMPTY {
         return match kind {
@@ -51,11 +49,11 @@ pub(super) fn field_value(
                 let element = innermost_element(types, last.ty);
                 let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
                 let value = u64::from(bit_offset / 8);
-                Ok(FieldValue { value, size, access: access_of(types, last.ty), validate: true })
+                Ok(FieldValue { value, size, access: access_of(types, last.ty) })
             }
             RelocationKind::FieldByteSize => {
                 let size = read_size(types, reads, last.ty, model).ok_or(MatchFailure::Size)?;
-                Ok(plain(u64::from(size), true))
+                Ok(plain(u64::from(size)))
             }
             _ => Err(MatchFailure::ArrayAccess),
         };
@@ -71,15 +69,15 @@ pub(super) fn field_value(
         (bit_offset / 8, size, size.wrapping_mul(8))
     };
     Ok(match kind {
-        RelocationKind::FieldByteOffset if bitfield => plain(u64::from(byte_offset), false),
+        RelocationKind::FieldByteOffset if bitfield => plain(u64::from(byte_offset)),
         RelocationKind::FieldByteOffset => {
             let element = innermost_element(types, member.ty);
             let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
             let access = access_of(types, member.ty);
-            FieldValue { value: u64::from(byte_offset), size, access, validate: true }
+            FieldValue { value: u64::from(byte_offset), size, access }
         }
-        RelocationKind::FieldByteSize => plain(u64::from(byte_size), !bitfield),
-        RelocationKind::FieldSigned => plain(u64::from(is_signed(types, member.ty)), true),
+        RelocationKind::FieldByteSize => plain(u64::from(byte_size)),
+        RelocationKind::FieldSigned => plain(u64::from(is_signed(types, member.ty))),
         RelocationKind::FieldLshiftU64 => {
             let before = bit_offset.wrapping_sub(byte_offset.wrapping_mul(8));
             // Departure from libbpf, which uses its own machine's byte order: the same one on a real load.
@@ -87,9 +85,9 @@ pub(super) fn field_value(
                 Endian::Little => 64u32.wrapping_sub(before.wrapping_add(bits)),
                 Endian::Big => 8u32.wrapping_sub(byte_size).wrapping_mul(8).wrapping_add(before),
             };
-            plain(u64::from(shift), !bitfield)
+            plain(u64::from(shift))
         }
-        _ => plain(u64::from(64u32.wrapping_sub(bits)), true),
+        _ => plain(u64::from(64u32.wrapping_sub(bits))),
     })
 }
 

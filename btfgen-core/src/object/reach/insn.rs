@@ -74,7 +74,7 @@ pub(super) struct Insn {
 /// The registers that a call or a legacy packet load clobbers: the first six.
 pub(super) const CLOBBERED: Registers = 0x3f;
 
-/// An instruction's effect on which registers are known, whatever their values.
+/// An instruction's effect on which registers are known, independent of their values.
 #[derive(Clone, Copy)]
 pub(super) struct Effect {
     /// Registers that it computes with or compares.
@@ -83,11 +83,11 @@ pub(super) struct Effect {
     pub(super) writes: Registers,
     /// Whether the new value follows from `reads` and the instruction alone.
     pub(super) computes: bool,
-    /// Whether it can continue elsewhere than at the next instruction.
+    /// Whether execution can continue elsewhere than at the next instruction.
     pub(super) branches: bool,
-    /// The instruction after it, if it can continue there.
+    /// The instruction after it, if execution can continue there.
     pub(super) next: Option<i64>,
-    /// The target of its jump or call; may lie outside of the section.
+    /// The target of its jump; may be outside of the section.
     pub(super) target: Option<i64>,
 }
 
@@ -221,7 +221,7 @@ impl Insn {
             }
             CLASS_JMP | CLASS_JMP32 => match self.operation() {
                 OP_EXIT => Effect { branches: true, next: None, ..plain },
-                // The callee's registers may hold anything.
+                // The callee starts with unknown registers, so no register is read for it.
                 OP_CALL => Effect { writes: CLOBBERED, branches: self.src == 1, ..plain },
                 OP_JA => Effect { branches: true, next: None, target: self.target(next), ..plain },
                 _ => Effect {

@@ -8,6 +8,7 @@ mod branches;
 mod insn;
 
 use crate::btf::Endian;
+use crate::memo::Memo;
 use insn::{
     CLASS_ALU, CLASS_ALU64, CLASS_JMP, CLASS_JMP32, CLASS_LD, CLASS_LDX, CLOBBERED, Effect, INSN_LEN, Insn,
     LD_IMM64, OP_CALL, OP_EXIT, OP_JA, State,
@@ -41,27 +42,20 @@ pub enum Patch {
 /// A section's instructions, decoded once to be followed for many kernels.
 pub struct ControlFlow {
     insns: Vec<Insn>,
-    /// First instructions of programs and subprograms; registers may hold anything there.
+    /// First instructions of programs and subprograms; registers are unknown there.
     entries: Vec<InsnIndex>,
-    /// For each instruction whether it can be entered other than from the one before it: only there paths join.
-    joins: Vec<Option<JoinIndex>>,
-    join_count: usize,
+    /// For each instruction whether it can be entered other than from the one before it: paths join there.
+    joins: Vec<bool>,
     /// For each instruction whether it can affect a branch with a known value.
     affects_branch: Vec<bool>,
-    /// For each instruction the first one, from there on, that must be followed; those between run one after another.
-    next_followed: Vec<usize>,
 }
-
-/// Index of an instruction among those where paths join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct JoinIndex(usize);
 
 /// The instructions of a section that can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reachable(Vec<bool>);
 
 impl Reachable {
-    /// Whether an instruction can run; true outside of the section, about which nothing is known.
+    /// Whether an instruction can run; true outside of the section, where it is unknown.
     pub fn contains(&self, insn: InsnIndex) -> bool {
         self.0.get(insn.index()).is_none_or(|&reachable| reachable)
     }
@@ -80,13 +74,10 @@ impl ControlFlow {
     pub(crate) fn new(code: &[u8], endian: Endian, entries: Vec<InsnIndex>) -> Self {
         let (code, _) = code.as_chunks();
         let insns: Vec<Insn> = code.iter().map(|bytes| Insn::decode(*bytes, endian)).collect();
-        let mut joins = vec![None; insns.len()];
-        let mut join_count = 0;
+        let mut joins = vec![false; insns.len()];
         let mut join = |at: i64| {
-            let join = usize::try_from(at).ok().and_then(|at| joins.get_mut(at));
-            if let Some(join @ None) = join {
-                *join = Some(JoinIndex(join_count));
-                join_count += 1;
+            if let Some(join) = usize::try_from(at).ok().and_then(|at| joins.get_mut(at)) {
+                *join = true;
             }
         };
         entries.iter().for_each(|&entry| join(entry.0.into()));
@@ -94,7 +85,7 @@ impl ControlFlow {
             let next = at as i64 + 1;
             match insn.class() {
                 CLASS_JMP | CLASS_JMP32 => insn.target(next).into_iter().for_each(&mut join),
-                // A jump into its second half continues, as an instruction of its own, at the same place.
+                // A jump into its second half continues after it too.
                 CLASS_LD if insn.code == LD_IMM64 => join(next + 1),
                 _ => {}
             }
@@ -105,17 +96,7 @@ impl ControlFlow {
         let affects_branch =
             effects.iter().zip(&known).map(|(effect, &known)| branches::affects_branch(effect, known, &live));
         let affects_branch = affects_branch.collect();
-        let mut next_followed = vec![0; insns.len()];
-        let mut next = insns.len();
-        for (at, insn) in insns.iter().enumerate().rev() {
-            // The second half of a 64-bit load is skipped.
-            let wide = insn.code == LD_IMM64;
-            if wide || joins[at].is_some() || branches::must_be_followed(&effects[at], &live) {
-                next = at;
-            }
-            next_followed[at] = next;
-        }
-        Self { insns, entries, joins, join_count, affects_branch, next_followed }
+        Self { insns, entries, joins, affects_branch }
     }
 
     /// Whether a value patched into an instruction can affect a branch. Branches themselves are included.
@@ -125,7 +106,7 @@ impl ControlFlow {
 
     /// Finds the instructions that can run once relocations have patched some.
     ///
-    /// Memory and calls are not followed: their results are unknown. So an instruction that is not found here never runs.
+    /// Results of loads and calls are unknown. So an instruction that is not found here never runs.
     pub fn reachable(&self, patches: impl IntoIterator<Item = (InsnIndex, Patch)>) -> Reachable {
         let count = self.insns.len();
         let mut patch_at: Vec<Option<Patch>> = vec![None; count];
@@ -134,39 +115,26 @@ impl ControlFlow {
                 *slot = Some(patch);
             }
         }
-        let poisoned: Vec<usize> = (0..count).filter(|&at| patch_at[at] == Some(Patch::Poison)).collect();
         let mut reachable = vec![false; count];
-        let mut paths = Paths { flow: self, states: vec![None; self.join_count], open: Vec::new() };
+        let mut paths = Paths { joins: &self.joins, states: Memo::default(), open: Vec::new() };
         for &entry in &self.entries {
             paths.enter(entry.0.into(), &State::UNKNOWN);
         }
         while let Some((mut at, mut state)) = paths.next() {
-            loop {
+            while at < count {
                 reachable[at] = true;
                 let value = match patch_at[at] {
-                    // The verifier refuses to go on here.
+                    // The verifier stops here and refuses the program.
                     Some(Patch::Poison) => break,
                     Some(Patch::Value(value)) => Some(value),
                     None => None,
                 };
                 let Some(next) = self.step(at, self.insns[at], value, &mut state, &mut paths) else { break };
-                let end = self.next_followed.get(next).copied().unwrap_or(count);
-                let stop = poisoned.get(poisoned.partition_point(|&at| at < next));
-                if let Some(&stop) = stop.filter(|&&stop| stop < end) {
-                    reachable[next..=stop].fill(true);
+                if self.joins.get(next) == Some(&true) {
+                    paths.enter(next as i64, &state);
                     break;
                 }
-                if next < end {
-                    reachable[next..end].fill(true);
-                }
-                if end == count {
-                    break;
-                }
-                if self.joins[end].is_some() {
-                    paths.enter(end as i64, &state);
-                    break;
-                }
-                at = end;
+                at = next;
             }
         }
         Reachable(reachable)
@@ -215,7 +183,7 @@ impl ControlFlow {
         match insn.operation() {
             OP_EXIT => None,
             OP_CALL => {
-                // The callee's registers may hold anything.
+                // The callee may be called from elsewhere too, so its registers are unknown.
                 branch(&State::UNKNOWN);
                 state.forget(CLOBBERED);
                 Some(next)
@@ -235,11 +203,11 @@ impl ControlFlow {
     }
 }
 
-/// The paths through a section: the known values at each join, and the joins to continue from.
+/// The paths through a section: the known values at each join, and the instructions to continue from.
 struct Paths<'f> {
-    flow: &'f ControlFlow,
-    /// By [`JoinIndex`]; none where no path has come yet.
-    states: Vec<Option<State>>,
+    joins: &'f [bool],
+    /// By instruction; missing if no path has reached the join.
+    states: Memo<usize, State>,
     open: Vec<usize>,
 }
 
@@ -247,18 +215,16 @@ impl Paths<'_> {
     /// A join to continue from, with the values known there.
     fn next(&mut self) -> Option<(usize, State)> {
         let at = self.open.pop()?;
-        let JoinIndex(join) = self.flow.joins[at]?;
-        Some((at, self.states[join]?))
+        Some((at, *self.states.get(&at)?))
     }
 
     /// Adds a path to a join; a jump out of the section has no effect.
     fn enter(&mut self, to: i64, state: &State) {
-        let Some(to) = usize::try_from(to).ok().filter(|&to| to < self.flow.joins.len()) else { return };
-        let Some(JoinIndex(join)) = self.flow.joins[to] else { return };
-        let known = &mut self.states[join];
-        let joined = known.map_or(*state, |known| known.join(state));
-        if *known != Some(joined) {
-            *known = Some(joined);
+        let Some(to) = usize::try_from(to).ok().filter(|&to| self.joins.get(to) == Some(&true)) else {
+            return;
+        };
+        let joined = self.states.get(&to).map_or(*state, |known| known.join(state));
+        if self.states.insert(to, joined) != Some(joined) {
             self.open.push(to);
         }
     }
@@ -346,9 +312,9 @@ mod tests {
         );
     }
 
-    /// Random code, followed with and without skipping the instructions that affect no branch.
+    /// Random code, followed with and without the values that affect no branch.
     #[test]
-    fn skipped_instructions_make_no_difference() {
+    fn values_that_affect_no_branch_make_no_difference() {
         let mut random = fastrand::Rng::with_seed(5);
         let codes = [
             0xb7, 0xbf, 0xb4, 0x07, 0x0f, 0x1f, 0x57, 0x67, 0x87, 0x15, 0x55, 0x1d, 0x25, 0x16, 0x05, 0x85,
@@ -375,7 +341,6 @@ mod tests {
             let entries = [0, len as u32 / 2];
             let mut plain = flow(&code(&insns), &entries);
             plain.affects_branch.fill(true);
-            plain.next_followed = (0..len).collect();
             let flow = flow(&code(&insns), &entries);
             let reached = flow.reachable(patches.iter().copied());
             assert_eq!(reached, plain.reachable(patches.iter().copied()), "{insns:x?} {patches:?}");
@@ -408,7 +373,7 @@ mod tests {
             &[(0xb7, 1, 0, 1), (0xbf, 0x12, 0, 0), (0x54, 2, 0, 1), (0x15, 2, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 3],
         );
-        // r1 = 8; r6 += r1; if r6 == 0: r6 is unknown, whatever the offset.
+        // r1 = 8; r6 += r1; if r6 == 0: r6 is unknown in any case.
         check(&[(0xb7, 1, 0, 8), (0x0f, 0x16, 0, 0), (0x15, 6, 0, 0), (0x95, 0, 0, 0)], &[]);
         // r1 = 1 ll; r2 = 5; r1 = 7; loop: r2 -= r1; if r2 != 0 goto loop: the overwritten value has no effect.
         check(
