@@ -1,7 +1,4 @@
 //! `btfgen`: the command line over the engine.
-//!
-//! Each module imports only those above it: `output`, `args`, then one module for each command, which import none of each
-//! other.
 
 mod archive;
 mod args;

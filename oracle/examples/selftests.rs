@@ -2,7 +2,7 @@
 //! resolver against libbpf's.
 //!
 //! The argument is a list with one case per line: name, object, target, program, `loads` or `fails`, separated by tabs.
-//! The target `-` means all kernels at hand.
+//! The target `-` means all available kernels.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -61,7 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// A suffix of the case's name, and the BTF to judge it against.
 type Target = (String, Vec<u8>);
 
-/// The target's types, or those of every kernel at hand in the object's byte order.
+/// The target's types, or those of every available kernel in the object's byte order.
 fn targets(path: &str, big_endian: bool) -> Result<Vec<Target>, Box<dyn Error>> {
     if path != "-" {
         return Ok(vec![(String::new(), ObjectFile::parse(&fs::read(path)?)?.btf)]);

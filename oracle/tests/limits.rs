@@ -124,7 +124,7 @@ fn modifiers() {
     }
 }
 
-/// A candidate whose bitfield no load covers, among others that disagree: libbpf returns the error that it finds first,
+/// A candidate whose bitfield no load covers, among candidates that disagree: libbpf returns the error that it finds first,
 /// and the order of candidates in the minimized BTF must keep it.
 #[test]
 fn bitfields_that_no_load_covers() {

@@ -40,7 +40,7 @@ enum Task {
     Check,
     /// Everything that must hold before a change is taken
     Test(steps::Options),
-    /// File headers, lengths and places, paths of one machine, and the order of modules
+    /// File headers and lengths, paths of one machine, and the order of modules
     Tidy,
     /// Install what the other tasks need and this machine lacks
     Setup,

@@ -1,7 +1,6 @@
 //! Import: the BTF of kernels in distribution packages, kernel images, hub trees and the running kernel.
 //!
-//! Each module imports only those above it. `pahole`, `source` and `collect` touch the world; the others are functions
-//! over bytes and readers.
+//! `pahole`, `source` and `collect` touch the world; the other modules are functions over bytes and readers.
 
 pub mod codec;
 pub mod collect;
@@ -18,4 +17,3 @@ mod testing;
 
 pub use error::ImportError;
 pub use package::paragraph;
-pub use pahole::vmlinux_btf;

@@ -13,7 +13,7 @@ use super::scan;
 ///
 /// # Errors
 /// [`ImportError::NeedsPahole`] when it has only DWARF and `pahole` is not installed.
-pub fn vmlinux_btf(vmlinux: &Path) -> Result<Vec<u8>, ImportError> {
+pub(crate) fn vmlinux_btf(vmlinux: &Path) -> Result<Vec<u8>, ImportError> {
     let file = File::open(vmlinux).map_err(ImportError::read(vmlinux.display().to_string()))?;
     match find_btf_in_elf(file) {
         Err(ImportError::NeedsPahole) => encode("pahole", vmlinux),

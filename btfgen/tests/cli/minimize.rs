@@ -25,7 +25,7 @@ fn minimizes_every_form() {
 
     folder.done(&format!("minimize {} --output b.btf {}", raw.display(), object.display()));
     assert_eq!(folder.read("b.btf"), minimized);
-    // What it writes is a BTF like any other, and holds all that the object asks for.
+    // Its output is a BTF that satisfies the object.
     folder.done(&format!("minimize b.btf -o c.btf {}", object.display()));
     assert_eq!(folder.read("c.btf"), minimized);
     assert_eq!(folder.names(), ["a.btf", "b.btf", "c.btf", "raw.btf"]);

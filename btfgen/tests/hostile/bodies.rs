@@ -1,6 +1,6 @@
-//! Fuzz targets: what each parser does with any bytes. Shared by the tests here and by the crate `fuzz`.
+//! Fuzz targets: each runs a parser on any bytes. Shared by the tests here and by the crate `fuzz`.
 //!
-//! A body panics on a mistake of ours, never on a mistake of its input.
+//! A body panics only if btfgen is wrong, never because its input is malformed.
 
 use btfgen_core::btf::{Btf, BtfError, Endian, Enumerator, Kind, Member, TypeId, Writer};
 use btfgen_core::hub::file::HubFile;
@@ -31,7 +31,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("image", image),
 ];
 
-/// Blobs of one archive that are decoded: more make a run slow, not deep.
+/// Blobs of one archive that are decoded: more only make a run slower.
 const MOST_BLOBS: usize = 4;
 
 /// An ELF file with `.BTF` and `.BTF.ext`, up to its own queries.
@@ -50,11 +50,11 @@ pub(crate) fn object(data: &[u8]) {
     for query in roots.roots().iter().flat_map(|root| &root.queries).take(1000) {
         assert!(describe_spec(roots.types(), &query.spec).len() < 1 << 20);
     }
-    // Its own types are a target that every relocation fits, or fails on for its own reasons.
+    // Its own types as the target.
     minimize(&roots, object.btf());
 }
 
-/// An object's digest, which bytes behind the file do not change.
+/// An object's digest, which bytes after the file do not change.
 pub(crate) fn digest(data: &[u8]) {
     if let Ok(digest) = ObjectDigest::of(data) {
         assert_eq!(ObjectDigest::of(&[data, &[0; 64]].concat()), Ok(digest));
@@ -70,7 +70,7 @@ pub(crate) fn btf(data: &[u8]) {
         let parts = raw.members().count() + raw.enumerators().count() + raw.params().count();
         assert!(parts <= 4 * usize::from(raw.vlen) + 8);
         let _ = (btf.string(raw.name_off), raw.component(), raw.variables().count());
-        // An error concerns one type only: the next is as good as before.
+        // An error concerns one type only; the next ones are read.
         if let Ok(first) = interner.root(&mut types, raw.id) {
             assert_eq!(interner.root(&mut types, raw.id), Ok(first));
         }
@@ -128,7 +128,7 @@ fn minimized_or_panic(roots: &Roots, target: &[u8]) -> Vec<u8> {
     minimized(roots, target).expect("a minimized BTF can be minimized")
 }
 
-/// A packed BTF, in the form that the first byte chooses.
+/// A packed BTF, in the form selected by the first byte.
 pub(crate) fn codec(data: &[u8]) {
     let Some((&form, packed)) = data.split_first() else { return };
     let form = Form::ALL[usize::from(form) % Form::ALL.len()];
@@ -167,7 +167,7 @@ pub(crate) fn hub_file(data: &[u8]) {
     }
 }
 
-/// What a host says of itself: lines of os-release, `uname` and `/proc/version`, parted by NUL bytes.
+/// A host: lines of os-release, `uname` and `/proc/version`, separated by NUL bytes.
 pub(crate) fn os_release(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut parts = text.split('\0').map(str::to_owned);
@@ -190,7 +190,7 @@ pub(crate) fn os_release(data: &[u8]) {
     }
 }
 
-/// A kernel image: its BTF is found wherever it is packed, or it is not.
+/// A kernel image, searched for BTF.
 pub(crate) fn image(data: &[u8]) {
     if let Ok(btf) = btfgen::import::image::find_btf(data) {
         assert!(Btf::parse(&btf).is_ok());
@@ -221,7 +221,7 @@ struct Graph {
     count: u32,
 }
 
-/// Few names, so that types, members and enumerators of both sides meet.
+/// Few names, so that types, members and enumerators of both sides often share one.
 const NAMES: [&[u8]; 10] = [b"", b"", b"a", b"b", b"a___x", b"b___y", b"c", b"a___z___x", b"long", b"d"];
 
 impl Graph {
@@ -238,7 +238,7 @@ impl Graph {
 fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<TypeId, BtfError> {
     let name = NAMES[draw.below(NAMES.len() as u32) as usize];
     let kind = draw.below(20);
-    // Mostly backwards, so that most graphs have an end.
+    // Mostly to earlier types, so that most graphs have few cycles.
     let other = |draw: &mut Draw<'_>, writer: &Writer| match draw.below(8) {
         0 => TypeId(draw.below(count + 1)),
         _ => TypeId(draw.below(writer.next_id().0)),

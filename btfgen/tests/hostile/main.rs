@@ -1,6 +1,6 @@
 //! Hostile input: the fuzz targets' bodies on damaged fixtures, on kept inputs and on shapes made to be slow.
 //!
-//! `BTFGEN_FUZZ_SECONDS=60 cargo test --test hostile` looks for new inputs, each second with a seed of its own.
+//! `BTFGEN_FUZZ_SECONDS=60 cargo test --test hostile` looks for new inputs, with other random numbers in each run.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bodies;
@@ -21,7 +21,7 @@ use meter::measure;
 #[global_allocator]
 static METER: meter::Meter = meter::Meter;
 
-/// Memory that any input may take, beside 20 times its own length.
+/// Memory allowed for any input, in bytes, in addition to 20 times its length.
 const MEMORY: usize = 64 << 20;
 
 /// Damaged inputs for each target when no time is given.
@@ -31,7 +31,7 @@ fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata")
 }
 
-/// Runs a body; what is wrong with it, if anything.
+/// Runs a body and returns its fault, if any.
 fn fault(body: fn(&[u8]), input: &[u8]) -> Option<String> {
     let mut panic = None;
     let counts = measure(|| panic = catch_unwind(AssertUnwindSafe(|| body(input))).err());
@@ -45,7 +45,7 @@ fn fault(body: fn(&[u8]), input: &[u8]) -> Option<String> {
     (counts.peak > allowed).then(|| format!("{} bytes of memory for {} of input", counts.peak, input.len()))
 }
 
-/// Inputs that were once trouble are none any more.
+/// Inputs that failed once pass now.
 #[test]
 fn kept_inputs() {
     for &(name, body) in TARGETS {
@@ -58,9 +58,9 @@ fn kept_inputs() {
     }
 }
 
-/// Every fixture as it is, so that the damaged ones below damage something.
+/// Undamaged fixtures pass, so a failure of a damaged one comes from the damage.
 #[test]
-fn fixtures_are_no_trouble() {
+fn undamaged_fixtures() {
     for &(name, body) in TARGETS {
         let seeds = seeds::of(name);
         assert!(!seeds.is_empty(), "{name}");
@@ -70,9 +70,9 @@ fn fixtures_are_no_trouble() {
     }
 }
 
-/// A few kilobytes cannot ask for more memory than any other input of their length.
+/// They take no more memory than other inputs of their length.
 #[test]
-fn what_expands_without_end() {
+fn decompression_bombs() {
     for bomb in seeds::bombs() {
         assert!(bomb.len() < 1 << 17);
         assert_eq!(fault(bodies::codec, &bomb), None, "form {}", bomb[0]);
@@ -102,5 +102,5 @@ fn damaged_fixtures() {
             }
         }
     }
-    assert!(found.is_empty(), "{}\nmove them to testdata/fuzz/<target>/ when mended", found.join("\n"));
+    assert!(found.is_empty(), "{}\nmove them to testdata/fuzz/<target>/ when fixed", found.join("\n"));
 }

@@ -10,7 +10,7 @@ pub(crate) struct Counts {
     pub(crate) live: usize,
     /// Most bytes in use at once.
     pub(crate) peak: usize,
-    /// Bytes asked for, all in all.
+    /// Bytes requested in total.
     pub(crate) total: usize,
     /// Number of requests.
     pub(crate) calls: usize,
@@ -46,7 +46,7 @@ fn shrink(bytes: usize) {
     });
 }
 
-// SAFETY: every call is handed to the system's allocator as it is; counting allocates nothing.
+// SAFETY: every call is passed unchanged to the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Meter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -61,7 +61,7 @@ unsafe impl GlobalAlloc for Meter {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Old and new may be there at once.
+        // Both allocations may exist at the same time.
         grow(size);
         shrink(layout.size());
         // SAFETY: as above.
@@ -69,7 +69,7 @@ unsafe impl GlobalAlloc for Meter {
     }
 }
 
-/// Runs something and counts what this thread allocates meanwhile; `live` is what is left of it.
+/// Runs something and counts what this thread allocates; `live` is what it has not freed.
 pub(crate) fn measure(run: impl FnOnce()) -> Counts {
     COUNTS.set(Counts::default());
     run();

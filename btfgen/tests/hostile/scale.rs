@@ -1,7 +1,7 @@
-//! Shapes made to be slow: twice the input must not ask for four times the work.
+//! Shapes made to be slow: twice the input must not take four times the work.
 //!
-//! Work is counted in allocations, so that the tests depend on no clock. What allocates nothing shows as well: at these
-//! lengths quadratic time is minutes.
+//! Work is counted in allocations, so that the tests depend on no clock. Quadratic time without
+//! allocations shows too: at these lengths it takes minutes.
 
 use std::fs;
 
@@ -77,9 +77,9 @@ struct Pair {
 }
 
 impl Pair {
-    /// An object that asks for `a.x`, and a kernel whose shape is to be drawn.
+    /// An object that reads `a.x`, and a kernel with the types that `draw` adds.
     fn new(draw: impl FnOnce(&mut Raw)) -> Self {
-        Self::asking(
+        Self::with_relocation(
             0,
             "0:0",
             |local, name| {
@@ -91,7 +91,7 @@ impl Pair {
     }
 
     /// An object with one relocation whose root is named `a`.
-    fn asking(
+    fn with_relocation(
         kind: u32,
         access: &str,
         root: impl FnOnce(&mut Raw, u32) -> u32,
@@ -110,7 +110,7 @@ impl Pair {
         self.object.len() + self.target.to_bytes().len()
     }
 
-    /// The whole way of one kernel, its failures included.
+    /// Runs the pipeline on the pair and counts its allocations.
     fn work(&self) -> Counts {
         let folder = tempfile::tempdir().unwrap();
         let kernel = folder.path().join("hub/d/1/a/k.btf");
@@ -244,7 +244,7 @@ fn deeply_nested_structs() {
     );
 }
 
-/// Every one has the field elsewhere: libbpf calls that ambiguous.
+/// The candidates have the field at different offsets, which libbpf reports as ambiguous.
 #[test]
 fn candidates_that_disagree() {
     check(
@@ -260,13 +260,13 @@ fn candidates_that_disagree() {
     );
 }
 
-/// Every one has the field at the same place in another size: the order of the candidates decides.
+/// The candidates have the field at the same offset in different sizes: their order decides.
 #[test]
 fn candidates_whose_order_counts() {
     check(
         |n| {
             let array = |raw: &mut Raw, len| raw.push(0, ARRAY, 0, 0, &[1, 1, len]);
-            Pair::asking(
+            Pair::with_relocation(
                 0,
                 "0:0",
                 |local, name| {
@@ -314,7 +314,7 @@ fn enumerators_in_another_order() {
                     numbers.flat_map(|number| [raw.string(&format!("v{number}")), number]).collect();
                 raw.push(name, ENUM, words.len() / 2, 4, &words)
             };
-            Pair::asking(
+            Pair::with_relocation(
                 MATCHES,
                 "0",
                 |local, name| values(local, name, &mut (0..n)),
@@ -346,7 +346,7 @@ fn many_sections_with_relocations() {
     );
 }
 
-/// Each is poisoned, and each is asked whether something guards it.
+/// Each is poisoned, and for each `reach` decides whether a check guards it.
 #[test]
 fn many_poisoned_relocations() {
     check(

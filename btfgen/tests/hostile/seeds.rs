@@ -65,7 +65,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// One seed a form: the form's number, then the file. The last holds a long name and a second member.
+/// One seed a form: the form's number, then the file. The last has a long name and a second member.
 fn codec() -> Vec<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
     let long = "long/".repeat(30) + "a.btf";

@@ -64,7 +64,7 @@ pub(crate) struct Options {
     /// Objects to use instead of the sets
     #[arg(value_name = "OBJECT")]
     objects: Vec<PathBuf>,
-    /// This program is optimized, and `btfgen` was built beside it
+    /// This program is optimized, and `btfgen` was built next to it
     #[arg(long, hide = true)]
     built: bool,
 }

@@ -67,7 +67,7 @@ impl Mirror {
     }
 }
 
-/// The path that a client asks for.
+/// The path that a client requests.
 fn request(stream: &TcpStream) -> Option<String> {
     let mut lines = BufReader::new(stream).lines();
     let first = lines.next()?.ok()?;

@@ -1,6 +1,5 @@
-//! Text: rules for single files, and for where files are.
+//! Text: rules for single files.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Longest source file, in lines.
@@ -46,22 +45,6 @@ fn names_folder(line: &str, folder: &str) -> bool {
     })
 }
 
-/// Modules with a folder whose own file is not the folder's `mod.rs`.
-pub(super) fn files_beside_folders<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let paths: BTreeSet<&str> = paths.filter(|path| path.ends_with(".rs")).collect();
-    let has_folder = |path: &&&str| {
-        let folder = path.replace(".rs", "/");
-        paths.iter().any(|other| other.starts_with(&folder))
-    };
-    paths
-        .iter()
-        .filter(has_folder)
-        .map(|path| {
-            format!("{path}: has a folder of its name: move it to {}/mod.rs", path.replace(".rs", ""))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,17 +65,6 @@ mod tests {
         check("a.rs", &"//!\n".repeat(MAX_LINES + 1), &["501 lines"]);
         check("a.md", concat!("x\nsee /t", "mp/x\n"), &["a.md:2: names a path of one machine: see"]);
         check("a.md", concat!("see out/t", "mp/x and $OUT_DIR}/t", "mp/x\n"), &[]);
-    }
-
-    #[test]
-    fn finds_files_beside_folders() {
-        let check = |paths: &[&str], expect: &[&str]| {
-            let faults = files_beside_folders(paths.iter().copied());
-            let files: Vec<&str> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
-            assert_eq!(files, expect, "{paths:?}");
-        };
-        check(&["p/src/a.rs", "p/src/a/b.rs", "p/src/c.rs"], &["p/src/a.rs"]);
-        check(&["p/src/a/mod.rs", "p/src/a/b.rs", "p/src/ab.rs"], &[]);
     }
 
     #[test]

@@ -55,7 +55,6 @@ pub fn find_btf_in_elf<R: ReadCacheOps>(file: R) -> Result<Vec<u8>, ImportError>
 /// An image's format, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
-    Btf,
     Elf,
     /// Compressed as a whole.
     Packed(Codec),
@@ -77,9 +76,6 @@ enum Format {
 
 impl Format {
     fn of(image: &[u8]) -> Self {
-        if scan::btf_at_start(image).is_some() {
-            return Self::Btf;
-        }
         if image.starts_with(b"\x7fELF") {
             return Self::Elf;
         }
@@ -104,7 +100,6 @@ impl Format {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Btf => "raw BTF",
             Self::Elf => "ELF file",
             Self::Packed(_) => "compressed file",
             Self::BzImage { .. } => "bzImage",
@@ -145,7 +140,7 @@ impl Search {
                     return Ok(Some(found));
                 }
             }
-            Format::Btf | Format::Arm64 | Format::Unknown => {}
+            Format::Arm64 | Format::Unknown => {}
         }
         if let Some(btf) = scan::kernel_btf(image) {
             return Ok(Some(btf.to_vec()));

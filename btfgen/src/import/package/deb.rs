@@ -1,6 +1,6 @@
 //! Deb: Debian packages, which are `ar` archives of a control tar and a data tar.
 //!
-//! The `ar` reader is our own: published ones read names of any claimed length into memory.
+//! The `ar` reader is our own: it is short, and reads no field without a limit.
 
 use std::collections::BTreeMap;
 use std::io::Read;

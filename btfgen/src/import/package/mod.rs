@@ -1,6 +1,4 @@
 //! Package: kernel packages of Debian's and RPM's format, read as streams.
-//!
-//! Each module imports only those above it: `entry`, `deb` and `rpm`, `kernel_id`, then this one.
 
 mod deb;
 mod entry;

@@ -1,6 +1,6 @@
 //! Rpm: RPM packages, which are two header blocks and a compressed cpio archive.
 //!
-//! The readers are our own: published ones read payloads or names of any length into memory.
+//! The readers are our own: they read as a stream, and no field without a limit.
 
 use std::io::Read;
 
