@@ -15,7 +15,7 @@ pub struct CandidateRef {
 }
 
 /// The part of a kernel's types that a set of roots needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KernelTypes {
     /// Byte order and pointer size.
     pub model: DataModel,

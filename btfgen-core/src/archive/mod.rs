@@ -18,13 +18,13 @@ use crate::btf::{Btf, BtfError, Endian};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
-    /// A kernel stands twice.
-    #[error("kernel {kernel} stands twice")]
+    /// A kernel is listed twice.
+    #[error("kernel {kernel} is listed twice")]
     Duplicate {
         /// The kernel's id.
         kernel: KernelId,
     },
-    /// A kernel refers to a blob that is not there.
+    /// A kernel refers to a missing blob.
     #[error("kernel {kernel} refers to blob {blob} of {blobs}")]
     NoSuchBlob {
         /// The kernel's id.
@@ -34,8 +34,8 @@ pub enum ArchiveError {
         /// How many blobs there are.
         blobs: usize,
     },
-    /// A blob is no BTF.
-    #[error("the minimized btf of kernel {kernel} is none")]
+    /// A blob is malformed.
+    #[error("kernel {kernel}: minimized BTF is malformed")]
     NoBtf {
         /// A kernel that refers to the blob.
         kernel: KernelId,
@@ -43,7 +43,7 @@ pub enum ArchiveError {
         source: BtfError,
     },
     /// The blobs' distinct definitions are larger than a reader accepts.
-    #[error("the definitions of {blobs} minimized btfs have {len} bytes, an archive takes at most {max}", max = MAX_DEFINITIONS)]
+    #[error("the definitions of {blobs} minimized BTFs have {len} bytes; an archive can have at most {max}", max = MAX_DEFINITIONS)]
     DefinitionsSize {
         /// How many distinct blobs there are.
         blobs: usize,
@@ -51,7 +51,7 @@ pub enum ArchiveError {
         len: usize,
     },
     /// The index is larger than a reader accepts.
-    #[error("the index of {kernels} kernels has {len} bytes, an archive takes at most {max}", max = MAX_INDEX)]
+    #[error("the index of {kernels} kernels has {len} bytes; an archive can have at most {max}", max = MAX_INDEX)]
     IndexSize {
         /// How many kernels there are.
         kernels: usize,
@@ -59,13 +59,13 @@ pub enum ArchiveError {
         len: usize,
     },
     /// The compressor failed.
-    #[error("compressing the archive")]
+    #[error("cannot compress the archive")]
     Compress(#[source] std::io::Error),
-    /// What was written cannot be read back.
+    /// The written archive cannot be read back.
     #[error("the written archive cannot be read back")]
     Reopen(#[source] btfgen_runtime::ArchiveError),
-    /// What was written reads back otherwise.
-    #[error("the written archive reads back another btf for kernel {kernel}")]
+    /// The written archive has another BTF for a kernel than the one it was made from.
+    #[error("kernel {kernel}: the BTF in the written archive differs from the minimized BTF")]
     Differs {
         /// The kernel's id.
         kernel: KernelId,
@@ -76,14 +76,14 @@ pub enum ArchiveError {
 /// made for.
 ///
 /// The bytes depend on the objects, kernels and blobs alone, not on the order of any; equal ones are stored
-/// once and unused ones left out. The result is reopened and compared before it is returned. `level` is zstd's,
+/// once, and unused ones are skipped. The result is reopened and compared before it is returned. `level` is zstd's,
 /// 1 to 22.
 ///
 /// Blobs must be laid out as [`btf::Writer`](crate::btf::Writer) does it: types, then strings, each once and in the
 /// order of their first use.
 ///
 /// # Errors
-/// When a kernel stands twice, a blob is missing or not a BTF of that layout, or when the archive is too large for a reader.
+/// When a kernel is listed twice, a blob is missing or not a BTF of that layout, or when the archive is too large for a reader.
 ///
 /// ```
 /// use btfgen_core::{archive, btf};

@@ -1,12 +1,11 @@
 //! Reader: a BTF's strings and its types by id, borrowed from the input.
 
-use super::endian::{DataModel, Endian, Records, u16_at, u32_at};
+use super::endian::{DataModel, Endian, Records, u32_at};
 use super::entries::{Enumerator, Member, Param, Variable};
 use super::error::BtfError;
 use super::ids::{StrOffset, TypeId};
 use super::kind::Kind;
 
-const MAGIC: u16 = 0xeb9f;
 const HEADER_LEN: usize = 24;
 const TYPE_LEN: usize = 12;
 
@@ -71,7 +70,6 @@ impl<'a> Btf<'a> {
             Some([0xeb, 0x9f]) => Endian::Big,
             _ => return Err(BtfError::Magic),
         };
-        debug_assert_eq!(u16_at(bytes, 0, endian), Some(MAGIC));
         let short = || BtfError::Truncated { part: "the header", needed: HEADER_LEN, found: bytes.len() };
         if bytes.len() < HEADER_LEN {
             return Err(short());
@@ -103,8 +101,6 @@ impl<'a> Btf<'a> {
 
     /// Finds the offset of each type, and the types that can be looked up by name.
     fn scan(&mut self) -> Result<(), BtfError> {
-        // A kernel's types take 24 to 30 bytes each.
-        self.offsets.reserve(self.types.len() / 22);
         let mut id = TypeId(self.first_id());
         let mut at = 0;
         while at < self.types.len() {

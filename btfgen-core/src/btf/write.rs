@@ -1,28 +1,11 @@
 //! Writer: types appended in the order of their ids, strings stored once.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-
 use super::endian::Endian;
 use super::entries::{Enumerator, Member};
 use super::error::BtfError;
 use super::ids::{StrOffset, TypeId};
 use super::kind::Kind;
-
-/// A string of the string section.
-#[derive(Debug, Clone, Copy)]
-struct Stored {
-    offset: u32,
-    len: u32,
-}
-
-impl Stored {
-    fn bytes(self, strings: &[u8]) -> &[u8] {
-        &strings[self.offset as usize..][..self.len as usize]
-    }
-}
+use crate::memo::Memo;
 
 /// Builds a raw BTF.
 #[derive(Debug, Clone)]
@@ -31,42 +14,30 @@ pub struct Writer {
     types: Vec<u8>,
     type_count: u32,
     strings: Vec<u8>,
-    /// The strings, by their bytes.
-    known: HashTable<Stored>,
-    hasher: FixedState,
+    /// The offset of each string.
+    offsets: Memo<Vec<u8>, StrOffset>,
 }
 
 impl Writer {
     /// Starts an empty BTF.
     pub fn new(endian: Endian) -> Self {
-        Self {
-            endian,
-            types: Vec::new(),
-            type_count: 0,
-            strings: vec![0],
-            known: HashTable::new(),
-            hasher: FixedState::with_seed(0),
-        }
+        Self { endian, types: Vec::new(), type_count: 0, strings: vec![0], offsets: Memo::default() }
     }
 
     /// Adds a string if it is new, and returns its offset; a NUL byte ends it.
     pub fn string(&mut self, text: &[u8]) -> StrOffset {
-        let len = memchr::memchr(0, text).unwrap_or(text.len());
-        if len == 0 {
+        let text = &text[..memchr::memchr(0, text).unwrap_or(text.len())];
+        if text.is_empty() {
             return StrOffset::EMPTY;
         }
-        let text = &text[..len];
-        let Self { strings, known, hasher, .. } = self;
-        let hash = hasher.hash_one(text);
-        if let Some(stored) = known.find(hash, |stored| stored.bytes(strings) == text) {
-            return StrOffset(stored.offset);
+        if let Some(&offset) = self.offsets.get(text) {
+            return offset;
         }
-        let offset = strings.len() as u32;
-        strings.extend_from_slice(text);
-        strings.push(0);
-        let stored = Stored { offset, len: len as u32 };
-        known.insert_unique(hash, stored, |stored| hasher.hash_one(stored.bytes(strings)));
-        StrOffset(offset)
+        let offset = StrOffset(self.strings.len() as u32);
+        self.strings.extend_from_slice(text);
+        self.strings.push(0);
+        self.offsets.insert(text.to_vec(), offset);
+        offset
     }
 
     /// The id that the next type will get.

@@ -257,16 +257,11 @@ impl Roots {
 
     /// The root that a type of that kind and name is a candidate of.
     pub(crate) fn root_of(&self, kind: RootKind, name: &[u8]) -> Option<RootId> {
-        self.root_named(kind, self.essential_name(name)?)
-    }
-
-    /// The essential name of a name, if a local type has it.
-    pub(crate) fn essential_name(&self, name: &[u8]) -> Option<Name> {
-        self.types.names().find(&name[..essential_len(name)])
+        self.root_named(kind, self.types.names().find(&name[..essential_len(name)])?)
     }
 
     /// The root of that kind and essential name.
-    pub(crate) fn root_named(&self, kind: RootKind, essential: Name) -> Option<RootId> {
+    fn root_named(&self, kind: RootKind, essential: Name) -> Option<RootId> {
         self.index.get(&(kind, essential)).copied()
     }
 

@@ -102,12 +102,7 @@ impl Ranking {
         }
     }
 
-    /// All definitions in order.
-    pub(crate) fn order(&self) -> &[TypeRef] {
-        &self.order
-    }
-
-    /// A definition's index in that order.
+    /// A definition's index in the order of content.
     pub(crate) fn rank(&self, ty: TypeRef) -> u32 {
         self.ranks[ty.index()]
     }

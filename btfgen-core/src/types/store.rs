@@ -266,16 +266,6 @@ impl Types {
         Inserted { ty: TypeRef::at(index), is_new: true }
     }
 
-    /// Makes room for more definitions.
-    pub(super) fn reserve(&mut self, definitions: usize) {
-        self.nodes.reserve(definitions);
-    }
-
-    /// Replaces all names.
-    pub(super) fn set_names(&mut self, names: Names) {
-        self.names = names;
-    }
-
     /// Appends a definition that cannot be looked up by content.
     pub(super) fn push_unindexed(&mut self, ty: Type) -> TypeRef {
         self.nodes.push(Node { ty, span: Span::EMPTY });

@@ -22,16 +22,9 @@ impl Deref for UncheckedTypes {
 }
 
 impl UncheckedTypes {
-    /// A store with these names and `void`, and room for more definitions.
-    pub(crate) fn new(names: Names, definitions: usize) -> Self {
-        let mut types = Types::with_names(names);
-        types.reserve(definitions);
-        Self(types)
-    }
-
-    /// Replaces all names.
-    pub(crate) fn set_names(&mut self, names: Names) {
-        self.0.set_names(names);
+    /// A store with these names and `void`.
+    pub(crate) fn new(names: Names) -> Self {
+        Self(Types::with_names(names))
     }
 
     /// Appends a definition, still without members, enumerators or parameters.

@@ -22,7 +22,7 @@ impl Canonical {
         let (names, moved_names) = sorted_names(source, &order);
         let reference = |ty: TypeRef| moved[ty.index()].unwrap_or(TypeRef::VOID);
         let name = |name: Name| moved_names[name.index()];
-        let mut types = UncheckedTypes::new(names, order.len());
+        let mut types = UncheckedTypes::new(names);
         for &ty in &order {
             let own = name(source.name_of(ty));
             match source.get(ty) {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{HubFileError, VERSION};
 use crate::threads::on_all_cores;
+use crate::types::TypeRef;
 
 /// First bytes of every hub file.
 pub(super) const MAGIC: [u8; 8] = *b"\x89BTFHUB\n";
@@ -34,6 +35,11 @@ macro_rules! columns {
             /// Its name in messages.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// The error for content that no writer produces.
+            pub(super) fn malformed(self, what: &'static str) -> HubFileError {
+                HubFileError::Malformed { column: self.name(), what }
             }
         }
     };
@@ -248,10 +254,18 @@ impl Table {
     }
 
     /// Unpacks the columns that are wanted, on all cores.
-    pub(super) fn unpack(&self, file: &[u8], wanted: impl Fn(Column) -> bool) -> Unpacked {
+    pub(super) fn unpack(
+        &self,
+        file: &[u8],
+        wanted: impl Fn(Column) -> bool,
+    ) -> Result<Reader, HubFileError> {
         let entries: Vec<&TableEntry> = self.entries.iter().filter(|entry| wanted(entry.column)).collect();
-        let read = |(): &mut (), at: usize| (entries[at].column, Self::read(file, entries[at]));
-        Unpacked { columns: on_all_cores(entries.len(), || (), read) }
+        let unpacked = on_all_cores(entries.len(), || (), |(), at| Self::read(file, entries[at]));
+        let mut columns = vec![Unread::default(); Column::ALL.len()];
+        for (entry, bytes) in entries.into_iter().zip(unpacked) {
+            columns[entry.column as usize].bytes = bytes?;
+        }
+        Ok(Reader { columns })
     }
 
     fn read(file: &[u8], entry: &TableEntry) -> Result<Vec<u8>, HubFileError> {
@@ -280,93 +294,100 @@ impl Table {
     }
 }
 
-/// Unpacked columns, or what is wrong with them.
-pub(super) struct Unpacked {
-    columns: Vec<(Column, Result<Vec<u8>, HubFileError>)>,
-}
-
-impl Unpacked {
-    /// A reader of a column, once; a column that the file does not have is empty.
-    pub(super) fn reader(&mut self, column: Column) -> Result<Reader, HubFileError> {
-        let index = self.columns.iter().position(|(other, _)| *other == column);
-        let bytes = index.map_or(Ok(Vec::new()), |index| self.columns.swap_remove(index).1)?;
-        Ok(Reader { column, bytes, at: 0 })
-    }
-}
-
-/// A column being read.
+/// Columns being read.
 pub(super) struct Reader {
-    column: Column,
-    pub(super) bytes: Vec<u8>,
+    /// By the columns' numbers; a column that the file does not have is empty.
+    columns: Vec<Unread>,
+}
+
+/// A column and how far it was read.
+#[derive(Clone, Default)]
+struct Unread {
+    bytes: Vec<u8>,
     at: usize,
 }
 
 impl Reader {
-    /// The error for content that no writer produces.
-    pub(super) fn malformed(&self, what: &'static str) -> HubFileError {
-        HubFileError::Malformed { column: self.column.name(), what }
+    /// A column's bytes.
+    #[cfg(test)]
+    pub(super) fn raw(&self, column: Column) -> &[u8] {
+        &self.columns[column as usize].bytes
     }
 
-    /// Number of numbers, if the column has nothing else.
-    pub(super) fn numbers(&self) -> usize {
-        self.bytes.iter().filter(|&&byte| byte & 0x80 == 0).count()
+    /// The bytes left.
+    fn rest(&self, column: Column) -> &[u8] {
+        let Unread { bytes, at } = &self.columns[column as usize];
+        &bytes[*at..]
+    }
+
+    fn skip(&mut self, column: Column, len: usize) {
+        self.columns[column as usize].at += len;
     }
 
     /// Number of bytes left; each number takes at least one.
-    pub(super) fn left(&self) -> usize {
-        self.bytes.len() - self.at
+    pub(super) fn left(&self, column: Column) -> usize {
+        self.rest(column).len()
     }
 
     /// An unsigned number.
-    pub(super) fn uint(&mut self) -> Result<u64, HubFileError> {
-        let mut rest = &self.bytes[self.at..];
-        let value = take_varint(&mut rest).ok_or_else(|| self.malformed("numbers"))?;
-        self.at = self.bytes.len() - rest.len();
+    pub(super) fn uint(&mut self, column: Column) -> Result<u64, HubFileError> {
+        let mut rest = self.rest(column);
+        let before = rest.len();
+        let value = take_varint(&mut rest).ok_or_else(|| column.malformed("numbers"))?;
+        let len = before - rest.len();
+        self.skip(column, len);
         Ok(value)
     }
 
     /// A signed number.
-    pub(super) fn int(&mut self) -> Result<i64, HubFileError> {
-        self.uint().map(unzigzag)
+    pub(super) fn int(&mut self, column: Column) -> Result<i64, HubFileError> {
+        self.uint(column).map(unzigzag)
     }
 
-    /// An unsigned number of 32 bits.
-    pub(super) fn u32(&mut self) -> Result<u32, HubFileError> {
-        u32::try_from(self.uint()?).map_err(|_| self.malformed("numbers"))
-    }
-
-    pub(super) fn byte(&mut self) -> Result<u8, HubFileError> {
-        let byte = *self.bytes.get(self.at).ok_or_else(|| self.malformed("length"))?;
-        self.at += 1;
+    pub(super) fn byte(&mut self, column: Column) -> Result<u8, HubFileError> {
+        let byte = *self.rest(column).first().ok_or_else(|| column.malformed("length"))?;
+        self.skip(column, 1);
         Ok(byte)
     }
 
     /// A number that must be below `limit`.
-    pub(super) fn below(&mut self, limit: usize, what: &'static str) -> Result<u32, HubFileError> {
-        let value = self.uint()?;
-        if value < limit as u64 { Ok(value as u32) } else { Err(self.malformed(what)) }
+    pub(super) fn below(
+        &mut self,
+        column: Column,
+        limit: usize,
+        what: &'static str,
+    ) -> Result<u32, HubFileError> {
+        let value = self.uint(column)?;
+        if value < limit as u64 { Ok(value as u32) } else { Err(column.malformed(what)) }
     }
 
-    /// A number stored as the difference to another; it must be below `limit`.
-    pub(super) fn near(&mut self, other: u32, limit: usize, what: &'static str) -> Result<u32, HubFileError> {
-        let value = i64::from(other).wrapping_add(self.int()?);
-        u32::try_from(value)
-            .ok()
-            .filter(|&value| (value as usize) < limit)
-            .ok_or_else(|| self.malformed(what))
+    /// A definition stored as its difference to another; there are `count` definitions.
+    pub(super) fn near(
+        &mut self,
+        column: Column,
+        other: TypeRef,
+        count: usize,
+    ) -> Result<TypeRef, HubFileError> {
+        let value = i64::from(other.number()).wrapping_add(self.int(column)?);
+        let value = u32::try_from(value).ok().filter(|&value| (value as usize) < count);
+        value.map(TypeRef::at).ok_or_else(|| column.malformed("types"))
     }
 
     /// Bytes up to a NUL byte, which is skipped.
-    pub(super) fn text(&mut self) -> Result<&[u8], HubFileError> {
-        let rest = &self.bytes[self.at..];
-        let Some(len) = memchr::memchr(0, rest) else { return Err(self.malformed("texts")) };
-        self.at += len + 1;
+    pub(super) fn text(&mut self, column: Column) -> Result<&[u8], HubFileError> {
+        let Unread { bytes, at } = &mut self.columns[column as usize];
+        let rest = &bytes[*at..];
+        let len = memchr::memchr(0, rest).ok_or_else(|| column.malformed("texts"))?;
+        *at += len + 1;
         Ok(&rest[..len])
     }
 
-    /// Fails if bytes are left.
+    /// Fails if a column has bytes left.
     pub(super) fn end(&self) -> Result<(), HubFileError> {
-        if self.left() == 0 { Ok(()) } else { Err(self.malformed("length")) }
+        match Column::ALL.iter().find(|&&column| self.left(column) != 0) {
+            Some(column) => Err(column.malformed("length")),
+            None => Ok(()),
+        }
     }
 }
 

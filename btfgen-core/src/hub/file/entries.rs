@@ -3,9 +3,7 @@
 //! Most definitions of a hub file are one of many versions of a struct, so most of their entries are those of the version
 //! before. A *script* lists runs of copied, skipped and new entries.
 
-use std::ops::Range;
-
-use super::column::{Column, Columns, Reader, Unpacked};
+use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use crate::types::{Name, TypeRef};
 
@@ -213,138 +211,105 @@ impl EntryWriter {
 
 /// Reads entries, definition by definition.
 pub(super) struct EntryReader {
-    script: Reader,
-    changes: Reader,
-    changed_type: Reader,
-    changed_gap: Reader,
-    name: Reader,
-    ty: Reader,
-    gap: Reader,
-    bitfield_size: Reader,
     /// For each name the type of the last member of that name.
     last_types: Vec<Option<TypeRef>>,
     type_count: usize,
-    /// Indices of the copied entries.
-    copied: Vec<usize>,
 }
 
 impl EntryReader {
-    pub(super) fn new(columns: &mut Unpacked, names: usize, type_count: usize) -> Result<Self, HubFileError> {
-        let mut open = |column| columns.reader(column);
-        Ok(Self {
-            script: open(Column::Script)?,
-            changes: open(Column::Changes)?,
-            changed_type: open(Column::ChangedType)?,
-            changed_gap: open(Column::ChangedGap)?,
-            name: open(Column::EntryName)?,
-            ty: open(Column::EntryType)?,
-            gap: open(Column::EntryGap)?,
-            bitfield_size: open(Column::EntryBits)?,
-            last_types: vec![None; names],
-            type_count,
-            copied: Vec::new(),
-        })
+    pub(super) fn new(names: usize, type_count: usize) -> Self {
+        Self { last_types: vec![None; names], type_count }
     }
 
     /// Appends new entries.
     pub(super) fn plain(
         &mut self,
+        columns: &mut Reader,
         out: &mut Vec<Entry>,
         count: usize,
         members: bool,
     ) -> Result<(), HubFileError> {
         for _ in 0..count {
-            let name = Name::at(self.name.below(self.last_types.len(), "names")?);
-            let mut entry = Entry { name, ty: TypeRef::VOID, gap: self.gap.int()?, bitfield_size: 0 };
+            let name = Name::at(columns.below(Column::EntryName, self.last_types.len(), "names")?);
+            let gap = columns.int(Column::EntryGap)?;
+            let mut entry = Entry { name, ty: TypeRef::VOID, gap, bitfield_size: 0 };
             if members {
                 let last = &mut self.last_types[name.index()];
-                // 0 stands for the last type.
-                if let Some(ty) = self.ty.below(self.type_count + 1, "types")?.checked_sub(1) {
+                // 0 is the last type.
+                if let Some(ty) =
+                    columns.below(Column::EntryType, self.type_count + 1, "types")?.checked_sub(1)
+                {
                     *last = Some(TypeRef::at(ty));
                 }
-                entry.ty = last.ok_or_else(|| self.ty.malformed("types"))?;
-                entry.bitfield_size = self.bitfield_size.byte()?;
+                entry.ty = last.ok_or_else(|| Column::EntryType.malformed("types"))?;
+                entry.bitfield_size = columns.byte(Column::EntryBits)?;
             }
             out.push(entry);
         }
         Ok(())
     }
 
-    /// Appends the entries made from those at `old` in `out`.
+    /// Reads entries that are made from others.
     pub(super) fn edited(
         &mut self,
-        out: &mut Vec<Entry>,
-        old: Range<usize>,
+        columns: &mut Reader,
+        mut old: &[Entry],
         count: usize,
         members: bool,
-    ) -> Result<(), HubFileError> {
-        let (mut from, end) = (old.start, out.len() + count);
-        self.copied.clear();
+    ) -> Result<Vec<Entry>, HubFileError> {
+        let mut out = Vec::new();
+        // Indices of the copied entries in `out`.
+        let mut copied = Vec::new();
+        let malformed = || Column::Script.malformed("runs");
         loop {
-            let len = self.script.uint()? as usize;
-            if len > (old.end - from).min(end - out.len()) {
-                return Err(self.script.malformed("runs"));
-            }
-            self.copied.extend(out.len()..out.len() + len);
-            out.extend_from_within(from..from + len);
-            from += len;
-            if out.len() == end {
+            let len = columns.uint(Column::Script)? as usize;
+            let (run, rest) =
+                old.split_at_checked(len).filter(|_| len <= count - out.len()).ok_or_else(malformed)?;
+            copied.extend(out.len()..out.len() + len);
+            out.extend_from_slice(run);
+            if out.len() == count {
                 break;
             }
-            let (skipped, new) = (self.script.uint()? as usize, self.script.uint()? as usize);
+            let skipped = columns.uint(Column::Script)? as usize;
+            let new = columns.uint(Column::Script)? as usize;
             // Empty runs could be repeated without end.
-            if skipped > old.end - from || new > end - out.len() || (len == 0 && new == 0 && skipped == 0) {
-                return Err(self.script.malformed("runs"));
+            if skipped > rest.len() || new > count - out.len() || (len == 0 && new == 0 && skipped == 0) {
+                return Err(malformed());
             }
-            from += skipped;
-            self.plain(out, new, members)?;
-            if out.len() == end {
+            old = &rest[skipped..];
+            self.plain(columns, &mut out, new, members)?;
+            if out.len() == count {
                 break;
             }
         }
-        self.change(out, members)
+        self.change(columns, &mut out, &copied)?;
+        if members {
+            for &index in &copied {
+                self.last_types[out[index].name.index()] = Some(out[index].ty);
+            }
+        }
+        Ok(out)
     }
 
-    fn change(&mut self, out: &mut [Entry], members: bool) -> Result<(), HubFileError> {
+    /// Changes the copied entries that differ from the old ones.
+    fn change(&self, columns: &mut Reader, out: &mut [Entry], copied: &[usize]) -> Result<(), HubFileError> {
         let mut at = 0u64;
-        for _ in 0..self.changes.uint()? {
-            let change = self.changes.uint()?;
+        for _ in 0..columns.uint(Column::Changes)? {
+            let change = columns.uint(Column::Changes)?;
             let difference = Difference((change & ((1 << Difference::BITS) - 1)) as u8);
             at = (change >> Difference::BITS).saturating_add(at);
-            let index = usize::try_from(at).ok().and_then(|at| self.copied.get(at));
-            let entry = &mut out[*index.ok_or_else(|| self.changes.malformed("entries"))?];
+            let index = usize::try_from(at).ok().and_then(|at| copied.get(at));
+            let entry = &mut out[*index.ok_or_else(|| Column::Changes.malformed("entries"))?];
             if difference.has(Difference::TYPE) {
-                let ty = self.changed_type.near(entry.ty.number(), self.type_count, "types")?;
-                entry.ty = TypeRef::at(ty);
+                entry.ty = columns.near(Column::ChangedType, entry.ty, self.type_count)?;
             }
             if difference.has(Difference::GAP) {
-                entry.gap = self.changed_gap.int()?;
+                entry.gap = columns.int(Column::ChangedGap)?;
             }
             if difference.has(Difference::BITFIELD_SIZE) {
-                entry.bitfield_size = u8::try_from(self.changed_gap.uint()?)
-                    .map_err(|_| self.changed_gap.malformed("widths"))?;
-            }
-        }
-        if members {
-            for &index in &self.copied {
-                let entry = out[index];
-                self.last_types[entry.name.index()] = Some(entry.ty);
+                entry.bitfield_size = columns.below(Column::ChangedGap, 1 << 8, "widths")? as u8;
             }
         }
         Ok(())
-    }
-
-    pub(super) fn end(&self) -> Result<(), HubFileError> {
-        let all = [
-            &self.script,
-            &self.changes,
-            &self.changed_type,
-            &self.changed_gap,
-            &self.name,
-            &self.ty,
-            &self.gap,
-            &self.bitfield_size,
-        ];
-        all.iter().try_for_each(|reader| reader.end())
     }
 }

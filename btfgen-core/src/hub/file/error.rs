@@ -42,7 +42,7 @@ pub enum HubFileError {
         what: &'static str,
     },
     /// A definition that contains itself.
-    #[error("malformed hub file")]
+    #[error("malformed hub file: invalid definition")]
     Circle(#[from] CopyError),
     /// More than the limits of the layout.
     #[error("too many {what} for a hub file")]

@@ -6,7 +6,7 @@ use super::error::HubFileError;
 use super::open::HubFile;
 use super::sets::SetId;
 use crate::memo::Memo;
-use crate::types::{Copier, Emission, Ranking, Types, emit};
+use crate::types::{Copier, Emission, TypeRef, Types, emit};
 
 impl HubFile {
     /// One kernel's types as a raw BTF, in which every relocation resolves as in the BTF that the kernel was added from.
@@ -37,9 +37,8 @@ impl HubFile {
             let own = order.types.iter().filter(|&&ty| has(ty));
             ordered.push(own.map(|&ty| copier.copy(&mut types, ty)).collect::<Result<_, _>>()?);
         }
-        let mut ranking = Ranking::default();
-        ranking.update(&types);
-        let definitions = ranking.order().to_vec();
+        let mut definitions: Vec<TypeRef> = types.refs().skip(1).collect();
+        definitions.sort_unstable_by(|&a, &b| types.compare(a, b));
         emit(&Emission { types: &types, definitions, copies, ordered }, self.kernels[kernel].model)
             .map_err(|source| HubFileError::Btf { kernel: id.clone(), source })
     }

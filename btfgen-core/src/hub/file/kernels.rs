@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use btfgen_runtime::KernelId;
 
-use super::column::{Column, Columns, Unpacked};
+use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use crate::btf::{DataModel, Endian};
 
@@ -76,25 +76,24 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
 }
 
 /// Reads the kernel table; no two kernels share an id.
-pub(super) fn read(columns: &mut Unpacked) -> Result<Vec<KernelRecord>, HubFileError> {
-    let mut column = columns.reader(Column::Kernels)?;
-    let mut hashes = columns.reader(Column::Hashes)?;
+pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileError> {
+    let column = Column::Kernels;
     let mut kernels: Vec<KernelRecord> = Vec::new();
-    while column.left() != 0 {
-        let id = column.text()?;
+    while columns.left(column) != 0 {
+        let id = columns.text(column)?;
         let id = std::str::from_utf8(id).ok().and_then(|id| id.parse::<KernelId>().ok());
         let id = id.ok_or_else(|| column.malformed("kernel ids"))?;
-        let provenance = String::from_utf8_lossy(column.text()?).into_owned();
-        let model = column.byte()?;
+        let provenance = String::from_utf8_lossy(columns.text(column)?).into_owned();
+        let model = columns.byte(column)?;
         let endian = if model & 1 == 0 { Endian::Little } else { Endian::Big };
         let pointer_size = model >> 1;
         if !matches!(pointer_size, 4 | 8) {
             return Err(column.malformed("pointer sizes"));
         }
-        let size = column.uint()?;
+        let size = columns.uint(column)?;
         let mut sha256 = [0; 32];
         for byte in &mut sha256 {
-            *byte = hashes.byte()?;
+            *byte = columns.byte(Column::Hashes)?;
         }
         kernels.push(KernelRecord {
             id,
@@ -107,7 +106,7 @@ pub(super) fn read(columns: &mut Unpacked) -> Result<Vec<KernelRecord>, HubFileE
             return Err(HubFileError::TooLarge { what: "kernels" });
         }
     }
-    hashes.end()?;
+    columns.end()?;
     let mut ids = HashSet::new();
     if !kernels.iter().all(|kernel| ids.insert(&kernel.id)) {
         return Err(column.malformed("kernel ids"));

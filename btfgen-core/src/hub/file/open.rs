@@ -34,7 +34,7 @@ impl HubFile {
     /// When the bytes are not a hub file, or the table of columns or that of kernels is damaged.
     pub fn open(bytes: Vec<u8>) -> Result<Self, HubFileError> {
         let table = Table::open(&bytes)?;
-        let stored = kernels::read(&mut table.unpack(&bytes, Column::is_of_kernels))?;
+        let stored = kernels::read(&mut table.unpack(&bytes, Column::is_of_kernels)?)?;
         let mut rows: Vec<KernelRow> = (0..stored.len() as u32).map(KernelRow).collect();
         rows.sort_unstable_by(|a, b| stored[a.index()].id.cmp(&stored[b.index()].id));
         let kernels = rows.iter().map(|row| stored[row.index()].clone()).collect();
@@ -73,9 +73,10 @@ impl HubFile {
         if let Some(graph) = self.graph.get() {
             return Ok(graph);
         }
-        let mut columns = self.table.unpack(&self.bytes, |column| !column.is_of_kernels());
+        let mut columns = self.table.unpack(&self.bytes, |column| !column.is_of_kernels())?;
         let types = read_types::read(&mut columns)?;
         let sets = Sets::read(&mut columns, &types, self.kernels.len())?;
+        columns.end()?;
         Ok(self.graph.get_or_init(|| Graph { types, sets }))
     }
 }

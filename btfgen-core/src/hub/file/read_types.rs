@@ -1,10 +1,11 @@
 //! Reads names and definitions, and checks every number.
 
-use super::column::{Column, Reader, Unpacked};
+use std::collections::VecDeque;
+
+use super::column::{Column, Reader};
 use super::entries::{Entry, EntryReader, MAX_ENTRIES};
 use super::error::HubFileError;
 use super::write_types::{MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
-use crate::threads::join;
 use crate::types::{
     Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, UncheckedTypes,
 };
@@ -13,67 +14,46 @@ use crate::types::{
 const MAX_NAME_BYTES: usize = 1 << 26;
 
 /// Reads names and definitions. References are in range, but may form a circle.
-pub(super) fn read(columns: &mut Unpacked) -> Result<UncheckedTypes, HubFileError> {
-    let (shared, tails) = (columns.reader(Column::NameShared)?, columns.reader(Column::NameTail)?);
-    // Definitions refer to names by index, so both can be read at the same time.
-    let count = 1 + shared.numbers();
-    let (types, names) = join(|| read_definitions(columns, count), || read_names(shared, tails));
-    let names = names?;
-    let mut types = types?;
-    types.set_names(names);
-    Ok(types)
-}
-
-fn read_definitions(columns: &mut Unpacked, names: usize) -> Result<UncheckedTypes, HubFileError> {
-    let mut counts = columns.reader(Column::Counts)?;
+pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError> {
+    let names = read_names(columns)?;
+    let name_count = names.len();
     let mut by_kind = Vec::with_capacity(DefinitionKind::STORED.len());
     let mut total = 1u64;
     for kind in DefinitionKind::STORED {
-        let count = counts.uint()?;
+        let count = columns.uint(Column::Counts)?;
         total = total.saturating_add(count);
         if total > MAX_TYPES {
             return Err(HubFileError::TooLarge { what: "definitions" });
         }
-        by_kind.push((kind, count as usize));
+        by_kind.push((kind, count));
     }
-    counts.end()?;
-    let mut types = UncheckedTypes::new(Names::unindexed(Vec::new(), vec![0]), 0);
-    Fields::open(columns, names)?.read(&mut types, &by_kind, total as usize)?;
-    read_entries(columns, names, &mut types)?;
+    let mut types = UncheckedTypes::new(names);
+    let mut fields = Fields { columns, names: name_count, total: total as usize, last: Last::default() };
+    for (kind, count) in by_kind {
+        fields.last = Last::default();
+        for _ in 0..count {
+            fields.definition(&mut types, kind)?;
+        }
+    }
+    read_entries(columns, &mut types)?;
     Ok(types)
 }
 
-fn read_names(mut shared: Reader, mut tails: Reader) -> Result<Names, HubFileError> {
-    let (mut bytes, mut ends) = (Vec::with_capacity(tails.left() * 2), vec![0u32]);
+fn read_names(columns: &mut Reader) -> Result<Names, HubFileError> {
+    let (mut bytes, mut ends) = (Vec::new(), vec![0u32]);
     let mut start = 0;
-    while shared.left() != 0 {
+    while columns.left(Column::NameShared) != 0 {
         let next = bytes.len();
-        let len = shared.below(next - start + 1, "lengths")? as usize;
+        let len = columns.below(Column::NameShared, next - start + 1, "lengths")? as usize;
         bytes.extend_from_within(start..start + len);
-        bytes.extend_from_slice(tails.text()?);
+        bytes.extend_from_slice(columns.text(Column::NameTail)?);
         if bytes.len() > MAX_NAME_BYTES {
             return Err(HubFileError::TooLarge { what: "bytes of names" });
         }
         ends.push(bytes.len() as u32);
         start = next;
     }
-    tails.end()?;
     Ok(Names::unindexed(bytes, ends))
-}
-
-/// The columns of all fields except entries.
-struct Fields {
-    names: usize,
-    name: Reader,
-    size: Reader,
-    int_shape: Reader,
-    pointee: Reader,
-    array_len: Reader,
-    element: Reader,
-    param_count: Reader,
-    param: Reader,
-    target: Reader,
-    enum_flags: Reader,
 }
 
 /// Fields of the last definition of the same kind, to which differences are stored.
@@ -85,126 +65,82 @@ struct Last {
     len: u32,
 }
 
-impl Fields {
-    fn open(columns: &mut Unpacked, names: usize) -> Result<Self, HubFileError> {
-        let mut open = |column| columns.reader(column);
-        Ok(Self {
-            names,
-            name: open(Column::TypeName)?,
-            size: open(Column::Size)?,
-            int_shape: open(Column::IntShape)?,
-            pointee: open(Column::Pointee)?,
-            array_len: open(Column::ArrayLen)?,
-            element: open(Column::Element)?,
-            param_count: open(Column::ParamCount)?,
-            param: open(Column::Param)?,
-            target: open(Column::Target)?,
-            enum_flags: open(Column::EnumFlags)?,
-        })
-    }
+/// Reads all fields of definitions except entries.
+struct Fields<'c> {
+    columns: &'c mut Reader,
+    /// Number of names.
+    names: usize,
+    /// Number of definitions, including `void`.
+    total: usize,
+    last: Last,
+}
 
-    fn read(
-        mut self,
-        types: &mut UncheckedTypes,
-        by_kind: &[(DefinitionKind, usize)],
-        total: usize,
-    ) -> Result<(), HubFileError> {
-        for &(kind, count) in by_kind {
-            let mut last = Last::default();
-            for _ in 0..count {
-                self.definition(types, kind, &mut last, total)?;
-            }
-        }
-        let Self {
-            names: _,
-            name,
-            size,
-            int_shape,
-            pointee,
-            array_len,
-            element,
-            param_count,
-            param,
-            target,
-            enum_flags,
-        } = self;
-        let all =
-            [name, size, int_shape, pointee, array_len, element, param_count, param, target, enum_flags];
-        all.iter().try_for_each(Reader::end)
-    }
-
-    fn name(&mut self, last: &mut Last) -> Result<Name, HubFileError> {
-        let step = self.name.below(self.names - last.name as usize, "names")?;
+impl Fields<'_> {
+    fn name(&mut self) -> Result<Name, HubFileError> {
+        let left = self.names - self.last.name as usize;
+        let step = self.columns.below(Column::TypeName, left, "names")?;
         if step != 0 {
-            last.size = 0;
+            self.last.size = 0;
         }
-        last.name += step;
-        Ok(Name::at(last.name))
+        self.last.name += step;
+        Ok(Name::at(self.last.name))
     }
 
-    fn size(&mut self, last: &mut Last) -> Result<u32, HubFileError> {
-        let size = self.size.u32()?.checked_add(last.size).ok_or_else(|| self.size.malformed("sizes"))?;
-        last.size = size;
-        Ok(size)
+    fn size(&mut self) -> Result<u32, HubFileError> {
+        self.last.size += self.columns.below(Column::Size, limit_above(self.last.size), "sizes")?;
+        Ok(self.last.size)
     }
 
-    fn definition(
-        &mut self,
-        types: &mut UncheckedTypes,
-        kind: DefinitionKind,
-        last: &mut Last,
-        total: usize,
-    ) -> Result<(), HubFileError> {
+    /// A reference to a definition.
+    fn reference(&mut self, column: Column) -> Result<TypeRef, HubFileError> {
+        Ok(TypeRef::at(self.columns.below(column, self.total, "types")?))
+    }
+
+    fn definition(&mut self, types: &mut UncheckedTypes, kind: DefinitionKind) -> Result<(), HubFileError> {
         let ty = match kind {
             DefinitionKind::Void => Type::Void,
             DefinitionKind::Int => {
-                let (name, size) = (self.name(last)?, self.size(last)?);
-                let shape = &mut self.int_shape;
-                let (encoding, offset, bits) = (shape.byte()?, shape.byte()?, shape.byte()?);
-                Type::Int { name, size, encoding, offset, bits }
+                let (name, size) = (self.name()?, self.size()?);
+                let mut shape = || self.columns.byte(Column::IntShape);
+                Type::Int { name, size, encoding: shape()?, offset: shape()?, bits: shape()? }
             }
-            DefinitionKind::Float => Type::Float { name: self.name(last)?, size: self.size(last)? },
+            DefinitionKind::Float => Type::Float { name: self.name()?, size: self.size()? },
             DefinitionKind::Ptr => {
-                last.pointee += self.pointee.below(total - last.pointee as usize, "types")?;
-                Type::Ptr { pointee: TypeRef::at(last.pointee) }
+                let left = self.total - self.last.pointee as usize;
+                self.last.pointee += self.columns.below(Column::Pointee, left, "types")?;
+                Type::Ptr { pointee: TypeRef::at(self.last.pointee) }
             }
             DefinitionKind::Array => {
-                let len = self.array_len.u32()?.checked_add(last.len);
-                last.len = len.ok_or_else(|| self.array_len.malformed("lengths"))?;
-                Type::Array { element: TypeRef::at(self.element.below(total, "types")?), len: last.len }
+                self.last.len +=
+                    self.columns.below(Column::ArrayLen, limit_above(self.last.len), "lengths")?;
+                Type::Array { len: self.last.len, element: self.reference(Column::Element)? }
             }
             DefinitionKind::Enum => {
-                let (name, size) = (self.name(last)?, self.size(last)?);
-                let flags = self.enum_flags.byte()?;
+                let (name, size) = (self.name()?, self.size()?);
+                let flags = self.columns.byte(Column::EnumFlags)?;
                 Type::Enum { name, size, signed: flags & 1 != 0, wide: flags & 2 != 0 }
             }
             DefinitionKind::FuncProto => {
-                let count = self.param_count.below(MAX_ENTRIES + 1, "lengths")?;
-                let result = TypeRef::at(self.param.below(total, "types")?);
-                let mut params = Vec::new();
-                for _ in 0..count {
-                    params.push(TypeRef::at(self.param.below(total, "types")?));
-                }
+                let count = self.columns.below(Column::ParamCount, MAX_ENTRIES + 1, "lengths")?;
+                let result = self.reference(Column::Param)?;
+                let params: Vec<TypeRef> =
+                    (0..count).map(|_| self.reference(Column::Param)).collect::<Result<_, _>>()?;
                 let ty = types.push(Type::FuncProto { result });
                 types.set_params(ty, params.into_iter());
                 return Ok(());
             }
-            DefinitionKind::NamedStruct => Type::Named { kind: Composite::Struct, name: self.name(last)? },
-            DefinitionKind::NamedUnion => Type::Named { kind: Composite::Union, name: self.name(last)? },
-            DefinitionKind::FwdStruct => Type::Fwd { kind: Composite::Struct, name: self.name(last)? },
-            DefinitionKind::FwdUnion => Type::Fwd { kind: Composite::Union, name: self.name(last)? },
+            DefinitionKind::NamedStruct => Type::Named { kind: Composite::Struct, name: self.name()? },
+            DefinitionKind::NamedUnion => Type::Named { kind: Composite::Union, name: self.name()? },
+            DefinitionKind::FwdStruct => Type::Fwd { kind: Composite::Struct, name: self.name()? },
+            DefinitionKind::FwdUnion => Type::Fwd { kind: Composite::Union, name: self.name()? },
             DefinitionKind::Typedef => {
-                let name = self.name(last)?;
-                Type::Typedef { name, target: TypeRef::at(self.target.below(total, "types")?) }
+                Type::Typedef { name: self.name()?, target: self.reference(Column::Target)? }
             }
-            DefinitionKind::Struct | DefinitionKind::Union => {
-                let is_struct = kind == DefinitionKind::Struct;
-                let (name, size) = (self.name(last)?, self.size(last)?);
-                Type::Composite {
-                    kind: if is_struct { Composite::Struct } else { Composite::Union },
-                    name,
-                    size,
-                }
+            DefinitionKind::Struct => {
+                Type::Composite { kind: Composite::Struct, name: self.name()?, size: self.size()? }
+            }
+            DefinitionKind::Union => {
+                Type::Composite { kind: Composite::Union, name: self.name()?, size: self.size()? }
             }
         };
         types.push(ty);
@@ -212,53 +148,46 @@ impl Fields {
     }
 }
 
-fn read_entries(
-    columns: &mut Unpacked,
-    names: usize,
-    types: &mut UncheckedTypes,
-) -> Result<(), HubFileError> {
-    let mut counts = columns.reader(Column::EntryCount)?;
-    let mut bases = columns.reader(Column::Base)?;
-    let mut reader = EntryReader::new(columns, names, types.len())?;
-    // Entries of the last definitions, and the start of those of each.
-    let (mut recent, mut starts): (Vec<Entry>, Vec<usize>) = (Vec::new(), Vec::new());
+/// The limit of a number that is added to `last`, for the sum to have 32 bits.
+fn limit_above(last: u32) -> usize {
+    (1 << 32) - last as usize
+}
+
+fn read_entries(columns: &mut Reader, types: &mut UncheckedTypes) -> Result<(), HubFileError> {
+    let mut reader = EntryReader::new(types.names().len(), types.len());
+    // Entries of the last definitions of the kind, the newest first.
+    let mut recent: VecDeque<Vec<Entry>> = VecDeque::new();
     let mut total = 0;
     let mut last_kind = DefinitionKind::Void;
     for ty in types.refs() {
-        let definition = types.get(ty);
-        let kind = definition.kind();
-        let is_enum = kind == DefinitionKind::Enum;
-        if !is_enum && !matches!(definition, Type::Composite { .. }) {
+        let kind = types.get(ty).kind();
+        let members = matches!(kind, DefinitionKind::Struct | DefinitionKind::Union);
+        if !members && kind != DefinitionKind::Enum {
             continue;
         }
-        if kind != last_kind || starts.len() > 64 * MAX_BASE {
-            let keep = if kind == last_kind { MAX_BASE } else { 0 };
-            starts.drain(..starts.len() - keep);
-            let cut = starts.first().copied().unwrap_or(recent.len());
-            recent.drain(..cut);
-            starts.iter_mut().for_each(|start| *start -= cut);
+        if kind != last_kind {
             last_kind = kind;
+            recent.clear();
         }
-        let count = counts.below(MAX_ENTRIES + 1, "lengths")? as usize;
+        let count = columns.below(Column::EntryCount, MAX_ENTRIES + 1, "lengths")? as usize;
         total += count;
         if total > MAX_ALL_ENTRIES {
             return Err(HubFileError::TooLarge { what: "members" });
         }
-        let base = if count == 0 { 0 } else { bases.below(starts.len().min(MAX_BASE) + 1, "bases")? };
-        let start = recent.len();
-        if base == 0 {
-            reader.plain(&mut recent, count, !is_enum)?;
-        } else {
-            let base = starts.len() - base as usize;
-            let end = starts.get(base + 1).copied().unwrap_or(start);
-            reader.edited(&mut recent, starts[base]..end, count, !is_enum)?;
-        }
-        starts.push(start);
-        fill(types, ty, &recent[start..]);
+        let base = if count == 0 { 0 } else { columns.below(Column::Base, recent.len() + 1, "bases")? };
+        let entries = match (base as usize).checked_sub(1) {
+            Some(distance) => reader.edited(columns, &recent[distance], count, members)?,
+            None => {
+                let mut entries = Vec::new();
+                reader.plain(columns, &mut entries, count, members)?;
+                entries
+            }
+        };
+        fill(types, ty, &entries);
+        recent.push_front(entries);
+        recent.truncate(MAX_BASE);
     }
-    counts.end()?;
-    bases.end()?;
-    reader.end()
+    Ok(())
 }
 
 /// Sets the entries of a definition: offsets and values from gaps.

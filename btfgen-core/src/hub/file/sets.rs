@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::column::{Column, Columns, Unpacked};
+use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use super::kernels::KernelRow;
-use crate::types::{Name, Type, TypeRef, Types};
+use crate::resolve::RootKind;
+use crate::types::{Name, TypeRef, Types};
 
 /// Most definitions of all kernels together, each counted for each kernel that has it.
 const MAX_MEMBERS: u64 = 1 << 28;
@@ -18,16 +19,7 @@ const MAX_ORDERED: usize = 1 << 22;
 
 /// Whether relocations can look the definition up: it is data or a forward declaration, and has a name.
 pub(super) fn is_root(types: &Types, ty: TypeRef) -> bool {
-    let named = matches!(
-        types.get(ty),
-        Type::Int { .. }
-            | Type::Float { .. }
-            | Type::Composite { .. }
-            | Type::Enum { .. }
-            | Type::Fwd { .. }
-            | Type::Typedef { .. }
-    );
-    named && types.name_of(ty) != Name::EMPTY
+    RootKind::of_definition(types.get(ty)).is_some() && types.name_of(ty) != Name::EMPTY
 }
 
 /// The types of one kernel.
@@ -181,7 +173,7 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    pub(super) fn read(columns: &mut Unpacked, types: &Types, kernels: usize) -> Result<Self, HubFileError> {
+    pub(super) fn read(columns: &mut Reader, types: &Types, kernels: usize) -> Result<Self, HubFileError> {
         let mut sets = Self {
             runs: Vec::new(),
             ends: Vec::new(),
@@ -195,41 +187,39 @@ impl Sets {
             .map(|set| sets.runs(SetId(set)).iter().map(|run| u64::from(run.len)).sum())
             .collect();
         let mut members = 0u64;
-        let mut column = columns.reader(Column::Holders)?;
         for ty in types.refs() {
             let mut holders = None;
             if is_root(types, ty) {
-                let set = column.below(count, "sets")?;
+                let set = columns.below(Column::Holders, count, "sets")?;
                 members += sizes[set as usize];
                 holders = Some(SetId(set));
             }
             sets.holders.push(holders);
         }
-        column.end()?;
-        let mut column = columns.reader(Column::Repeated)?;
+        let column = Column::Repeated;
         let mut ty = 0;
-        while column.left() != 0 {
+        while columns.left(column) != 0 {
             // Ascending, so that there are no more than definitions.
-            let step = column.below(types.len() - ty as usize, "types")?;
+            let step = columns.below(column, types.len() - ty as usize, "types")?;
             if step == 0 {
                 return Err(column.malformed("types"));
             }
             ty += step;
-            let set = column.below(count, "sets")?;
+            let set = columns.below(column, count, "sets")?;
             members += sizes[set as usize];
             sets.repeated.push(Repeated { ty: TypeRef::at(ty), kernels: SetId(set) });
         }
-        let mut column = columns.reader(Column::Orders)?;
-        let (mut first, mut ordered) = (0, 0);
-        while column.left() != 0 {
-            let len = column.below(MAX_ORDER + 1, "lengths")?;
+        let column = Column::Orders;
+        let (mut first, mut ordered) = (TypeRef::VOID, 0);
+        while columns.left(column) != 0 {
+            let len = columns.below(column, MAX_ORDER + 1, "lengths")?;
             let (mut order, mut last) = (Vec::new(), first);
             for _ in 0..len {
-                last = column.near(last, types.len(), "types")?;
-                order.push(TypeRef::at(last));
+                last = columns.near(column, last, types.len())?;
+                order.push(last);
             }
-            first = order.first().map_or(first, |ty| ty.number());
-            let set = column.below(count, "sets")?;
+            first = order.first().copied().unwrap_or(first);
+            let set = columns.below(column, count, "sets")?;
             members += sizes[set as usize] * (1 + u64::from(len));
             ordered += 1 + order.len();
             if ordered > MAX_ORDERED {
@@ -243,14 +233,14 @@ impl Sets {
         Ok(sets)
     }
 
-    fn read_sets(&mut self, columns: &mut Unpacked, kernels: usize) -> Result<(), HubFileError> {
-        let mut column = columns.reader(Column::Sets)?;
-        let count = column.below(column.left(), "lengths")?;
+    fn read_sets(&mut self, columns: &mut Reader, kernels: usize) -> Result<(), HubFileError> {
+        let column = Column::Sets;
+        let count = columns.below(column, columns.left(column), "lengths")?;
         for _ in 0..count {
             let mut end = 0;
-            for _ in 0..column.below(column.left(), "lengths")? {
-                let start = end + column.below(kernels - end as usize, "kernels")?;
-                let len = 1 + column.below(kernels - start as usize, "kernels")?;
+            for _ in 0..columns.below(column, columns.left(column), "lengths")? {
+                let start = end + columns.below(column, kernels - end as usize, "kernels")?;
+                let len = 1 + columns.below(column, kernels - start as usize, "kernels")?;
                 end = start + len;
                 self.runs.push(Run { start, len });
             }
@@ -259,7 +249,7 @@ impl Sets {
             }
             self.ends.push(self.runs.len());
         }
-        column.end()
+        Ok(())
     }
 
     /// The kernels that have a definition; none for those that are only parts of others.

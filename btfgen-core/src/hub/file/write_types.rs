@@ -1,5 +1,7 @@
 //! Writes names and definitions: a column for each field, kind by kind in canonical order.
 
+use std::collections::VecDeque;
+
 use super::column::{Column, Columns};
 use super::entries::{Edit, Entry, EntryWriter, cost_of_new};
 use super::error::HubFileError;
@@ -152,8 +154,8 @@ fn write_fields(out: &mut Columns, types: &Types) {
 
 fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
     let mut writer = EntryWriter::new(types.names().len());
-    // The last few definitions of the kind, newest last.
-    let mut window: Vec<(Name, Vec<Entry>)> = Vec::new();
+    // Names and entries of the last definitions of the kind, the newest first.
+    let mut recent: VecDeque<(Name, Vec<Entry>)> = VecDeque::new();
     let mut last_kind = DefinitionKind::Void;
     let mut total = 0;
     for ty in types.refs().skip(1) {
@@ -164,7 +166,7 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
         let members = matches!(definition, Type::Composite { .. });
         if definition.kind() != last_kind {
             last_kind = definition.kind();
-            window.clear();
+            recent.clear();
         }
         let name = types.name_of(ty);
         let new = entries(types, ty);
@@ -175,7 +177,7 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
         let mut best: Option<(usize, Edit)> = None;
         let mut cost = cost_of_new(new.len());
         for (distance, (_, old)) in
-            window.iter().rev().take(tried).enumerate().take_while(|(_, (other, _))| *other == name)
+            recent.iter().take(tried).enumerate().take_while(|(_, (other, _))| *other == name)
         {
             let edit = Edit::new(old, &new);
             if edit.cost < cost {
@@ -186,8 +188,7 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
         match best {
             Some((distance, edit)) => {
                 out.uint(Column::Base, distance as u64 + 1);
-                let old = &window[window.len() - 1 - distance].1;
-                writer.edited(out, old, &new, &edit, members);
+                writer.edited(out, &recent[distance].1, &new, &edit, members);
             }
             None => {
                 if !new.is_empty() {
@@ -196,10 +197,8 @@ fn write_entries(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
                 writer.plain(out, &new, members);
             }
         }
-        if window.len() >= 2 * MAX_BASE {
-            window.drain(..MAX_BASE);
-        }
-        window.push((name, new));
+        recent.push_front((name, new));
+        recent.truncate(MAX_BASE);
     }
     if total > MAX_ALL_ENTRIES { Err(HubFileError::TooLarge { what: "members" }) } else { Ok(()) }
 }
