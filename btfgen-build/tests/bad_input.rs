@@ -189,10 +189,7 @@ fn objects() {
     let cut = good.0.len() / 2;
     check_object(&object(&(good.0[..cut].to_vec(), good.1.clone())), "truncated BTF");
     check_object(&object(&(Vec::new(), good.1.clone())), "not a BTF");
-    check_object(
-        &object(&(good.0.clone(), good.1[..20].to_vec())),
-        "the header is truncated",
-    );
+    check_object(&object(&(good.0.clone(), good.1[..20].to_vec())), "the header is truncated");
     let cut = good.1.len() - 24;
     check_object(&object(&(good.0.clone(), good.1[..cut].to_vec())), "the relocation info is truncated");
     let beyond = elf::ext(Endian::Little, &[], &[(1, vec![[8, 4, 0x00ff_0000, 0]])]);

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::layout::{GroupId, Layout, ObjectId, RelocationId, Section};
-use super::verdicts::{Effect, Effects};
+use super::layout::{GroupId, Layout, ObjectId, RelocationId, SectionPart};
+use super::verdicts::{Effect, EffectId, Effects};
 use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::{Distinct, Id, Memo, ids};
-use crate::object::Patch;
+use crate::object::{ControlFlow, InsnIndex, Patch};
 use crate::resolve::Evaluator;
 use crate::types::Types;
 
@@ -71,17 +71,26 @@ struct GroupKey {
     candidates: Vec<CandidateRef>,
 }
 
+/// A relocation's effect on its instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct SiteEffect {
+    relocation: RelocationId,
+    insn: InsnIndex,
+    effect: EffectId,
+}
+
 /// Diagnoses kernels one after another, on one thread.
 ///
-/// Each level stores its results by the ids of the level below: a group's effects by its candidates, a section's findings by
-/// the effects of its groups, a kernel's findings by the effects of all groups.
+/// Kernels share most results, so each is stored by what decides it: a group's effects by its candidates, a section's
+/// findings by the effects on its instructions, a kernel's findings by the effects of all groups.
 pub(crate) struct Diagnoser<'a> {
     layout: &'a Layout,
     findings: &'a Findings,
+    effects: Distinct<EffectId, Effect>,
     groups: Memo<GroupKey, EffectsId>,
-    effects: Distinct<EffectsId, Effects>,
+    group_effects: Distinct<EffectsId, Effects>,
     /// For each section of the layout its findings.
-    sections: Vec<Memo<Vec<EffectsId>, KernelFindings>>,
+    sections: Vec<Memo<Vec<SiteEffect>, KernelFindings>>,
     kernels: Memo<Vec<EffectsId>, KernelFindingsId>,
 }
 
@@ -91,8 +100,9 @@ impl<'a> Diagnoser<'a> {
         Self {
             layout,
             findings,
-            groups: Memo::default(),
             effects: Distinct::default(),
+            groups: Memo::default(),
+            group_effects: Distinct::default(),
             sections: layout.sections.iter().map(|_| Memo::default()).collect(),
             kernels: Memo::default(),
         }
@@ -105,60 +115,70 @@ impl<'a> Diagnoser<'a> {
         types: &Types,
         kernel: &KernelTypes,
     ) -> KernelFindingsId {
-        let mut effects = Vec::new();
-        for (index, group) in self.layout.groups.iter().enumerate() {
+        let Self { layout, findings, effects, groups, group_effects, sections, kernels } = self;
+        let mut ids = Vec::new();
+        for (index, group) in layout.groups.iter().enumerate() {
             let candidates = kernel.candidates(group.root).to_vec();
             let key = GroupKey { group: GroupId::new(index), model: kernel.model, candidates };
-            let distinct = &mut self.effects;
-            let id = self.groups.entry(key);
-            effects.push(*id.or_insert_with(|| distinct.id(Effects::new(group, evaluator, types, kernel))));
+            let new = || group_effects.id(Effects::new(effects, group, evaluator, types, kernel));
+            ids.push(*groups.entry(key).or_insert_with(new));
         }
-        if let Some(known) = self.kernels.get(&effects) {
+        if let Some(known) = kernels.get(&ids) {
             return *known;
         }
         let mut all = KernelFindings::default();
-        for (section, known) in self.layout.sections.iter().zip(&mut self.sections) {
-            let own = section.parts.iter().map(|part| effects[part.group.index()]).collect();
-            let found = known.entry(own).or_insert_with_key(|own| {
-                let own: Vec<&Effects> = own.iter().map(|&id| &self.effects[id]).collect();
-                section_findings(section, &own, self.findings)
+        for (section, known) in layout.sections.iter().zip(sections) {
+            let own = section.parts.iter().flat_map(|part| {
+                let of_group = &group_effects[ids[part.group.index()]];
+                site_effects(part, of_group)
+            });
+            let found = known.entry(own.collect()).or_insert_with_key(|own| {
+                section_findings(section.object, &section.flow, own, effects, findings)
             });
             all.findings.extend_from_slice(&found.findings);
             all.guarded += found.guarded;
         }
-        let id = self.findings.add_kernel(all);
-        self.kernels.insert(effects, id);
+        let id = findings.add_kernel(all);
+        kernels.insert(ids, id);
         id
     }
 }
 
-/// The findings of a section; `effects` are those of its parts.
-fn section_findings(section: &Section, effects: &[&Effects], all: &Findings) -> KernelFindings {
+/// The effects on the instructions of a part of a section.
+fn site_effects(part: &SectionPart, effects: &Effects) -> impl Iterator<Item = SiteEffect> {
+    let sites = if effects.is_empty() { &[] } else { part.sites.as_slice() };
+    sites.iter().filter_map(|site| {
+        let effect = effects.of(site)?;
+        Some(SiteEffect { relocation: site.relocation, insn: site.insn, effect })
+    })
+}
+
+/// The findings of a section from the effects on its instructions.
+fn section_findings(
+    object: ObjectId,
+    flow: &ControlFlow,
+    own: &[SiteEffect],
+    effects: &Distinct<EffectId, Effect>,
+    all: &Findings,
+) -> KernelFindings {
     let mut patches = Vec::new();
     let (mut refused, mut poisoned) = (Vec::new(), Vec::new());
-    for (part, effects) in section.parts.iter().zip(effects).filter(|(_, effects)| !effects.is_empty()) {
-        for site in &part.sites {
-            let finding = |reason: &Arc<str>| Finding {
-                object: section.object,
-                relocation: site.relocation,
-                reason: Arc::clone(reason),
-            };
-            match effects.of(site) {
-                Some(Effect::Value(value)) => patches.push((site.insn, Patch::Value(*value))),
-                Some(Effect::Poison(reason)) => {
-                    patches.push((site.insn, Patch::Poison));
-                    poisoned.push((site.insn, finding(reason)));
-                }
-                // libbpf refuses the whole object, so no check guards it.
-                Some(Effect::Refuse(reason)) => refused.push(finding(reason)),
-                None => {}
+    for &SiteEffect { relocation, insn, effect } in own {
+        let finding = |reason: &Arc<str>| Finding { object, relocation, reason: Arc::clone(reason) };
+        match &effects[effect] {
+            Effect::Value(value) => patches.push((insn, Patch::Value(*value))),
+            Effect::Poison(reason) => {
+                patches.push((insn, Patch::Poison));
+                poisoned.push((insn, finding(reason)));
             }
+            // libbpf refuses the whole object, so no check guards it.
+            Effect::Refuse(reason) => refused.push(finding(reason)),
         }
     }
     let failed = refused.len() + poisoned.len();
     let mut findings = refused;
     if !poisoned.is_empty() {
-        let reachable = section.flow.reachable(patches);
+        let reachable = flow.reachable(patches);
         let can_run = poisoned.into_iter().filter(|(insn, _)| reachable.contains(*insn));
         findings.extend(can_run.map(|(_, finding)| finding));
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::layout::{Group, GroupIndex, GroupQueryId, Site, Use};
 use crate::kernel::KernelTypes;
-use crate::memo::Id;
+use crate::memo::{Distinct, Id, ids};
 use crate::resolve::{Candidate, Evaluator, Outcome, decide, explain_mismatch};
 use crate::types::{TypeRef, Types};
 
@@ -32,6 +32,11 @@ pub(super) enum Effect {
     Refuse(Arc<str>),
 }
 
+ids! {
+    /// An effect, among the distinct ones of a thread.
+    EffectId;
+}
+
 /// The effects of a group's relocations on one kernel.
 #[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Effects {
@@ -45,12 +50,13 @@ struct Round {
     /// The first relocation of the round.
     start: GroupIndex,
     /// By [`UseId`](super::layout::UseId).
-    effects: Vec<Option<Effect>>,
+    effects: Vec<Option<EffectId>>,
 }
 
 impl Effects {
-    /// Decides a group's relocations on one kernel in the order of libbpf.
+    /// Decides a group's relocations on one kernel in the order of libbpf; `distinct` stores the effects.
     pub(super) fn new(
+        distinct: &mut Distinct<EffectId, Effect>,
         group: &Group,
         evaluator: &mut Evaluator<'_>,
         types: &Types,
@@ -83,12 +89,12 @@ impl Effects {
             if left != survivors {
                 survivors = left;
                 let next = Verdicts::new(group, GroupIndex::new(index));
-                rounds.push(std::mem::replace(&mut verdicts, next).round(group));
+                rounds.push(std::mem::replace(&mut verdicts, next).round(distinct, group));
             }
             verdicts
                 .set(id, Verdict::new(outcome, || explain_mismatch(types, spec, kernel.model, &definitions)));
         }
-        rounds.push(verdicts.round(group));
+        rounds.push(verdicts.round(distinct, group));
         if rounds.iter().flat_map(|round| &round.effects).all(Option::is_none) {
             rounds.clear();
         }
@@ -101,9 +107,9 @@ impl Effects {
     }
 
     /// The effect of a relocation of the group.
-    pub(super) fn of(&self, site: &Site) -> Option<&Effect> {
+    pub(super) fn of(&self, site: &Site) -> Option<EffectId> {
         let round = self.rounds.iter().rfind(|round| round.start <= site.index)?;
-        round.effects[site.usage.index()].as_ref()
+        round.effects[site.usage.index()]
     }
 }
 
@@ -126,8 +132,11 @@ impl Verdicts {
         self.open -= 1;
     }
 
-    fn round(self, group: &Group) -> Round {
-        let effect = |usage: &Use| self.by_query[usage.query.index()].as_ref()?.effect(*usage);
+    fn round(self, distinct: &mut Distinct<EffectId, Effect>, group: &Group) -> Round {
+        let effect = |usage: &Use| {
+            let effect = self.by_query[usage.query.index()].as_ref()?.effect(*usage)?;
+            Some(distinct.id(effect))
+        };
         Round { start: self.start, effects: group.uses.iter().map(effect).collect() }
     }
 }
