@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use btfgen_core::KernelId;
 use btfgen_core::hub::KernelFilter;
+use btfgen_core::{DEFAULT_LEVEL, KernelId};
 use clap::{Parser, Subcommand};
 
 /// Minimize kernel BTF for eBPF objects, and collect kernels into hub files.
@@ -217,7 +217,7 @@ fn glob(text: &str) -> Result<String, String> {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Level {
     /// Compression level of zstd.
-    #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
+    #[arg(long, default_value_t = DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=22))]
     pub(crate) level: i32,
 }
 

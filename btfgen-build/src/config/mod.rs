@@ -7,9 +7,9 @@ pub(crate) mod paths;
 
 use std::path::{Path, PathBuf};
 
-use btfgen_core::files;
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::pipeline::{OnFailure, Request};
+use btfgen_core::{DEFAULT_LEVEL, files};
 
 use crate::cargo::{self, Script};
 use crate::error::Error;
@@ -116,7 +116,7 @@ impl Config {
         self
     }
 
-    /// Sets zstd's compression level, 1 to 22; 19 unless set.
+    /// Sets zstd's compression level, 1 to 22; 17 unless set.
     #[must_use]
     pub fn compression_level(mut self, level: i32) -> Self {
         self.level = Some(level);
@@ -188,7 +188,7 @@ impl Config {
         if let Some(file) = &self.file {
             script.rerun_if_changed(file);
         }
-        let level = self.level.unwrap_or(19);
+        let level = self.level.unwrap_or(DEFAULT_LEVEL);
         if !(1..=22).contains(&level) {
             return Err(ConfigError::Level { level }.into());
         }
