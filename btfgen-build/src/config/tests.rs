@@ -67,7 +67,7 @@ fn resolves_paths_and_tells_cargo() {
     );
     assert_eq!(plan.request.hub, dir.path().join("hub"));
     assert_eq!(plan.out_dir().unwrap(), dir.path().join("out"));
-    assert_eq!(plan.level, 19);
+    assert_eq!(plan.level, DEFAULT_LEVEL);
     assert!(plan.request.filter.wants(&"d/1/arm64/k".parse().unwrap()));
     assert!(!plan.request.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
     let changed = |path: &str| format!("cargo::rerun-if-changed={}", name(path));
