@@ -83,7 +83,7 @@ impl FromStr for KernelId {
 pub(crate) fn is_kernel_id(text: &str) -> bool {
     text.len() <= KernelId::MAX_LEN
         && !text.chars().any(char::is_control)
-        && text.split('/').count() == 4
+        && text.bytes().filter(|byte| *byte == b'/').count() == 3
         && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
