@@ -5,7 +5,7 @@ use super::definition::TypeRef;
 /// What is known of one type of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Visit {
-    /// It was not met yet.
+    /// It was not visited yet.
     Unseen,
     /// It is being followed: to meet it again is a circle.
     Open,
