@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use btfgen_core::btf::Btf;
 use btfgen_core::files;
-use btfgen_core::hub::file::{HubBuilder, HubFile};
+use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::Minimizer;
 use btfgen_core::object::Object;
@@ -134,7 +134,7 @@ fn hub_file(
     let roots = Roots::new(objects)?;
     let mut builder = HubBuilder::new();
     for (id, raw) in kernels {
-        builder.add_btf(id, "", raw, &[])?;
+        builder.add_btf(&KernelSource::new(id, "", raw))?;
     }
     let bytes = builder.finish(19)?;
     let all: Vec<usize> = (0..kernels.len()).collect();

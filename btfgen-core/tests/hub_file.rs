@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use btfgen_core::btf::Btf;
-use btfgen_core::hub::file::{HubBuilder, HubFile};
+use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::Minimizer;
 use btfgen_core::object::Object;
@@ -57,7 +57,7 @@ fn kernels_are_the_same_in_a_hub_file() {
     let kernels = kernels();
     let mut builder = HubBuilder::new();
     for (id, raw) in &kernels {
-        builder.add_btf(id, "", raw, &[]).unwrap();
+        builder.add_btf(&KernelSource::new(id, "", raw)).unwrap();
     }
     let file = builder.finish(3).unwrap();
     let hub = HubFile::open(file.clone()).unwrap();
@@ -104,7 +104,7 @@ fn extracted_is_the_same(hub: &HubFile, kernels: &[(KernelId, files::Bytes)], ob
         assert_eq!(kernel, expect, "{id}");
         // The whole kernel, not only the types that these objects reach.
         let mut again = HubBuilder::new();
-        again.add_btf(id, "", &extracted, &[]).unwrap();
+        again.add_btf(&KernelSource::new(id, "", &extracted)).unwrap();
         let again = HubFile::open(again.finish(1).unwrap()).unwrap();
         assert!(again.extract(id).unwrap() == extracted, "{id}");
     }

@@ -29,6 +29,7 @@
 #![warn(missing_docs)]
 
 mod archive;
+mod build_id;
 mod catalog;
 mod definitions;
 mod digest;
@@ -57,6 +58,7 @@ mod unpacked_file;
 pub mod wire;
 
 pub use archive::Archive;
+pub use build_id::{BuildId, BuildIdError};
 pub use catalog::Catalog;
 pub use digest::ObjectDigest;
 pub use embed::embedded_archive;

@@ -1,7 +1,7 @@
 //! `btfgen hub list|stat|extract|merge`, and packing from a hub file.
 
 use btfgen_core::files::read_btf;
-use btfgen_core::hub::file::HubBuilder;
+use btfgen_core::hub::file::{HubBuilder, KernelSource};
 use serde_json::Value;
 
 use crate::harness::{Folder, hub, kernel, object};
@@ -16,7 +16,9 @@ const KERNELS: [&str; 3] = [
 fn write(folder: &Folder, name: &str, kernels: &[&str]) {
     let mut builder = HubBuilder::new();
     for id in kernels {
-        builder.add_btf(&id.parse().unwrap(), "a test", &read_btf(&kernel(id)).unwrap(), &[]).unwrap();
+        builder
+            .add_btf(&KernelSource::new(&id.parse().unwrap(), "a test", &read_btf(&kernel(id)).unwrap()))
+            .unwrap();
     }
     folder.file(name, builder.finish(3).unwrap());
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use btfgen_core::archive;
-use btfgen_core::hub::file::HubBuilder;
+use btfgen_core::hub::file::{HubBuilder, KernelSource};
 use btfgen_runtime::ObjectDigest;
 
 use crate::testdata;
@@ -108,7 +108,7 @@ fn hub_files() -> Vec<Vec<u8>> {
     for (id, btf) in
         [("a/1/x86_64/1.0", &target()[..]), ("a/1/s390x/1.0", &big), ("a/2/x86_64/1.1", local.btf())]
     {
-        builder.add_btf(&id.parse().unwrap(), "made for a test", btf, &[]).unwrap();
+        builder.add_btf(&KernelSource::new(&id.parse().unwrap(), "made for a test", btf)).unwrap();
     }
     vec![builder.finish(3).unwrap(), HubBuilder::new().finish(3).unwrap()]
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::engine::{HubBuilder, HubFile, KernelId, list, read_btf};
+use crate::engine::{HubBuilder, HubFile, KernelId, KernelSource, list, read_btf};
 use crate::shell::{self, Outcome};
 use crate::{files, parallel};
 
@@ -26,7 +26,7 @@ impl Inputs {
         if let Some(tree) = tree {
             let listing = list(tree)?;
             for entry in listing.kernels.into_iter().filter(|entry| ours(&&entry.id)).take(count) {
-                builder.add_btf(&entry.id, "", &read_btf(&entry.path)?, &[])?;
+                builder.add_btf(&KernelSource::new(&entry.id, "", &read_btf(&entry.path)?))?;
                 sources.push((entry.id, entry.path));
             }
         } else {

@@ -6,7 +6,7 @@
 //! only renamed. One kernel in twenty also moves members in one struct of four hundred that no other kernel moves. The number of
 //! distinct minimized BTFs of a large agent then grows with the kernels about as among real ones.
 
-use crate::engine::{HubBuilder, HubFile, KernelId};
+use crate::engine::{HubBuilder, HubFile, KernelId, KernelSource};
 use crate::parallel;
 use crate::shell::Outcome;
 
@@ -28,7 +28,11 @@ pub(super) fn hub(source: &HubFile, ids: &[KernelId], count: usize) -> Outcome<V
             let btf = source.extract(id)?;
             for number in (index..count).step_by(ids.len()) {
                 let copy = number / ids.len();
-                builder.add_btf(&rename(id, copy)?, "", &perturbed(&btf, id, copy, number), &[])?;
+                builder.add_btf(&KernelSource::new(
+                    &rename(id, copy)?,
+                    "",
+                    &perturbed(&btf, id, copy, number),
+                ))?;
             }
         }
         Ok(builder)

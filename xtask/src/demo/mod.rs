@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::engine::{HUB_VARIABLE, HubBuilder, HubFile, KernelId};
+use crate::engine::{HUB_VARIABLE, HubBuilder, HubFile, KernelId, KernelSource};
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
 pub(crate) use container::ALPINE_OS_RELEASE;
@@ -116,7 +116,7 @@ fn add_running_kernel(vendored: &Path, to: &Path) -> Outcome<(usize, KernelId)> 
     let kernels = hub.len();
     // On a Debian host the kernel may be among the vendored ones; its own BTF replaces that.
     hub.remove(&id);
-    hub.add_btf(&id, "this host", &fs::read(KERNEL_BTF)?, &[])?;
+    hub.add_btf(&KernelSource::new(&id, "this host", &fs::read(KERNEL_BTF)?))?;
     fs::write(to, hub.finish(HUB_LEVEL)?)?;
     Ok((kernels, id))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::collections::hash_map;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{BuildId, KernelId};
 use sha2::{Digest, Sha256};
 
 use super::canonical::Canonical;
@@ -18,6 +18,28 @@ use crate::btf::{Btf, BtfError};
 use crate::memo::Memo;
 use crate::resolve::RootKind;
 use crate::types::{Copier, Interner, Name, TypeRef, Types};
+
+/// A kernel to add to a hub file.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelSource<'a> {
+    /// Its id.
+    pub id: &'a KernelId,
+    /// Where it comes from, such as a package's name.
+    pub provenance: &'a str,
+    /// Its build id, if the source has one.
+    pub build_id: Option<BuildId>,
+    /// Its raw BTF.
+    pub btf: &'a [u8],
+    /// The split BTFs of its modules.
+    pub modules: &'a [&'a [u8]],
+}
+
+impl<'a> KernelSource<'a> {
+    /// A kernel without modules and build id.
+    pub fn new(id: &'a KernelId, provenance: &'a str, btf: &'a [u8]) -> Self {
+        Self { id, provenance, build_id: None, btf, modules: &[] }
+    }
+}
 
 /// Collects kernels for a hub file.
 #[derive(Clone, Default)]
@@ -59,17 +81,12 @@ impl HubBuilder {
         self.kernels.contains_key(id)
     }
 
-    /// Adds a kernel from its raw BTF and the split BTFs of its modules.
+    /// Adds a kernel.
     ///
     /// # Errors
     /// When a BTF is malformed, or a different kernel with that id was added; then nothing is added.
-    pub fn add_btf(
-        &mut self,
-        id: &KernelId,
-        provenance: &str,
-        btf: &[u8],
-        modules: &[&[u8]],
-    ) -> Result<(), HubFileError> {
+    pub fn add_btf(&mut self, source: &KernelSource<'_>) -> Result<(), HubFileError> {
+        let KernelSource { id, provenance, build_id, btf, modules } = *source;
         let malformed = |source: BtfError| HubFileError::Btf { kernel: id.clone(), source };
         let base = Btf::parse(btf).map_err(malformed)?;
         let mut collected = Collected::default();
@@ -88,6 +105,7 @@ impl HubBuilder {
             provenance: provenance.replace('\0', ""),
             sha256: hasher.finalize().into(),
             size,
+            build_id,
         };
         let holding = collected.finish(&self.types);
         self.put(Kernel { record, holding })

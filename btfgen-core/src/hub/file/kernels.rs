@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{BuildId, KernelId};
 
 use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
@@ -10,6 +10,8 @@ use crate::btf::{DataModel, Endian};
 
 /// Most kernels of one file.
 const MAX_KERNELS: usize = 1 << 16;
+/// Flag in the byte of byte order and pointer size.
+const HAS_BUILD_ID: u8 = 0x80;
 
 /// A kernel's row in a file's kernel table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,8 @@ pub struct KernelRecord {
     pub sha256: [u8; 32],
     /// Size of the source in bytes.
     pub size: u64,
+    /// Its build id; none if the source has none.
+    pub build_id: Option<BuildId>,
 }
 
 /// The order of the kernel table. Neighbors share most types, so sets of kernels consist of few runs.
@@ -69,9 +73,12 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
         text(kernel.id.as_str(), out);
         text(&kernel.provenance, out);
         let big = u8::from(kernel.model.endian == Endian::Big);
-        out.raw(Column::Kernels).push(kernel.model.pointer_size << 1 | big);
+        let has_build_id = if kernel.build_id.is_some() { HAS_BUILD_ID } else { 0 };
+        out.raw(Column::Kernels).push(has_build_id | kernel.model.pointer_size << 1 | big);
         out.uint(Column::Kernels, kernel.size);
-        out.raw(Column::Hashes).extend_from_slice(&kernel.sha256);
+        let hashes = out.raw(Column::Hashes);
+        hashes.extend_from_slice(&kernel.sha256);
+        hashes.extend(kernel.build_id.iter().flat_map(BuildId::as_bytes));
     }
 }
 
@@ -84,23 +91,23 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
         let id = std::str::from_utf8(id).ok().and_then(|id| id.parse::<KernelId>().ok());
         let id = id.ok_or_else(|| column.malformed("kernel ids"))?;
         let provenance = String::from_utf8_lossy(columns.text(column)?).into_owned();
-        let model = columns.byte(column)?;
-        let endian = if model & 1 == 0 { Endian::Little } else { Endian::Big };
-        let pointer_size = model >> 1;
+        let flags = columns.byte(column)?;
+        let endian = if flags & 1 == 0 { Endian::Little } else { Endian::Big };
+        let pointer_size = (flags & !HAS_BUILD_ID) >> 1;
         if !matches!(pointer_size, 4 | 8) {
             return Err(column.malformed("pointer sizes"));
         }
         let size = columns.uint(column)?;
-        let mut sha256 = [0; 32];
-        for byte in &mut sha256 {
-            *byte = columns.byte(Column::Hashes)?;
-        }
+        let sha256 = hash(columns)?;
+        let build_id =
+            if flags & HAS_BUILD_ID != 0 { Some(BuildId::from_bytes(hash(columns)?)) } else { None };
         kernels.push(KernelRecord {
             id,
             model: DataModel { endian, pointer_size },
             provenance,
             sha256,
             size,
+            build_id,
         });
         if kernels.len() > MAX_KERNELS {
             return Err(HubFileError::TooLarge { what: "kernels" });
@@ -112,4 +119,12 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
         return Err(column.malformed("kernel ids"));
     }
     Ok(kernels)
+}
+
+fn hash<const LEN: usize>(columns: &mut Reader) -> Result<[u8; LEN], HubFileError> {
+    let mut hash = [0; LEN];
+    for byte in &mut hash {
+        *byte = columns.byte(Column::Hashes)?;
+    }
+    Ok(hash)
 }

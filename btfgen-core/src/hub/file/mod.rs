@@ -25,7 +25,7 @@ mod write_types;
 #[cfg(test)]
 mod tests;
 
-pub use builder::HubBuilder;
+pub use builder::{HubBuilder, KernelSource};
 pub use column::ColumnLength;
 pub use error::HubFileError;
 pub use kernels::KernelRecord;

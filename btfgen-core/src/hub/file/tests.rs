@@ -91,7 +91,7 @@ fn kernel(number: usize) -> Vec<u8> {
 fn build(numbers: &[usize]) -> Vec<u8> {
     let mut builder = HubBuilder::new();
     for &number in numbers {
-        builder.add_btf(&id(number), "a test", &kernel(number), &[]).unwrap();
+        builder.add_btf(&KernelSource::new(&id(number), "a test", &kernel(number))).unwrap();
     }
     builder.finish(3).unwrap()
 }
@@ -149,7 +149,7 @@ fn records_modules() {
     assert_eq!(Btf::parse_split(&module, &parsed).unwrap().types().count(), 1);
 
     let mut builder = HubBuilder::new();
-    builder.add_btf(&id(0), "", &base, &[&module]).unwrap();
+    builder.add_btf(&KernelSource { modules: &[&module], ..KernelSource::new(&id(0), "", &base) }).unwrap();
     let hub = HubFile::open(builder.finish(3).unwrap()).unwrap();
     assert_eq!(hub.kernels()[0].size, (base.len() + module.len()) as u64);
     let mut types = Types::new();
@@ -198,7 +198,7 @@ fn merging_is_a_union_of_sets() {
 fn types_of_a_removed_kernel_are_gone() {
     let mut builder = HubBuilder::new();
     for number in 0..6 {
-        builder.add_btf(&id(number), "a test", &kernel(number), &[]).unwrap();
+        builder.add_btf(&KernelSource::new(&id(number), "a test", &kernel(number))).unwrap();
     }
     assert!(builder.remove(&id(5)));
     assert!(!builder.remove(&id(5)));
@@ -216,9 +216,9 @@ fn types_of_a_removed_kernel_are_gone() {
 #[test]
 fn one_id_cannot_be_two_kernels() {
     let mut builder = HubBuilder::new();
-    builder.add_btf(&id(0), "second place", &kernel(0), &[]).unwrap();
-    builder.add_btf(&id(0), "first place", &kernel(0), &[]).unwrap();
-    let error = builder.add_btf(&id(0), "another", &kernel(5), &[]).unwrap_err();
+    builder.add_btf(&KernelSource::new(&id(0), "second place", &kernel(0))).unwrap();
+    builder.add_btf(&KernelSource::new(&id(0), "first place", &kernel(0))).unwrap();
+    let error = builder.add_btf(&KernelSource::new(&id(0), "another", &kernel(5))).unwrap_err();
     assert_eq!(
         error.to_string(),
         "kernel debian/12/x86_64/6.1.0-0-generic is different in \"first place\" and \"another\""
@@ -232,11 +232,11 @@ fn one_id_cannot_be_two_kernels() {
 #[test]
 fn a_bad_btf_adds_nothing() {
     let mut builder = HubBuilder::new();
-    let error = builder.add_btf(&id(0), "", b"not a BTF", &[]).unwrap_err();
+    let error = builder.add_btf(&KernelSource::new(&id(0), "", b"not a BTF")).unwrap_err();
     assert!(matches!(error, HubFileError::Btf { .. }));
     let mut looped = Writer::new(Endian::Little);
     looped.composite(Kind::Struct, b"s", 4, [member(b"s", TypeId(1), 0)].into_iter()).unwrap();
-    builder.add_btf(&id(0), "", &looped.finish().unwrap(), &[]).unwrap_err();
+    builder.add_btf(&KernelSource::new(&id(0), "", &looped.finish().unwrap())).unwrap_err();
     assert!(builder.is_empty());
 }
 

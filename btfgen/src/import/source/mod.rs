@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use btfgen_core::hub::file::{HubBuilder, HubFileError};
+use btfgen_core::hub::file::{HubBuilder, HubFileError, KernelSource};
 use btfgen_core::{files, hub};
 use btfgen_runtime::{Host, KernelId};
 
@@ -207,7 +207,8 @@ impl Kernel {
     /// When its BTF is malformed, or the hub has its id with another BTF.
     pub fn add_to(&self, hub: &mut HubBuilder) -> Result<(), HubFileError> {
         let modules: Vec<&[u8]> = self.modules.iter().map(|module| module.btf.as_slice()).collect();
-        hub.add_btf(&self.id, &self.provenance, &self.btf, &modules)
+        let source = KernelSource::new(&self.id, &self.provenance, &self.btf);
+        hub.add_btf(&KernelSource { modules: &modules, ..source })
     }
 }
 
