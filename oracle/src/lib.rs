@@ -4,6 +4,7 @@
 //!   for objects and targets of either byte order.
 //! - [`prepare`]: libbpf through its public API, `bpf_object__prepare`, which needs the right to use bpf(2).
 //! - [`aya`]: aya-obj, for the relocation kinds that it implements.
+//! - [`kernel`]: the running kernel, which accepts valid BTF only, with the same right.
 //! - [`bpftool`]: `bpftool gen min_core_btf`, if it is installed.
 //!
 //! [`elf`] is a second reader of objects, so that a bug in `btfgen-core`'s reader cannot hide from the judges. [`raw`]
@@ -19,6 +20,8 @@ pub mod elf;
 #[cfg(feature = "judges")]
 mod ffi;
 pub mod forge;
+#[cfg(feature = "judges")]
+pub mod kernel;
 #[cfg(feature = "judges")]
 pub mod libbpf;
 #[cfg(feature = "judges")]

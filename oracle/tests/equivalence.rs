@@ -1,17 +1,30 @@
 //! Relocation equivalence, with libbpf as the judge: of the full and the minimized BTF, and of btfgen's resolver and libbpf.
+//! The kernel judges whether each minimized BTF is valid.
 
 mod common;
 #[path = "common/kernels.rs"]
 mod kernels;
 #[path = "common/ours.rs"]
 mod ours;
+#[path = "common/valid.rs"]
+mod valid;
 
+use std::path::Path;
+
+use btfgen::import::collect::read_kernels;
+use btfgen::import::source::{ReadOptions, Source};
+use btfgen_core::KernelId;
+use btfgen_core::hub::file::{HubBuilder, HubFile};
+use btfgen_core::minimize::Minimizer;
+use btfgen_core::object::Object;
+use btfgen_core::resolve::Roots;
 use common::{differences, for_each_selection, minimize, minimize_all};
 use kernels::kernels;
 use oracle::elf::ObjectFile;
 use oracle::libbpf::{Judge, Selection};
 use oracle::testdata::{self, Fixture};
 use ours::Ours;
+use valid::check_valid;
 
 fn check_resolver(object: &Fixture, target: &[u8], name: &str) {
     let file = ObjectFile::parse(&object.bytes).expect("the fixture is an object");
@@ -38,6 +51,7 @@ fn check_minimized(object: &Fixture, target: &[u8], name: &str) -> usize {
     let again = minimize(&object.bytes, &minimized)
         .unwrap_or_else(|error| panic!("{} on {name}, again: {error}", object.name));
     assert_eq!(again, minimized, "{} on {name}: minimizing again changes the bytes", object.name);
+    check_valid(&minimized, &format!("{} on {name}", object.name));
     compared
 }
 
@@ -145,6 +159,68 @@ fn minimized_kernels_relocate_equally() {
             let file = ObjectFile::parse(&object.bytes).unwrap();
             let (lines, _) = differences(&file, &kernel.btf, &minimized);
             assert!(lines.is_empty(), "{} on {}, together:\n{}", object.name, kernel.id, lines.join("\n"));
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+}
+
+/// Vendors a hub tree; returns the hub file and each kernel's raw BTF.
+fn vendor(tree: &Path) -> (HubFile, Vec<(KernelId, Vec<u8>)>) {
+    let listed = Source::at(tree).and_then(|source| source.kernels(None)).expect("the tree can be listed");
+    let options = ReadOptions { wants: &|_| true, modules: false };
+    let (mut hub, mut raw) = (HubBuilder::new(), Vec::new());
+    read_kernels(&listed, &options, 2, |source, kernel| -> Result<(), String> {
+        let kernel = kernel.map_err(|error| format!("{}: {error}", source.label))?.expect("all are wanted");
+        kernel.add_to(&mut hub).map_err(|error| error.to_string())?;
+        raw.push((kernel.id, kernel.btf));
+        Ok(())
+    })
+    .expect("all kernels can be read");
+    let file = hub.finish(3).expect("the hub file is written");
+    (HubFile::open(file).expect("the hub file is read back"), raw)
+}
+
+/// Minimizes each kernel for one object or several.
+fn minimize_from_hub(hub: &HubFile, objects: &[&Fixture]) -> Vec<Vec<u8>> {
+    let objects: Vec<Object> = objects
+        .iter()
+        .map(|object| Object::parse(&object.name, &object.bytes).expect("the fixture is an object"))
+        .collect();
+    let roots = Roots::new(&objects).expect("the relocations are readable");
+    let mut types = roots.types().clone();
+    let all: Vec<usize> = (0..hub.kernels().len()).collect();
+    let view = hub.view(&mut types, &roots, &all).expect("the hub file is sound");
+    let mut minimizer = Minimizer::new(&roots);
+    let mut minimize = |index: usize| {
+        minimizer.minimize(&types, &view.distinct[index]).expect("the kernel is minimized").to_vec()
+    };
+    view.kernels.iter().map(|&index| minimize(index)).collect()
+}
+
+#[test]
+fn kernels_of_btfhub_relocate_equally() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/btfhub");
+    if !tree.is_dir() {
+        eprintln!("skipped: no folder ../shared/btfhub");
+        return;
+    }
+    let (hub, raw) = vendor(&tree);
+    assert!(raw.len() >= 8, "only {} kernels", raw.len());
+    let objects = testdata::tracers("el");
+    let together: Vec<&Fixture> = objects.iter().collect();
+    let minimized_together = minimize_from_hub(&hub, &together);
+    let mut compared = 0;
+    for object in &objects {
+        let file = ObjectFile::parse(&object.bytes).expect("the fixture is an object");
+        let alone = minimize_from_hub(&hub, &[object]);
+        for (index, kernel) in hub.kernels().iter().enumerate() {
+            let (_, btf) = raw.iter().find(|(id, _)| *id == kernel.id).expect("the kernel was vendored");
+            for minimized in [&alone[index], &minimized_together[index]] {
+                let (lines, judged) = differences(&file, btf, minimized);
+                assert!(lines.is_empty(), "{} on {}:\n{}", object.name, kernel.id, lines.join("\n"));
+                compared += judged;
+                check_valid(minimized, &format!("{} on {}", object.name, kernel.id));
+            }
         }
     }
     assert!(compared > 1_000, "{compared}");

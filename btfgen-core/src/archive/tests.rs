@@ -17,7 +17,7 @@ fn btf(own: &str, offsets: &[u32]) -> Vec<u8> {
     let mut writer = Writer::new(Endian::Little);
     let int = writer.int(b"int", 4, 1, 0, 32).unwrap();
     let pointer = writer.reference(Kind::Ptr, b"", TypeId(5)).unwrap();
-    let array = writer.array(int, 16).unwrap();
+    let array = writer.array(int, int, 16).unwrap();
     let members: Vec<(String, u32)> =
         offsets.iter().enumerate().map(|(at, &offset)| (format!("member_{at}"), offset)).collect();
     let types = [int, pointer, array];
@@ -169,7 +169,7 @@ fn drawn(draws: &[(u8, u16, u16)], endian: Endian) -> Vec<u8> {
         match kind % 9 {
             0 => writer.int(name, 4, 1, 0, a as u8),
             1 => writer.reference(Kind::Ptr, b"", id(a)),
-            2 => writer.array(id(a), u32::from(b)),
+            2 => writer.array(id(a), id(a), u32::from(b)),
             3 => writer.composite(Kind::Struct, name, u32::from(a), members.into_iter()),
             4 => writer.composite(Kind::Union, name, u32::from(a), members.into_iter()),
             5 => {

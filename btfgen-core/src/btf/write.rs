@@ -107,13 +107,13 @@ impl Writer {
         self.begin(Kind::Fwd, name, union, 0, 0)
     }
 
-    /// Appends an array; its index type is `void`, because no relocation reads it.
+    /// Appends an array. Its index type is an int that no relocation reads, but that the kernel's `btf_array_resolve` demands.
     ///
     /// # Errors
     /// As [`Writer::int`].
-    pub fn array(&mut self, element: TypeId, len: u32) -> Result<TypeId, BtfError> {
+    pub fn array(&mut self, element: TypeId, index: TypeId, len: u32) -> Result<TypeId, BtfError> {
         let id = self.begin(Kind::Array, b"", false, 0, 0)?;
-        self.words(&[element.0, 0, len]);
+        self.words(&[element.0, index.0, len]);
         Ok(id)
     }
 

@@ -1,8 +1,9 @@
 //! Reduction: a footprint's definitions without the parts that were not read, in a store shared by all kernels.
 
 use super::footprint::Footprint;
+use crate::btf::{DataModel, Endian};
 use crate::memo::Memo;
-use crate::resolve::TypeReads;
+use crate::resolve::{TypeReads, size_of};
 use crate::types::{Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
 /// Reduces footprints one after another; definitions that they share are stored and ordered once.
@@ -102,7 +103,7 @@ impl Reduction<'_> {
                         ..*member
                     })
                     .collect();
-                let size = if reads.size { size } else { 0 };
+                let size = if reads.size { size } else { end_bytes(self.reduced, &members) };
                 self.reduced.add_composite(kind, name, size, &members)
             }
             Type::Enum { size, signed, wide, .. } => {
@@ -113,7 +114,8 @@ impl Reduction<'_> {
                 self.reduced.add_enum(name, size, signed, wide, &enumerators)
             }
             Type::Fwd { kind, .. } => {
-                let name = self.own_name(ty, reads);
+                // Not only if it is read: `btf_fwd_check_meta` refuses a nameless one.
+                let name = self.name(self.source.name_of(ty));
                 self.reduced.add(Type::Fwd { kind, name })
             }
             Type::Named { kind, .. } => {
@@ -134,6 +136,22 @@ impl Reduction<'_> {
             Type::FuncProto { .. } => self.reduced.add_func_proto(TypeRef::VOID, &[]),
         }
     }
+}
+
+/// The end of the last of these members, in bytes: the smallest size that the kernel's `btf_struct_check_meta` accepts.
+///
+/// A pointer counts as 8 bytes, as in the kernel's `btf_ptr_check_member`, so that the result is the same for all kernels.
+fn end_bytes(types: &Types, members: &[Member]) -> u32 {
+    let model = DataModel { endian: Endian::Little, pointer_size: 8 };
+    let end_bits = |member: &Member| {
+        let size_bits = match member.bitfield_size {
+            0 => 8 * u64::from(size_of(types, member.ty, model).unwrap_or(0)),
+            bits => u64::from(bits),
+        };
+        u64::from(member.bit_offset) + size_bits
+    };
+    let end = members.iter().map(end_bits).max().unwrap_or(0).div_ceil(8);
+    u32::try_from(end).unwrap_or(u32::MAX)
 }
 
 /// Members or enumerators that were read, in order; filled up from the first to the minimum number that was read.

@@ -30,3 +30,4 @@ pub use format::describe_spec;
 pub use local::{Accessor, LocalFailure, LocalSpec};
 pub use reads::{Reads, TypeReads};
 pub use roots::{Lookup, Query, QueryId, Root, RootId, RootKind, Roots};
+pub(crate) use size::size_of;

@@ -5,7 +5,7 @@ use crate::btf::DataModel;
 use crate::types::{Type, TypeRef, Types};
 
 /// Size in bytes, if the type has one and it fits 32 bits.
-pub(super) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Option<u32> {
+pub(crate) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Option<u32> {
     let mut count = 1u32;
     loop {
         let size = match types.get(ty) {

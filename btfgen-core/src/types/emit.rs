@@ -36,11 +36,26 @@ pub(crate) fn emit(emission: &Emission<'_>, model: DataModel) -> Result<Vec<u8>,
     for (named, definition) in linked {
         ids[named.index()] = ids[definition.index()];
     }
+    let int = written.iter().position(|&ty| may_index_arrays(types.get(ty)));
+    let array_index = TypeId(int.unwrap_or(written.len()) as u32 + 1);
     let mut writer = Writer::new(model.endian);
-    for ty in written {
-        write(&mut writer, types, ty, |ty| ids[ty.index()])?;
+    for &ty in &written {
+        write(&mut writer, types, ty, array_index, |ty| ids[ty.index()])?;
+    }
+    if int.is_none() && written.iter().any(|&ty| matches!(types.get(ty), Type::Array { .. })) {
+        writer.int(b"", 4, 0, 0, 32)?;
     }
     writer.finish()
+}
+
+/// Whether the kernel accepts a type as the index type of arrays (`btf_type_int_is_regular`).
+fn may_index_arrays(ty: Type) -> bool {
+    match ty {
+        Type::Int { size, offset, bits, .. } => {
+            matches!(size, 1 | 2 | 4 | 8 | 16) && offset == 0 && u32::from(bits) == 8 * size
+        }
+        _ => false,
+    }
 }
 
 /// All definitions in the order of their content, except for those whose order decides something.
@@ -85,6 +100,7 @@ fn write(
     writer: &mut Writer,
     types: &Types,
     ty: TypeRef,
+    array_index: TypeId,
     id: impl Fn(TypeRef) -> TypeId,
 ) -> Result<TypeId, BtfError> {
     let names = types.names();
@@ -96,7 +112,7 @@ fn write(
         }
         Type::Float { name, size } => writer.float(names.get(name), size),
         Type::Ptr { pointee } => writer.reference(Kind::Ptr, b"", id(pointee)),
-        Type::Array { element, len } => writer.array(id(element), len),
+        Type::Array { element, len } => writer.array(id(element), array_index, len),
         Type::Composite { kind, name, size } => {
             let members = types.members(ty).iter().map(|member| Member {
                 name: names.get(member.name),
@@ -117,5 +133,37 @@ fn write(
         Type::FuncProto { result } => {
             writer.func_proto(id(result), types.params(ty).iter().map(|&param| id(param)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::{Btf, Endian};
+
+    #[test]
+    fn arrays_have_an_int_as_index_type() {
+        let check = |int: Option<(u32, u8)>, expect: &[Kind], expect_index: u32| {
+            let mut types = Types::new();
+            let pointer = types.add(Type::Ptr { pointee: TypeRef::VOID });
+            let mut definitions = vec![pointer, types.add(Type::Array { element: pointer, len: 3 })];
+            if let Some((size, bits)) = int {
+                let name = types.names_mut().add(b"int");
+                definitions.insert(0, types.add(Type::Int { name, size, encoding: 0, offset: 0, bits }));
+            }
+            let emission =
+                Emission { types: &types, definitions, copies: Memo::default(), ordered: Vec::new() };
+            let bytes = emit(&emission, DataModel { endian: Endian::Little, pointer_size: 8 }).unwrap();
+            let btf = Btf::parse(&bytes).unwrap();
+            let kinds: Vec<Kind> = btf.types().map(|raw| raw.kind).collect();
+            assert_eq!(kinds, expect);
+            let array = btf.types().find(|raw| raw.kind == Kind::Array).unwrap();
+            // The second word of `struct btf_array`.
+            assert_eq!(array.words().nth(1), Some(expect_index));
+        };
+        check(None, &[Kind::Ptr, Kind::Array, Kind::Int], 3);
+        check(Some((4, 32)), &[Kind::Int, Kind::Ptr, Kind::Array], 1);
+        // A bitfield's int is not one.
+        check(Some((4, 5)), &[Kind::Int, Kind::Ptr, Kind::Array, Kind::Int], 4);
     }
 }

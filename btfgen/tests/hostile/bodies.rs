@@ -256,7 +256,7 @@ fn one(draw: &mut Draw<'_>, writer: &mut Writer, count: u32) -> Result<TypeId, B
         }
         5 | 6 => {
             let (element, len) = (other(draw, writer), draw.below(4));
-            writer.array(element, len)
+            writer.array(element, element, len)
         }
         7..=12 => {
             let members: Vec<Member<&[u8]>> = (0..draw.below(6))

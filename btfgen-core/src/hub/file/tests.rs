@@ -31,7 +31,7 @@ fn btf(endian: Endian, version: u32) -> Vec<u8> {
     let long = out.int(b"long unsigned int", 8, 0, 0, 64).unwrap();
     let int = out.int(b"int", 4, 1, 0, 32).unwrap();
     out.float(b"double", 8).unwrap();
-    let array = out.array(int, 4 + version).unwrap();
+    let array = out.array(int, int, 4 + version).unwrap();
     let composite = |out: &mut Writer, kind, name: &[u8], size, members: Members<'_>| {
         out.composite(kind, name, size, members.iter().copied()).unwrap()
     };
