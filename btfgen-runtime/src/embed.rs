@@ -2,16 +2,44 @@
 
 /// Embeds the archive that `btfgen_build::generate()` wrote to `OUT_DIR`.
 ///
-/// Use it once in a program, as an item or a statement. Without it, a program that calls
-/// [`btf_for_host`](crate::btf_for_host) fails to link: the symbol `BTFGEN_EMBED_IS_MISSING` is undefined.
+/// `embed!()` embeds the program's archive, which [`btf_for_host`](crate::btf_for_host) searches, also when a library calls it.
+/// Use it once in a program, in any module. It compiles in binaries, examples and tests only, so that no library can replace the
+/// program's archive. Without it, a program that calls `btf_for_host` fails to link: the symbol `BTFGEN_EMBED_IS_MISSING` is
+/// undefined.
+///
+/// `embed!(pub static BTF)` defines a static of the archive's bytes, for [`Finder::archive`](crate::Finder::archive). It compiles
+/// in any crate that is built with `OUT_DIR` set. Libraries and builds without cargo use it:
+///
+/// ```ignore
+/// btfgen_runtime::embed!(pub static BTF);
+///
+/// let btf = btfgen_runtime::Finder::new().archive(BTF).find()?;
+/// ```
 #[macro_export]
 macro_rules! embed {
     () => {
         const _: () = {
+            // Cargo sets CARGO_BIN_NAME for binaries and examples. It compiles all other programs with cfg(test), and libraries
+            // that other crates depend on with neither.
+            #[cfg(not(test))]
+            const _: &str = env!(
+                "CARGO_BIN_NAME",
+                "embed!() compiles only in binaries, examples and tests that cargo builds; elsewhere, write \
+                 `btfgen_runtime::embed!(pub static BTF);` and search it with `btfgen_runtime::Finder::new().archive(BTF)`"
+            );
             #[unsafe(no_mangle)]
-            static BTFGEN_EMBED_IS_MISSING: &[u8] =
-                include_bytes!(concat!(env!("OUT_DIR"), "/btfgen.archive"));
+            static BTFGEN_EMBED_IS_MISSING: &[u8] = include_bytes!(concat!(
+                env!("OUT_DIR", "embed! needs a build script that calls `btfgen_build::generate()`"),
+                "/btfgen.archive"
+            ));
         };
+    };
+    ($(#[$attribute:meta])* $visibility:vis static $name:ident) => {
+        $(#[$attribute])*
+        $visibility static $name: &[u8] = include_bytes!(concat!(
+            env!("OUT_DIR", "embed! needs a build script that calls `btfgen_build::generate()`"),
+            "/btfgen.archive"
+        ));
     };
 }
 
@@ -22,6 +50,7 @@ pub fn embedded_archive() -> &'static [u8] {
     unsafe extern "Rust" {
         static BTFGEN_EMBED_IS_MISSING: &'static [u8];
     }
-    // SAFETY: `embed!` defines the symbol as an immutable static of this type; no definition, or two, fail to link.
+    // SAFETY: `embed!` defines the symbol as an immutable static of this type. It compiles only in the crate of the program itself,
+    // of which there is one, and rustc refuses two definitions in one crate. Without a definition the program does not link.
     unsafe { BTFGEN_EMBED_IS_MISSING }
 }

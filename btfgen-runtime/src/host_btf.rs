@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::elf;
 use crate::kernel_id::KernelId;
 use crate::select::How;
-use crate::unpacked_file::UnpackedFile;
+use crate::unpacked_file::{UnpackedFile, under_free_name};
 
 /// A source of BTF; they are searched in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,8 +58,6 @@ impl fmt::Display for Step {
 }
 
 /// The BTF of the running kernel, ready for a loader.
-///
-/// The path is valid as long as this value lives, in threads and forked children too.
 #[derive(Debug)]
 pub struct HostBtf {
     pub(crate) source: Source,
@@ -81,7 +79,13 @@ pub(crate) enum Content {
 }
 
 impl HostBtf {
-    /// The path for libbpf's `btf_custom_path`.
+    /// The path for libbpf's `btf_custom_path`, valid until this value is dropped.
+    ///
+    /// After that it names no file, or another one. It is valid in all threads and in forked children, but not after exec.
+    ///
+    /// libbpf stores the path in `bpf_object__open` and reads the file in `bpf_object__load`, so keep this value until the object is
+    /// loaded. Where the builder or the object leaves the function, use [`HostBtf::into_static`]. For another program, use
+    /// [`HostBtf::write_to`].
     ///
     /// `None` if the kernel has its own BTF in sysfs, where every loader finds it, or with
     /// [`Finder::bytes_only`](crate::Finder::bytes_only).
@@ -90,6 +94,62 @@ impl HostBtf {
             Content::Sysfs => None,
             Content::File { path, .. } => Some(path),
             Content::Unpacked { file, .. } => file.as_ref().map(UnpackedFile::path),
+        }
+    }
+
+    /// The path for libbpf's `btf_custom_path`, valid until the process ends.
+    ///
+    /// The file stays open, close-on-exec, and its few kilobytes in memory: call this once in a process. On a host without `/proc`,
+    /// the file is in a temporary folder and is left there.
+    ///
+    /// ```no_run
+    /// # struct ObjectBuilder;
+    /// # impl ObjectBuilder { fn btf_custom_path(&mut self, _: &std::path::Path) -> std::io::Result<&mut Self> { Ok(self) } }
+    /// fn configure(builder: &mut ObjectBuilder) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let btf = btfgen_runtime::Finder::new().find()?;
+    ///     if let Some(path) = btf.into_static() {
+    ///         builder.btf_custom_path(path)?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// `None` when [`HostBtf::path`] is `None`.
+    pub fn into_static(self) -> Option<&'static Path> {
+        match self.content {
+            Content::Sysfs => None,
+            Content::File { path, .. } => Some(Box::leak(path.into_boxed_path())),
+            Content::Unpacked { file, .. } => file.map(|file| Box::leak(Box::new(file)).path()),
+        }
+    }
+
+    /// Writes the BTF to a file for another program, such as a child process after exec, where [`HostBtf::path`] is not valid.
+    ///
+    /// The file is replaced as a whole, so no reader sees a part of it. Its mode is 0644 less the umask.
+    ///
+    /// Returns `false` if the kernel has its own BTF in sysfs, where every loader finds it. Then nothing is written, and a file at
+    /// `path` is removed, because it may be the BTF of another kernel.
+    ///
+    /// ```no_run
+    /// let btf = btfgen_runtime::Finder::new().find()?;
+    /// let mut command = std::process::Command::new("tool");
+    /// if btf.write_to("/run/tool.btf")? {
+    ///     command.arg("--btf=/run/tool.btf");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be written or removed.
+    pub fn write_to(&self, path: impl AsRef<Path>) -> io::Result<bool> {
+        let path = path.as_ref();
+        match self.bytes() {
+            Some(btf) => replace(path, btf).map(|()| true),
+            // A copy would not be the same: with a custom path, libbpf ignores the BTF of modules (bpf_core_find_cands).
+            None => match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(false),
+            },
         }
     }
 
@@ -136,20 +196,23 @@ impl HostBtf {
     ///
     /// # Errors
     /// If the kernel has its own BTF in sysfs, so that there is nothing to install, or if the file cannot be written.
-    pub fn install_elf(&self, path: &Path) -> io::Result<()> {
+    pub fn install_elf(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let btf = self
             .bytes()
             .ok_or_else(|| io::Error::other("nothing to install: the kernel has its own BTF in sysfs"))?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.new", std::process::id()));
-        let temporary = Path::new(&temporary);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(temporary)?;
-        let written = file.write_all(&elf::wrap(btf)).and_then(|()| fs::rename(temporary, path));
-        if written.is_err() {
-            let _ = fs::remove_file(temporary);
-        }
-        written
+        replace(path.as_ref(), &elf::wrap(btf))
     }
+}
+
+/// Replaces a file as a whole; a file is created with mode 0644 less the umask.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let create = |new: &Path| OpenOptions::new().write(true).create_new(true).mode(0o644).open(new);
+    let (temporary, mut file) = under_free_name(path, create)?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 /// The steps as text, a line each, whatever control characters a file name or an error contains.

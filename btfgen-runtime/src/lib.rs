@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # mod demo {
-//! // An item of the program; without it, btf_for_host() does not link.
+//! // An item of the program, in any module; without it, btf_for_host() does not link.
 //! # #[cfg(any())]
 //! btfgen_runtime::embed!();
 //! # }
@@ -15,7 +15,8 @@
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let btf = btfgen_runtime::btf_for_host()?;
 //!     eprint!("{}", btf.explain());
-//!     if let Some(path) = btf.path() {
+//!     // libbpf-rs keeps the path and reads the file in load(). None: the kernel has its own BTF.
+//!     if let Some(path) = btf.into_static() {
 //!         // builder.btf_custom_path(path)?;
 //! #       let _ = path;
 //!     }
@@ -70,7 +71,9 @@ pub use kernel_id::{KernelId, KernelIdError};
 pub use os_release::OsRelease;
 pub use select::{How, Refusal, RefusalKind, Selection, select};
 
-/// Finds the BTF of the running kernel: its own, or the embedded one.
+/// Finds the BTF of the running kernel: its own, or the one in the program's archive, which [`embed!`] embedded.
+///
+/// A library that calls this searches the program's archive too. [`Finder::archive`] searches a library's own.
 ///
 /// # Errors
 /// If the kernel has no BTF of its own and no embedded one is known to be the kernel's; see [`Finder::find`].

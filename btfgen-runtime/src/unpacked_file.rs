@@ -93,19 +93,9 @@ struct PrivateFolder {
 
 impl PrivateFolder {
     fn new_in(parent: &Path) -> io::Result<Self> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        const ATTEMPTS: u32 = 64;
-        let process = std::process::id();
-        for _ in 0..ATTEMPTS {
-            let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-            let path = parent.join(format!("btfgen-{process}-{number}"));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                // Left behind by another process that had this id.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                result => return result.map(|()| Self { path, process }),
-            }
-        }
-        Err(ErrorKind::AlreadyExists.into())
+        let create = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        let (path, ()) = under_free_name(&parent.join("btfgen"), create)?;
+        Ok(Self { path, process: std::process::id() })
     }
 
     fn file(&self) -> PathBuf {
@@ -120,6 +110,26 @@ impl Drop for PrivateFolder {
             let _ = fs::remove_dir(&self.path);
         }
     }
+}
+
+/// Creates a file or folder under the first name that is free of `<prefix>-<process>-<number>`, and returns its path.
+pub(crate) fn under_free_name<T>(
+    prefix: &Path,
+    create: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    const ATTEMPTS: u32 = 64;
+    for _ in 0..ATTEMPTS {
+        let mut path = prefix.as_os_str().to_owned();
+        path.push(format!("-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+        let path = PathBuf::from(path);
+        match create(&path) {
+            // Left behind by another process that had this id.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            result => return result.map(|created| (path, created)),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
 }
 
 /// Tries the folders for temporary files; those that the environment names only if it is trusted.
@@ -170,6 +180,23 @@ mod tests {
         let reopened = OpenOptions::new().write(true).open(unpacked.path());
         assert!(reopened.and_then(|mut file| file.write_all(b"x")).is_err());
         assert_eq!(fs::read(unpacked.path()).unwrap(), b"btf");
+    }
+
+    #[test]
+    fn names_in_use_are_skipped() {
+        let prefix = Path::new("folder/file");
+        let tried = std::cell::RefCell::new(Vec::new());
+        let create = |path: &Path| {
+            tried.borrow_mut().push(path.to_owned());
+            if tried.borrow().len() < 3 { Err(ErrorKind::AlreadyExists.into()) } else { Ok(7) }
+        };
+        let (path, created) = under_free_name(prefix, create).unwrap();
+        assert_eq!((tried.borrow().len(), tried.borrow().last(), created), (3, Some(&path), 7));
+        assert_eq!(path.parent(), prefix.parent());
+        let in_use = |_: &Path| -> io::Result<()> { Err(ErrorKind::AlreadyExists.into()) };
+        assert_eq!(under_free_name(prefix, in_use).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let denied = |_: &Path| -> io::Result<()> { Err(ErrorKind::PermissionDenied.into()) };
+        assert_eq!(under_free_name(prefix, denied).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
 
     #[test]

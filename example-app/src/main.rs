@@ -55,6 +55,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
     }
+    // The path is valid as long as `found`, which outlives the loader.
     let found = found?;
     let btf = match (found.path(), found.bytes()) {
         (Some(path), Some(bytes)) => KernelBtf::Selected { path, bytes },

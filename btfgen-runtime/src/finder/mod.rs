@@ -34,13 +34,13 @@ impl<'a> Finder<'a> {
         Self::default()
     }
 
-    /// Searches the machine's own sources and the archive that [`crate::embed!`] embedded.
+    /// Searches the machine's own sources and the program's archive, which [`crate::embed!`] embedded.
     #[inline]
     pub fn embedded() -> Self {
         Self::new().archive(embedded_archive())
     }
 
-    /// Searches an archive, after all other sources.
+    /// Searches an archive, after all other sources; a library embeds its own with `embed!(pub static BTF)`.
     pub fn archive(mut self, bytes: &'a [u8]) -> Self {
         self.options.archive = Some(bytes);
         self
@@ -56,6 +56,24 @@ impl<'a> Finder<'a> {
     /// let archive = std::fs::read("btfgen.archive")?;
     /// let btf = btfgen_runtime::Finder::new().archive(&archive).for_object(&object).find()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A skeleton of libbpf-cargo keeps its object private. Name the object with `SkeletonBuilder::obj` in `build.rs`, and include
+    /// it again; the program then has two copies of it:
+    ///
+    /// ```ignore
+    /// // build.rs
+    /// let skeleton = out_dir.join("program.skel.rs");
+    /// SkeletonBuilder::new()
+    ///     .source("src/bpf/program.bpf.c")
+    ///     .obj(out_dir.join("program.bpf.o"))
+    ///     .reference_obj(true) // optional: the skeleton includes the file too, instead of listing its bytes
+    ///     .build_and_generate(skeleton)?;
+    /// btfgen_build::generate().unwrap_or_else(|error| error.exit());
+    ///
+    /// // main.rs
+    /// static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program.bpf.o"));
+    /// let btf = btfgen_runtime::Finder::embedded().for_object(OBJECT).find()?;
     /// ```
     pub fn for_object(mut self, object: &'a [u8]) -> Self {
         self.options.objects.push(object);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::options::Loader;
 
-/// The compiled `execwatch.bpf.c`, aligned as aya requires.
+/// The compiled `execwatch.bpf.c`, aligned as aya requires; loaders and `Finder::for_object` use this one copy.
 pub(crate) static OBJECT: &[u8] = ::aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/execwatch.bpf.o"));
 
 /// The object's programs and the raw tracepoints that they attach to.
