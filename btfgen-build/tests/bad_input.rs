@@ -9,8 +9,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use btfgen_build::{Config, Error, ErrorKind, Report};
+use btfgen_build::{Config, Emit, Error, ErrorKind, Report};
 use btfgen_core::btf::{Endian, Kind, Member, TypeId, Writer};
+use btfgen_core::hub::file::{HubBuilder, KernelSource};
+use btfgen_runtime::BuildId;
 use elf::{EM_BPF, Parts};
 
 /// A package with one object and one kernel, both valid until a test replaces one.
@@ -290,6 +292,28 @@ fn hubs_and_globs() {
     refused(&package, &error, ErrorKind::Config, "", "include \"ubuntu/**\" matches no kernel");
     let error = package.config().exclude("**").generate().unwrap_err();
     refused(&package, &error, ErrorKind::Config, "", "no kernel left of 1");
+}
+
+/// A custom kernel is selected by build id only, and a tree has none.
+#[test]
+fn custom_kernels_of_a_tree() {
+    let package = Package::new();
+    fs::remove_dir_all(package.path("hub")).unwrap();
+    let id = "custom/mine/x86_64/6.1.0".parse().unwrap();
+    let mut btf = Writer::new(Endian::Little);
+    btf.int(b"long", 8, 1, 0, 64).unwrap();
+    let btf = btf.finish().unwrap();
+    let mut hub = HubBuilder::new();
+    let build_id = Some(BuildId::from_bytes([7; 20]));
+    hub.add_btf(&KernelSource { build_id, ..KernelSource::new(&id, "", &btf) }).unwrap();
+    package.file("hub", &hub.finish(3).unwrap());
+    let warns = |emit| {
+        let warnings = package.config().emit(emit).generate().unwrap().warnings();
+        warnings.iter().any(|warning| warning.starts_with("no host selects custom/mine/x86_64/6.1.0: "))
+    };
+    assert!(!warns(Emit::Archive));
+    assert!(!warns(Emit::Both));
+    assert!(warns(Emit::Tree));
 }
 
 /// An object and a kernel of different byte orders are refused.

@@ -7,15 +7,17 @@ use std::error::Error;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
+use btfgen_core::KernelId;
+use btfgen_core::archive::{self, Entry};
 use btfgen_core::btf::Btf;
 use btfgen_core::files;
 use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::Minimizer;
 use btfgen_core::object::Object;
+use btfgen_core::report::BlobId;
 use btfgen_core::resolve::{Evaluator, Roots};
 use btfgen_core::types::{Interner, Types};
-use btfgen_core::{KernelId, archive};
 use btfgen_runtime::{Archive, Finder, Host, Source};
 use criterion::{BatchSize, Criterion};
 
@@ -160,7 +162,7 @@ fn look_up(criterion: &mut Criterion, kernels: &[(KernelId, Vec<u8>)]) -> Outcom
     for (number, (id, raw)) in kernels.iter().enumerate() {
         let kernel = KernelTypes::from_btf(&mut types, &roots, &Btf::parse(raw)?)?;
         blobs.push(minimizer.minimize(&types, &kernel)?.to_vec());
-        entries.push((id.clone(), number));
+        entries.push(Entry::new(id.clone(), BlobId(number)));
     }
     let bytes = archive::write(&entries, &blobs, &[], 19)?;
     let (id, _) = &kernels[1];

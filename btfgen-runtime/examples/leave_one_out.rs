@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use btfgen_runtime::{Archive, Catalog, Host, KernelId, OsRelease, select};
+use btfgen_runtime::{Archive, BuildIdPrefix, Catalog, Host, KernelId, OsRelease, select};
 
 /// An archive without one of its kernels.
 struct Without<'a> {
@@ -14,10 +14,10 @@ struct Without<'a> {
 }
 
 impl Catalog for Without<'_> {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        self.archive.visit(&mut |id| {
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
+        self.archive.visit(&mut |id, build_id| {
             if id != self.missing.as_str() {
-                visitor(id);
+                visitor(id, build_id);
             }
         });
     }

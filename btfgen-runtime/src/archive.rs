@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::build_id::BuildIdPrefix;
 use crate::definitions::{BlobId, ByteOrder, Definitions};
 use crate::error::ArchiveError;
 use crate::wire::{self, MAX_DEFINITIONS, MAX_INDEX, take_u32};
@@ -42,6 +43,7 @@ struct Kernel {
     /// Its range in [`Index::ids`].
     id: Range<usize>,
     blob: BlobId,
+    build_id: Option<BuildIdPrefix>,
 }
 
 impl<'a> Archive<'a> {
@@ -79,12 +81,12 @@ impl<'a> Archive<'a> {
 
     /// The kernel ids, ascending.
     pub fn kernels(&self) -> impl Iterator<Item = KernelId> + '_ {
-        self.ids().filter_map(|id| id.parse().ok())
+        self.entries().filter_map(|(id, _)| id.parse().ok())
     }
 
-    /// The kernel ids as text, ascending.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
-        self.index.kernels.iter().map(|kernel| self.index.id(kernel))
+    /// The kernel ids as text, ascending, and the kernels' build ids.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, Option<BuildIdPrefix>)> {
+        self.index.kernels.iter().map(|kernel| (self.index.id(kernel), kernel.build_id))
     }
 
     /// Number of distinct blobs.
@@ -94,9 +96,12 @@ impl<'a> Archive<'a> {
 
     /// The number of a kernel's blob; kernels with identical minimized BTFs, and only these, have the same number.
     pub fn blob_of(&self, kernel: &KernelId) -> Option<usize> {
-        let kernels = &self.index.kernels;
-        let found = kernels.binary_search_by(|other| self.index.id(other).cmp(kernel.as_str())).ok()?;
-        kernels.get(found).map(|kernel| kernel.blob.0 as usize)
+        self.index.find(kernel).map(|kernel| kernel.blob.0 as usize)
+    }
+
+    /// A kernel's build id; `None` if the archive does not have it.
+    pub fn build_id_of(&self, kernel: &KernelId) -> Option<BuildIdPrefix> {
+        self.index.find(kernel)?.build_id
     }
 
     /// The digests of the objects that the archive was built for, ascending.
@@ -166,11 +171,17 @@ impl Index {
         index.take_blob_counts(rest).ok_or("blobs")?;
         index.take_ids(rest).ok_or("kernels")?;
         index.take_blob_ids(rest).ok_or("blobs")?;
+        index.take_build_ids(rest).ok_or("build ids")?;
         if rest.is_empty() { Ok(index) } else { Err("trailing bytes") }
     }
 
     fn id(&self, kernel: &Kernel) -> &str {
         self.ids.get(kernel.id.clone()).unwrap_or_default()
+    }
+
+    fn find(&self, wanted: &KernelId) -> Option<&Kernel> {
+        let found = self.kernels.binary_search_by(|kernel| self.id(kernel).cmp(wanted.as_str())).ok()?;
+        self.kernels.get(found)
     }
 
     fn take_objects(&mut self, rest: &mut &[u8]) -> Option<()> {
@@ -200,7 +211,7 @@ impl Index {
             }
             let start = self.ids.len();
             self.ids.push_str(id);
-            self.kernels.push(Kernel { id: start..self.ids.len(), blob: BlobId(0) });
+            self.kernels.push(Kernel { id: start..self.ids.len(), blob: BlobId(0), build_id: None });
         }
         // Every blob belongs to a kernel. This bounds the time to assemble all of them.
         (self.blobs as usize <= self.kernels.len()).then_some(())
@@ -214,6 +225,23 @@ impl Index {
                 return None;
             }
             kernel.blob = BlobId(blob);
+        }
+        Some(())
+    }
+
+    fn take_build_ids(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let (flags, tail) = rest.split_at_checked(self.kernels.len())?;
+        *rest = tail;
+        for (kernel, flag) in self.kernels.iter_mut().zip(flags) {
+            kernel.build_id = match flag {
+                0 => None,
+                1 => {
+                    let (build_id, tail) = rest.split_first_chunk()?;
+                    *rest = tail;
+                    Some(BuildIdPrefix::from_bytes(*build_id))
+                }
+                _ => return None,
+            };
         }
         Some(())
     }

@@ -16,6 +16,10 @@ const NT_GNU_BUILD_ID: u32 = 3;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuildId([u8; Self::LEN]);
 
+/// The first 16 bytes of a [`BuildId`], as an archive stores them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BuildIdPrefix([u8; Self::LEN]);
+
 /// Error of parsing a [`BuildId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildIdError;
@@ -44,6 +48,28 @@ impl BuildId {
     }
 
     /// The build id with these bytes.
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// The first bytes.
+    pub fn prefix(&self) -> BuildIdPrefix {
+        let mut prefix = [0; BuildIdPrefix::LEN];
+        prefix.copy_from_slice(&self.0[..BuildIdPrefix::LEN]);
+        BuildIdPrefix(prefix)
+    }
+}
+
+impl BuildIdPrefix {
+    /// Length in bytes.
+    pub const LEN: usize = 16;
+
+    /// The prefix with these bytes.
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
     }
@@ -100,11 +126,27 @@ impl FromStr for BuildId {
 
 impl fmt::Display for BuildId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.0)
     }
 }
 
+impl fmt::Display for BuildIdPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
 impl fmt::Debug for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for BuildIdPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -147,6 +189,7 @@ mod tests {
         check(&format!("{HEX}00"), None);
         check(&HEX.replace('4', "g"), None);
         check(&HEX.replace("4a", "é"), None);
+        assert_eq!(HEX.parse::<BuildId>().unwrap().prefix().to_string(), HEX[..32]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::build_id::BuildIdPrefix;
 use crate::catalog::Catalog;
 use crate::kernel_id::KernelId;
 
@@ -20,8 +21,8 @@ impl Folder<'_> {
 }
 
 impl Catalog for Folder<'_> {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        visit_files(self.root, "", 3, visitor);
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
+        visit_files(self.root, "", 3, &mut |id| visitor(id, None));
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -1,10 +1,11 @@
 //! Host: what identifies the kernel of a machine, as plain values.
 
+use crate::build_id::BuildId;
 use crate::os_release::OsRelease;
 
 /// What identifies the kernel of a machine.
 ///
-/// The kernel's own strings count first; os-release is used only if they are not conclusive.
+/// The build id counts first, then the kernel's own strings; os-release is used only if they are not conclusive.
 ///
 /// ```
 /// use btfgen_runtime::{Host, OsRelease};
@@ -29,6 +30,8 @@ pub struct Host {
     pub proc_version: Option<String>,
     /// `/proc/version_signature`, which only Ubuntu's kernels have.
     pub version_signature: Option<String>,
+    /// The build id in `/sys/kernel/notes`; `None` if it cannot be read, as in a container without `/sys`.
+    pub build_id: Option<BuildId>,
     /// The os-release of the file system that the kernel was installed from, if it is known to be that one.
     pub os_release: Option<OsRelease>,
     /// The os-release of this process's root, which may be a container's.

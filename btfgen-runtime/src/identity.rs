@@ -1,19 +1,14 @@
 //! Identity: which kernel a host runs, by the kernel's own strings first and os-release second.
+//!
+//! Build ids are compared before, by [`crate::select()`].
 
 use std::slice;
 
 use crate::distro::{Certainty, KernelStrings, Origin};
-use crate::hash::fnv1a;
 use crate::host::Host;
-use crate::kernel_id::KernelId;
+use crate::kernel_id::{KernelId, is_known_distro};
 use crate::os_release::OsRelease;
 use crate::proc_version::ProcVersion;
-
-/// The distributions that [`crate::distro`] knows; entries of others are matched by os-release alone.
-const KNOWN_DISTROS: [&str; 9] =
-    ["ubuntu", "debian", "rhel", "centos", "ol", "amzn", "sles", "opensuse-leap", "fedora"];
-/// Distro of kernels that no known distribution built; their version is a hash of `uname -v`.
-const CUSTOM: &str = "custom";
 
 /// The identity of a host's kernel.
 #[derive(Debug)]
@@ -38,6 +33,7 @@ impl<'h> Identity<'h> {
     pub(crate) fn of(host: &'h Host) -> Self {
         let origin = Origin::of(&kernel_strings(host));
         let mut identity = Self { host, origin, reasons: vec![describe(&origin)] };
+        identity.reasons.extend(host.build_id.map(|build_id| format!("build id {build_id}")));
         if let Some(os_release) = &host.os_release {
             identity.consult(os_release, true);
         }
@@ -71,14 +67,13 @@ impl<'h> Identity<'h> {
         }
     }
 
-    /// Whether an entry with the host's release and architecture is the host's kernel.
+    /// Whether an entry with the host's release and architecture is the host's kernel, apart from build ids.
     pub(crate) fn matches(&self, entry: &KernelId) -> Match {
         let (distro, version) = (entry.distro(), entry.version());
-        if distro == CUSTOM {
-            let is_same_build = !self.host.version.is_empty() && version == hash_of_build(&self.host.version);
-            return if is_same_build { Match::Yes } else { Match::No };
+        if distro == KernelId::CUSTOM {
+            return Match::No;
         }
-        if !KNOWN_DISTROS.contains(&distro) {
+        if !is_known_distro(distro) {
             return if self.os_release_proves(entry) { Match::Yes } else { Match::No };
         }
         let is_other_version =
@@ -120,7 +115,7 @@ impl<'h> Identity<'h> {
 impl Host {
     /// The id of this kernel in a hub, or `None` if the kernel's strings and os-release leave it open.
     ///
-    /// A kernel that no known distribution built is `custom/<hash of uname -v>/<arch>/<release>`.
+    /// A kernel that no known distribution built is `custom/<first 16 digits of its build id>/<arch>/<release>`.
     pub fn kernel_id(&self) -> Option<KernelId> {
         let Origin { distros, version, certainty, .. } = Identity::of(self).origin;
         let (distro, version) = match certainty {
@@ -128,8 +123,8 @@ impl Host {
                 ("amzn", "1") => ("amzn", "2018".to_owned()),
                 (distro, version) => (distro, version.to_owned()),
             },
-            Certainty::Unknown if !self.version.is_empty() => (CUSTOM, hash_of_build(&self.version)),
-            _ => return None,
+            Certainty::Unknown => (KernelId::CUSTOM, self.build_id?.to_string()[..16].to_owned()),
+            Certainty::VersionUnknown | Certainty::Likely | Certainty::Possible => return None,
         };
         KernelId::new(distro, &version, self.arch(), &self.release).ok()
     }
@@ -169,7 +164,7 @@ fn hub_folder(os_release: &OsRelease) -> Option<(&str, &str)> {
         .or_else(|| version_of_codename(os_release.get("VERSION_CODENAME")?))
         .unwrap_or_default();
     let (distro, version) = match id {
-        _ if KNOWN_DISTROS.contains(&id) => (id, version),
+        _ if is_known_distro(id) => (id, version),
         "rhcos" => {
             let platform = || os_release.get("PLATFORM_ID")?.strip_prefix("platform:el");
             ("rhel", os_release.get("RHEL_VERSION").or_else(platform)?)
@@ -211,11 +206,14 @@ fn version_of_codename(codename: &str) -> Option<&'static str> {
 }
 
 /// The form in which versions are compared: `bullseye` is `11`, CentOS's `7.9` is `7`, Amazon's `2018` is `1`.
+///
+/// SLES without a service pack has the version `15` in os-release and `15.0` in hubs.
 fn plain_version<'v>(distro: &str, version: &'v str) -> &'v str {
     let version = version_of_codename(version).unwrap_or(version);
     let first = first_number(version);
     match (distro, first) {
         ("amzn", "2016" | "2017" | "2018") => "1",
+        ("sles" | "opensuse-leap", _) if version == "15" => "15.0",
         ("ubuntu" | "sles" | "opensuse-leap", _) => version,
         _ => first,
     }
@@ -224,9 +222,4 @@ fn plain_version<'v>(distro: &str, version: &'v str) -> &'v str {
 /// A version up to its first dot.
 fn first_number(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
-}
-
-/// A hash of `uname -v`, which names one build of a kernel.
-fn hash_of_build(uname_version: &str) -> String {
-    format!("{:016x}", fnv1a(uname_version.trim().as_bytes()))
 }

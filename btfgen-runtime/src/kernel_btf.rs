@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::build_id::BuildId;
 use crate::{elf, fs};
 
 /// Where a kernel built with `CONFIG_DEBUG_INFO_BTF` exports its BTF, below the root.
@@ -29,29 +30,39 @@ pub(crate) fn kernel_images(root: &Path, release: &str) -> Vec<PathBuf> {
     KERNEL_IMAGES.iter().map(|path| root.join(path.replace("RELEASE", release))).collect()
 }
 
+/// The BTF in a file.
+pub(crate) struct BtfFile {
+    pub(crate) btf: Vec<u8>,
+    /// The build id in an ELF file's section `.notes`, which every `vmlinux` has, also the one of a debug package.
+    pub(crate) build_id: Option<BuildId>,
+}
+
 /// Reads a BTF file, raw or the `.BTF` section of an ELF file, as libbpf's `btf__parse` does.
 ///
 /// Unlike libbpf, checks only the header of the BTF; the loader parses the rest.
 ///
 /// # Errors
 /// If the file cannot be read or contains no BTF.
-pub(crate) fn read_btf(path: &Path) -> io::Result<Vec<u8>> {
-    let btf = if starts_like_btf(path)? {
-        fs::read_up_to(path, elf::MAX_BTF as u64)?
+pub(crate) fn read_btf(path: &Path) -> io::Result<BtfFile> {
+    let (btf, notes) = if starts_like_btf(path)? {
+        (fs::read_up_to(path, elf::MAX_BTF as u64)?, None)
     } else {
         let file = File::open(path)?;
-        let section = elf::section(&|buffer, offset| file.read_exact_at(buffer, offset), b".BTF\0");
-        section.map_err(|error| match error.kind() {
+        let section = |name| elf::section(&|buffer, offset| file.read_exact_at(buffer, offset), name);
+        let btf = section(b".BTF\0").map_err(|error| match error.kind() {
             ErrorKind::InvalidData => io::Error::new(ErrorKind::InvalidData, "not a BTF or ELF file"),
             ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "ELF file without a .BTF section"),
             _ => error,
-        })?
+        })?;
+        (btf, section(b".notes\0").ok())
     };
-    if elf::is_btf(&btf) {
-        Ok(btf)
-    } else {
-        Err(io::Error::new(ErrorKind::InvalidData, "the BTF is malformed"))
+    if !elf::is_btf(&btf) {
+        return Err(io::Error::new(ErrorKind::InvalidData, "the BTF is malformed"));
     }
+    // An ELF file's byte order is its BTF's.
+    let big_endian = btf.first() == Some(&0xeb);
+    let build_id = notes.and_then(|notes| BuildId::from_notes(&notes, big_endian));
+    Ok(BtfFile { btf, build_id })
 }
 
 /// Whether a file starts like a BTF, in either byte order.

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The distributions whose kernels are known by their own strings; see [`KernelId::has_known_distro`].
+const KNOWN_DISTROS: [&str; 9] =
+    ["ubuntu", "debian", "rhel", "centos", "ol", "amzn", "sles", "opensuse-leap", "fedora"];
+
 /// The id of a kernel: distro, version, arch and release.
 ///
 /// Each part is non-empty, contains no `/` and no control character, and is not `.` or `..`. So an id can be joined to a
@@ -28,6 +32,9 @@ pub struct KernelIdError {
 impl KernelId {
     /// Longest accepted id, in bytes.
     pub const MAX_LEN: usize = 512;
+
+    /// Distro of kernels that no distribution made. Only the build id identifies them.
+    pub const CUSTOM: &str = "custom";
 
     /// Joins four parts into an id.
     ///
@@ -62,6 +69,13 @@ impl KernelId {
         self.part(3)
     }
 
+    /// Whether the kernel's own strings can prove that a kernel is this distribution's.
+    ///
+    /// A kernel of any other distribution, or a custom one, is identified by its build id.
+    pub fn has_known_distro(&self) -> bool {
+        is_known_distro(self.distro())
+    }
+
     fn part(&self, index: usize) -> &str {
         self.text.split('/').nth(index).unwrap_or_default()
     }
@@ -77,6 +91,11 @@ impl FromStr for KernelId {
             Err(KernelIdError { text: text.chars().take(KernelIdError::MAX_CHARS).collect() })
         }
     }
+}
+
+/// Whether kernels of a distribution are known by their own strings.
+pub(crate) fn is_known_distro(distro: &str) -> bool {
+    KNOWN_DISTROS.contains(&distro)
 }
 
 /// Whether a text is a kernel id.

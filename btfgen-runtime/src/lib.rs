@@ -24,9 +24,9 @@
 //! }
 //! ```
 //!
-//! A BTF is returned only if it is known to be the host kernel's. The kernel's own strings (`uname`, `/proc/version`)
-//! count first, so a container's os-release has no effect on them. If they are not conclusive, the [`Error`] names the
-//! host, the reasons, the nearest kernels and what to do next. [`Finder`] has the options.
+//! A BTF is returned only if it is known to be the host kernel's. The kernel's build id and its own strings (`uname`,
+//! `/proc/version`) count first, so a container's os-release has no effect on them. If they are not conclusive, the
+//! [`Error`] names the host, the reasons, the nearest kernels and what to do next. [`Finder`] has the options.
 #![warn(missing_docs)]
 
 mod archive;
@@ -59,7 +59,7 @@ mod unpacked_file;
 pub mod wire;
 
 pub use archive::Archive;
-pub use build_id::{BuildId, BuildIdError};
+pub use build_id::{BuildId, BuildIdError, BuildIdPrefix};
 pub use catalog::Catalog;
 pub use digest::ObjectDigest;
 pub use embed::embedded_archive;

@@ -62,12 +62,13 @@ pub(crate) fn neighbors(
     let wanted = SplitRelease::of(&host.release);
     let mut below: Option<(Vec<u32>, KernelId)> = None;
     let mut above: Option<(Vec<u32>, KernelId)> = None;
-    catalog.visit(&mut |id| {
+    catalog.visit(&mut |id, _| {
         let Ok(id) = id.parse::<KernelId>() else { return };
         let release = SplitRelease::of(id.release());
         let is_same_series = hub_arch(id.arch()) == host.arch()
             && release.has_same_flavor(&wanted)
             && release.has_same_version(&wanted)
+            && id.has_known_distro()
             && identity.matches(&id) == Match::Yes;
         if !is_same_series {
             return;
@@ -101,7 +102,7 @@ struct Distance {
 pub(crate) fn nearest(host: &Host, identity: &Identity<'_>, catalog: &dyn Catalog) -> Vec<KernelId> {
     let wanted = SplitRelease::of(&host.release);
     let mut entries: Vec<(Distance, KernelId)> = Vec::new();
-    catalog.visit(&mut |id| {
+    catalog.visit(&mut |id, _| {
         let Ok(id) = id.parse::<KernelId>() else { return };
         if hub_arch(id.arch()) != host.arch() || id.release() == host.release {
             return;

@@ -1,9 +1,11 @@
 //! Select: the entry of a catalog that is a host's kernel, or why there is none.
 //!
-//! The release must match exactly. If several entries have it, the kernel's identity decides. Nothing is guessed.
+//! The release must match exactly. Of the entries that have it, the build id decides, then the kernel's identity. Nothing
+//! is guessed.
 
 use std::fmt;
 
+use crate::build_id::BuildIdPrefix;
 use crate::catalog::Catalog;
 use crate::host::{Host, hub_arch};
 use crate::identity::{Identity, Match};
@@ -59,6 +61,10 @@ pub enum RefusalKind {
     NoSuchRelease,
     /// Entries have the host's release, but they are other distributions' kernels.
     OtherVendor,
+    /// Entries have the host's release, but they are other builds, by their build ids.
+    OtherBuild,
+    /// Entries have the host's release and are identified by build id, and the host's build id is unknown.
+    BuildIdUnknown,
     /// Entries have the host's release, and it is unknown which of them is the host's kernel.
     Ambiguous,
 }
@@ -75,7 +81,9 @@ pub enum RefusalKind {
 /// use btfgen_runtime::{Host, select};
 /// # struct Ids(Vec<&'static str>);
 /// # impl btfgen_runtime::Catalog for Ids {
-/// #     fn visit(&self, visitor: &mut dyn FnMut(&str)) { self.0.iter().for_each(|id| visitor(id)) }
+/// #     fn visit(&self, visitor: &mut dyn FnMut(&str, Option<btfgen_runtime::BuildIdPrefix>)) {
+/// #         self.0.iter().for_each(|id| visitor(id, None))
+/// #     }
 /// #     fn same(&self, a: &btfgen_runtime::KernelId, b: &btfgen_runtime::KernelId) -> bool { a == b }
 /// # }
 /// # let catalog = Ids(vec!["ubuntu/18.04/x86_64/5.4.0-84-generic", "ubuntu/20.04/x86_64/5.4.0-84-generic"]);
@@ -91,54 +99,130 @@ pub enum RefusalKind {
 pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result<Selection, Refusal> {
     let mut identity = Identity::of(host);
     let mut reasons = std::mem::take(&mut identity.reasons);
-    let candidates = entries_of_release(host, catalog);
-    let matching = |wanted: Match| -> Vec<&KernelId> {
-        candidates.iter().filter(|entry| identity.matches(entry) == wanted).collect()
+    let entries = entries_of_release(host, catalog);
+    let other_builds = entries.iter().filter(|entry| entry.is_build_of(host) == Some(false)).count();
+    match other_builds {
+        0 => {}
+        1 => reasons.push("1 entry for this release has another build id".to_owned()),
+        _ => reasons.push(format!("{other_builds} entries for this release have other build ids")),
+    }
+    let kind = match select_of_release(host, &identity, &entries, catalog) {
+        Ok(Found { kernel, how, reason }) => {
+            reasons.push(reason);
+            return Ok(Selection { kernel: kernel.clone(), how, reasons });
+        }
+        Err(kind) => kind,
     };
-    let identical = |entries: &[&KernelId]| entries.windows(2).all(|pair| catalog.same(pair[0], pair[1]));
-
-    let (certain, possible) = (matching(Match::Yes), matching(Match::Possible));
-    let kind = if let Some(first) = certain.first() {
-        let preferred = certain.iter().find(|entry| identity.is_preferred(entry));
-        if let Some(entry) = preferred.or_else(|| identical(&certain).then_some(first)) {
-            reasons.push(format!("matched {entry} exactly"));
-            return Ok(Selection { kernel: (*entry).clone(), how: How::Exact, reasons });
+    if kind == RefusalKind::NoSuchRelease && infer_nearest {
+        if let Some((below, above)) = nearest_kernels::neighbors(host, &identity, catalog) {
+            reasons.push(format!("inferred: between {below} and {above}, which have identical BTFs"));
+            return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
         }
-        RefusalKind::Ambiguous
-    } else if let Some(first) = possible.first() {
-        // A single entry proves nothing: the host's kernel may be one that reuses its release.
-        if possible.len() > 1 && identical(&possible) {
-            reasons.push("all entries that it may be have identical BTFs".to_owned());
-            return Ok(Selection { kernel: (*first).clone(), how: How::SameBtf, reasons });
-        }
-        RefusalKind::Ambiguous
-    } else if candidates.is_empty() {
-        if infer_nearest {
-            if let Some((below, above)) = nearest_kernels::neighbors(host, &identity, catalog) {
-                reasons.push(format!("inferred: between {below} and {above}, which have identical BTFs"));
-                return Ok(Selection { kernel: below.clone(), how: How::Nearest { below, above }, reasons });
-            }
-            reasons.push("not between two kernels of its series with identical BTFs".to_owned());
-        }
-        RefusalKind::NoSuchRelease
-    } else {
-        RefusalKind::OtherVendor
-    };
+        reasons.push("not between two kernels of its series with identical BTFs".to_owned());
+    }
+    let is_unidentified =
+        |entry: &Entry| entry.kernel.distro() == KernelId::CUSTOM && entry.build_id.is_none();
+    if entries.iter().any(is_unidentified) {
+        reasons.push("custom entries without a build id match no host".to_owned());
+    }
     let nearest = nearest_kernels::nearest(host, &identity, catalog);
+    let candidates = entries.into_iter().map(|entry| entry.kernel).collect();
     Err(Refusal { kind, candidates, reasons, nearest })
 }
 
-/// The entries with the host's release and architecture, whatever their distribution, sorted.
-fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<KernelId> {
-    let mut entries: Vec<KernelId> = Vec::new();
-    catalog.visit(&mut |id| {
+/// An entry with the host's release and architecture.
+struct Entry {
+    kernel: KernelId,
+    build_id: Option<BuildIdPrefix>,
+}
+
+impl Entry {
+    /// Whether the host runs this build; `None` if either build id is unknown.
+    fn is_build_of(&self, host: &Host) -> Option<bool> {
+        Some(self.build_id? == host.build_id?.prefix())
+    }
+}
+
+/// An entry that is the host's kernel.
+struct Found<'e> {
+    kernel: &'e KernelId,
+    how: How,
+    reason: String,
+}
+
+/// Selects among the entries with the host's release and architecture.
+fn select_of_release<'e>(
+    host: &Host,
+    identity: &Identity<'_>,
+    entries: &'e [Entry],
+    catalog: &dyn Catalog,
+) -> Result<Found<'e>, RefusalKind> {
+    let are_identical = |kernels: &[&KernelId]| kernels.windows(2).all(|pair| catalog.same(pair[0], pair[1]));
+    let exact = |kernel, reason| Ok(Found { kernel, how: How::Exact, reason });
+    let of_build =
+        |wanted: Option<bool>| entries.iter().filter(move |entry| entry.is_build_of(host) == wanted);
+
+    let same_build: Vec<&KernelId> = of_build(Some(true)).map(|entry| &entry.kernel).collect();
+    if let Some(first) = same_build.first() {
+        return if are_identical(&same_build) {
+            exact(first, format!("matched {first} by build id"))
+        } else {
+            Err(RefusalKind::Ambiguous)
+        };
+    }
+
+    // From here on no build id is compared: either the host's or the entry's is unknown.
+    let matching = |wanted: Match| -> Vec<&KernelId> {
+        let kernels = of_build(None).map(|entry| &entry.kernel);
+        kernels.filter(|kernel| identity.matches(kernel) == wanted).collect()
+    };
+    let certain = matching(Match::Yes);
+    if let Some(first) = certain.first() {
+        let preferred: Vec<&KernelId> =
+            certain.iter().copied().filter(|kernel| identity.is_preferred(kernel)).collect();
+        let is_proven = |kernels: &[&KernelId]| {
+            kernels.len() == 1
+                || kernels.iter().all(|kernel| kernel.has_known_distro()) && are_identical(kernels)
+        };
+        return match preferred.first() {
+            Some(kernel) if is_proven(&preferred) => exact(kernel, format!("matched {kernel} exactly")),
+            None if is_proven(&certain) => exact(first, format!("matched {first} exactly")),
+            _ => Err(RefusalKind::Ambiguous),
+        };
+    }
+    // Such an entry may be the host's kernel, whatever the kernel's strings say.
+    let needs_build_id = |entry: &Entry| {
+        !entry.kernel.has_known_distro() && entry.build_id.is_some() && host.build_id.is_none()
+    };
+    if entries.iter().any(needs_build_id) {
+        return Err(RefusalKind::BuildIdUnknown);
+    }
+    let possible = matching(Match::Possible);
+    match possible.first() {
+        // A single entry proves nothing: the host's kernel may be one that reuses its release.
+        Some(kernel) if possible.len() > 1 && are_identical(&possible) => {
+            let reason = "all entries that it may be have identical BTFs".to_owned();
+            Ok(Found { kernel, how: How::SameBtf, reason })
+        }
+        Some(_) => Err(RefusalKind::Ambiguous),
+        None if entries.is_empty() => Err(RefusalKind::NoSuchRelease),
+        None if of_build(None).next().is_none() => Err(RefusalKind::OtherBuild),
+        None => Err(RefusalKind::OtherVendor),
+    }
+}
+
+/// The entries with the host's release and architecture, whatever their distribution, sorted by id.
+fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    catalog.visit(&mut |id, build_id| {
         // Rejects most ids before they are parsed.
         if !id.ends_with(&host.release) {
             return;
         }
-        let Ok(entry) = id.parse::<KernelId>() else { return };
-        if entry.release() == host.release && hub_arch(entry.arch()) == host.arch() {
-            entries.insert(entries.partition_point(|other| *other < entry), entry);
+        let Ok(kernel) = id.parse::<KernelId>() else { return };
+        if kernel.release() == host.release && hub_arch(kernel.arch()) == host.arch() {
+            let index = entries.partition_point(|other| other.kernel < kernel);
+            entries.insert(index, Entry { kernel, build_id });
         }
     });
     entries
@@ -149,6 +233,11 @@ impl fmt::Display for Refusal {
         f.write_str(match self.kind {
             RefusalKind::NoSuchRelease => "no entry for this release",
             RefusalKind::OtherVendor => "all entries for this release are other distributions' kernels",
+            RefusalKind::OtherBuild => "all entries for this release are other builds, by their build ids",
+            RefusalKind::BuildIdUnknown => {
+                "entries for this release are identified by build id, and the host's is unknown: /sys/kernel/notes \
+                 cannot be read or has none"
+            }
             RefusalKind::Ambiguous => "unknown which entry for this release is the host's kernel",
         })?;
         if !self.candidates.is_empty() {

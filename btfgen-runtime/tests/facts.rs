@@ -170,3 +170,31 @@ fn shared_releases_are_distinguished() {
     }
     assert!(checked > 300, "{checked}");
 }
+
+/// SLES 15 without a service pack: os-release says 15, hubs say 15.0.
+#[test]
+fn sles_15_is_found() {
+    // The kernels of sles/15.0/arm64 in DataDog's BTFHub archive.
+    let numbers = "23 25.3 25.6 25.13 25.16 25.19 25.22 25.25 25.28 150.14 150.17 150.22 150.27 150.32 150.35 150.38 150.41 150.47";
+    for number in numbers.split(' ') {
+        let release = format!("4.12.14-{number}-default");
+        let kernel = id(&format!("sles/15.0/arm64/{release}"));
+        let ids = vec![id(&format!("sles/15.1/arm64/{release}")), kernel.clone()];
+        let version = "#1 SMP Tue Apr 2 08:00:00 UTC 2019 (79e1683)";
+        let own = Host {
+            release: release.clone(),
+            machine: "aarch64".to_owned(),
+            version: version.to_owned(),
+            proc_version: Some(format!(
+                "Linux version {release} (geeko@buildhost) (gcc version 7.3.1 20180323 (SUSE Linux)) {version}"
+            )),
+            ..Host::default()
+        };
+        let named = Host { proc_version: None, os_release: Some(os_release("sles", "15")), ..own.clone() };
+        for host in [own, named] {
+            let catalog = Ids { ids: ids.clone(), one_btf: false };
+            assert_eq!(select(&host, &catalog, false).expect("an entry").kernel, kernel, "{host:#?}");
+            assert_eq!(host.kernel_id(), Some(kernel.clone()));
+        }
+    }
+}

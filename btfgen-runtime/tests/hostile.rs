@@ -2,7 +2,9 @@
 
 mod common;
 
-use btfgen_runtime::{Archive, ArchiveError, Catalog, Host, KernelId, OsRelease, select, wire};
+use btfgen_runtime::{
+    Archive, ArchiveError, BuildIdPrefix, Catalog, Host, KernelId, OsRelease, select, wire,
+};
 use common::{Ids, hub, id, kernel_host};
 use proptest::prelude::*;
 
@@ -61,6 +63,8 @@ fn index_of(little: u8, big: u8) -> Vec<u8> {
     }
     // The numbers are 0, 1, 2 and so on: as differences a 0, then +1.
     index.extend((0..blobs).map(|at| if at == 0 { 0 } else { 2 }));
+    // No build ids.
+    index.extend((0..blobs).map(|_| 0));
     index
 }
 
@@ -169,11 +173,12 @@ fn an_index_is_read_as_specified_or_not_at_all() {
             index.push(0);
         }
         index.extend_from_slice(numbers);
+        index.extend(ids.iter().map(|_| 0));
         let bytes = with_frames(&index, b"\0");
         let numbers = Archive::open(&bytes).ok().map(|archive| {
             assert!(archive.kernels().map(|kernel| kernel.to_string()).eq(ids.iter().copied()));
             let mut visited = Vec::new();
-            archive.visit(&mut |id| visited.push(id.to_owned()));
+            archive.visit(&mut |id, _| visited.push(id.to_owned()));
             assert_eq!(visited, ids);
             archive.kernels().map(|kernel| archive.blob_of(&kernel).expect("a kernel")).collect::<Vec<_>>()
         });
@@ -197,6 +202,18 @@ fn an_index_is_read_as_specified_or_not_at_all() {
     check(&["d/v/a/r"], [1, 1], &[0], None);
     check(&["d/v/a/r"], [1, 0], &[], None);
     check(&["d/v/a/r"], [1, 0], &[0, 0], None);
+    // Build ids: none, one, missing flags, an unknown flag, truncated, an extra byte.
+    let build_id = |tail: &[u8]| {
+        let index = [&[0, 1, 0, 1][..], b"d/v/a/r\0", &[0], tail].concat();
+        let bytes = with_frames(&index, b"\0");
+        Archive::open(&bytes).ok().map(|archive| archive.build_id_of(&id("d/v/a/r")))
+    };
+    let with_id = [[1].as_slice(), &[7; 17]].concat();
+    assert_eq!(build_id(&[0]), Some(None));
+    assert_eq!(build_id(&with_id[..17]), Some(Some(BuildIdPrefix::from_bytes([7; 16]))));
+    for bad in [&[][..], &[2], &with_id[..16], &with_id, &[0, 0]] {
+        assert_eq!(build_id(bad), None, "{bad:?}");
+    }
     // Digests: ascending, duplicate, descending, truncated.
     let digests = |digests: &[u8]| {
         let index = [&[2], digests, &[0, 0, 0]].concat();
@@ -274,7 +291,7 @@ proptest! {
         let os = Some(OsRelease::parse(&os));
         let made_up = Host {
             release, version, machine: "x86_64".into(),
-            proc_version: Some(banner), version_signature: Some(signature),
+            proc_version: Some(banner), version_signature: Some(signature), build_id: None,
             os_release: os.clone(), local_os_release: os,
         };
         let mut spliced = kernel_host(&ids.ids[0]);

@@ -33,6 +33,8 @@ struct Line {
     kernel: String,
     /// Index of its BTF; kernels with the same BTF have the same index.
     blob: Option<usize>,
+    /// First 16 bytes of its build id; none if the archive does not have it.
+    build_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +58,11 @@ fn list(archive: &Archive<'_>, json: bool) -> Result<()> {
     if !json {
         return print(&kernels.iter().map(|id| format!("{id}\n")).collect::<String>());
     }
-    let line = |id: &KernelId| Line { kernel: id.to_string(), blob: archive.blob_of(id) };
+    let line = |id: &KernelId| Line {
+        kernel: id.to_string(),
+        blob: archive.blob_of(id),
+        build_id: archive.build_id_of(id).map(|build_id| build_id.to_string()),
+    };
     print_json(&kernels.iter().map(line).collect::<Vec<_>>())
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::{DEFAULT_LEVEL, KernelId};
+use btfgen_runtime::BuildId;
 use clap::{Parser, Subcommand};
 
 /// Minimize kernel BTF for eBPF objects, and collect kernels into hub files.
@@ -92,6 +93,9 @@ pub(crate) struct Pack {
     /// If a relocation fails on a kernel: keep the kernel and warn, fail, or drop the kernel and warn.
     #[arg(long, value_name = "ACTION", value_enum, default_value_t = OnFailure::Warn)]
     pub(crate) on_failure: OnFailure,
+    /// Store the build ids of the hub's kernels that nothing else identifies, or of all.
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = BuildIds::Needed)]
+    pub(crate) build_ids: BuildIds,
     /// Archive to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -162,6 +166,9 @@ pub(crate) struct Select {
     /// Copy of the host's /proc/version.
     #[arg(long, value_name = "FILE")]
     pub(crate) proc_version: Option<PathBuf>,
+    /// Host's build id, 40 hexadecimal digits, as in /sys/kernel/notes.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) build_id: Option<BuildId>,
     /// Use a neighbor's BTF if the kernels just below and above have identical BTFs.
     #[arg(long)]
     pub(crate) infer_nearest: bool,
@@ -229,13 +236,20 @@ pub(crate) enum OnFailure {
     Drop,
 }
 
+/// For which kernels the build id is stored.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum BuildIds {
+    Needed,
+    All,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
     /// Print the kernel ids of an archive.
     List {
         /// Archive to read.
         archive: PathBuf,
-        /// Print the kernels and the indexes of their BTFs as JSON.
+        /// Print the kernels, the indexes of their BTFs and their build ids as JSON.
         #[arg(long)]
         json: bool,
     },

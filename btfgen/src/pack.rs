@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use btfgen_core::files;
-use btfgen_core::pipeline::{self, OnFailure, Packed, Request};
+use btfgen_core::pipeline::{self, BuildIds, OnFailure, Packed, Request};
 use btfgen_core::report::Report;
 
 use crate::args::{self, Job};
@@ -14,7 +14,11 @@ pub(crate) fn pack(args: &args::Pack) -> Result<()> {
         args::OnFailure::Error => OnFailure::Error,
         args::OnFailure::Drop => OnFailure::Drop,
     };
-    let mut packed = run(&args.job, on_failure)?;
+    let build_ids = match args.build_ids {
+        args::BuildIds::Needed => BuildIds::Needed,
+        args::BuildIds::All => BuildIds::All,
+    };
+    let mut packed = run(&args.job, on_failure, build_ids)?;
     let bytes = packed.archive(args.level.level)?;
     files::write_if_changed(&args.output, &bytes)?;
     packed.report.archive_bytes = bytes.len();
@@ -24,7 +28,7 @@ pub(crate) fn pack(args: &args::Pack) -> Result<()> {
 }
 
 pub(crate) fn report(args: &args::Report) -> Result<()> {
-    let report = run(&args.job, OnFailure::Warn)?.report;
+    let report = run(&args.job, OnFailure::Warn, BuildIds::Needed)?.report;
     show(&report, args.job.json, |report| report.text(args.verbose))
 }
 
@@ -35,9 +39,10 @@ fn show(report: &Report, json: bool, text: impl Fn(&Report) -> String) -> Result
     }
 }
 
-fn run(job: &Job, on_failure: OnFailure) -> Result<Packed> {
+fn run(job: &Job, on_failure: OnFailure, build_ids: BuildIds) -> Result<Packed> {
     let filter = job.kernels.filter()?;
-    let request = Request { objects: job.objects.clone(), hub: job.hub.clone(), filter, on_failure };
+    let (objects, hub) = (job.objects.clone(), job.hub.clone());
+    let request = Request { objects, hub, filter, on_failure, build_ids };
     let bar = progress_bar("minimizing");
     let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);

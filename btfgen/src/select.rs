@@ -46,10 +46,11 @@ pub(crate) fn run(args: &Select) -> Result<ExitCode> {
                 print_json(&Answer::refused(&refusal))?;
             }
             let help = match refusal.kind {
-                RefusalKind::NoSuchRelease => {
+                RefusalKind::NoSuchRelease | RefusalKind::OtherBuild => {
                     "; run \"btfgen vendor --this-host\" on this host, then pack again"
                 }
-                RefusalKind::Ambiguous => "; add --proc-version or --os-release of this host",
+                RefusalKind::BuildIdUnknown => "; add --build-id of this host",
+                RefusalKind::Ambiguous => "; add --proc-version, --os-release or --build-id of this host",
                 _ => "",
             };
             eprintln!("refused: {} {}: {refusal}{help}", host.release, host.machine);
@@ -78,6 +79,9 @@ fn host(args: &Select) -> Result<Host> {
     }
     if let Some(machine) = &args.machine {
         host.machine.clone_from(machine);
+    }
+    if args.build_id.is_some() {
+        host.build_id = args.build_id;
     }
     if let Some(path) = &args.os_release {
         let os_release = Some(OsRelease::parse(&text(path)?));

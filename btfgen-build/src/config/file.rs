@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use btfgen_core::pipeline::OnFailure;
+use btfgen_core::pipeline::{BuildIds, OnFailure};
 
 use super::emit::Emit;
 use super::error::ConfigError;
@@ -23,6 +23,8 @@ pub(super) struct Entries {
     pub(super) arch: Vec<String>,
     #[serde(default)]
     pub(super) on_failure: OnFailure,
+    #[serde(default)]
+    pub(super) build_ids: BuildIds,
     pub(super) level: Option<i32>,
     #[serde(default)]
     pub(super) emit: Emit,

@@ -8,7 +8,7 @@ pub(crate) mod paths;
 use std::path::{Path, PathBuf};
 
 use btfgen_core::hub::KernelFilter;
-use btfgen_core::pipeline::{OnFailure, Request};
+use btfgen_core::pipeline::{BuildIds, OnFailure, Request};
 use btfgen_core::{DEFAULT_LEVEL, files};
 
 use crate::cargo::{self, Script};
@@ -45,6 +45,7 @@ pub struct Config {
     exclude: Vec<String>,
     arch: Vec<String>,
     on_failure: OnFailure,
+    build_ids: BuildIds,
     level: Option<i32>,
     emit: Emit,
     out_dir: Option<PathBuf>,
@@ -116,6 +117,13 @@ impl Config {
         self
     }
 
+    /// Sets for which kernels the archive has the build id; [`BuildIds::Needed`] unless set.
+    #[must_use]
+    pub fn build_ids(mut self, build_ids: BuildIds) -> Self {
+        self.build_ids = build_ids;
+        self
+    }
+
     /// Sets zstd's compression level, 1 to 22; 17 unless set.
     #[must_use]
     pub fn compression_level(mut self, level: i32) -> Self {
@@ -151,7 +159,7 @@ impl Config {
 
     /// Parses a `btfgen.toml`; `file` is its path.
     fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
-        let Entries { objects, hub, include, exclude, arch, on_failure, level, emit } =
+        let Entries { objects, hub, include, exclude, arch, on_failure, build_ids, level, emit } =
             file::parse(text, &file)?;
         Ok(Self {
             base: Some(file.parent().map(PathBuf::from).unwrap_or_default()),
@@ -162,6 +170,7 @@ impl Config {
             exclude,
             arch,
             on_failure,
+            build_ids,
             level,
             emit,
             ..Self::default()
@@ -209,7 +218,8 @@ impl Config {
         script.rerun_if_changed(&hub);
         let objects = paths::objects(&self.objects, &base, script)?;
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
-        let request = Request { objects, hub, filter, on_failure: self.on_failure };
+        let (on_failure, build_ids) = (self.on_failure, self.build_ids);
+        let request = Request { objects, hub, filter, on_failure, build_ids };
         Ok(Plan { request, level, emit: self.emit, out_dir })
     }
 }

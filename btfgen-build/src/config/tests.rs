@@ -12,7 +12,7 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 fn reads_every_entry() {
     let config = parse(
         "objects = [\"$OUT_DIR/*.bpf.o\"]\nhub = \"kernels.hub\"\ninclude = [\"debian/**\"]\n\
-         exclude = [\"**/*-cloud-*\"]\non-failure = \"drop\"\nlevel = 7\narch = [\"x86_64\", \"arm64\"]\n\
+         exclude = [\"**/*-cloud-*\"]\non-failure = \"drop\"\nbuild-ids = \"all\"\nlevel = 7\narch = [\"x86_64\", \"arm64\"]\n\
          emit = \"both\"\n",
     )
     .unwrap();
@@ -21,7 +21,9 @@ fn reads_every_entry() {
     assert_eq!(config.exclude, ["**/*-cloud-*"]);
     assert_eq!(config.arch, ["x86_64", "arm64"]);
     assert_eq!((config.on_failure, config.level, config.emit), (OnFailure::Drop, Some(7), Emit::Both));
+    assert_eq!(config.build_ids, BuildIds::All);
     let least = parse("objects = []\nhub = \"h\"").unwrap();
+    assert_eq!(least.build_ids, BuildIds::Needed);
     assert_eq!((least.on_failure, least.level, least.emit), (OnFailure::Warn, None, Emit::Archive));
 }
 

@@ -9,10 +9,29 @@ mod slots;
 use std::collections::{BTreeMap, BTreeSet};
 
 use btfgen_runtime::wire::{self, MAX_DEFINITIONS, MAX_INDEX};
-use btfgen_runtime::{Archive, KernelId, ObjectDigest};
+use btfgen_runtime::{Archive, BuildIdPrefix, KernelId, ObjectDigest};
 
 use self::slots::Slots;
 use crate::btf::{Btf, BtfError, Endian};
+use crate::report::BlobId;
+
+/// A kernel of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Its minimized BTF.
+    pub blob: BlobId,
+    /// Its build id, if the archive is to have it.
+    pub build_id: Option<BuildIdPrefix>,
+}
+
+impl Entry {
+    /// An entry without a build id.
+    pub fn new(kernel: KernelId, blob: BlobId) -> Self {
+        Self { kernel, blob, build_id: None }
+    }
+}
 
 /// Why an archive cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -64,16 +83,16 @@ pub enum ArchiveError {
     /// The written archive cannot be read back.
     #[error("the written archive cannot be read back")]
     Reopen(#[source] btfgen_runtime::ArchiveError),
-    /// The written archive has another BTF for a kernel than the one it was made from.
-    #[error("kernel {kernel}: the BTF in the written archive differs from the minimized BTF")]
+    /// The written archive has another BTF or build id for a kernel than the ones it was made from.
+    #[error("kernel {kernel}: the entry in the written archive differs from the one it was made from")]
     Differs {
         /// The kernel's id.
         kernel: KernelId,
     },
 }
 
-/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF, `objects` what it was
-/// made for.
+/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF, and perhaps its build id;
+/// `objects` are those that it was made for.
 ///
 /// The bytes depend on the objects, kernels and blobs alone, not on the order of any; equal ones are stored
 /// once, and unused ones are skipped. The result is reopened and compared before it is returned. `level` is zstd's,
@@ -90,13 +109,13 @@ pub enum ArchiveError {
 /// let mut minimized = btf::Writer::new(btf::Endian::Little);
 /// minimized.int(b"long int", 8, 1, 0, 64)?;
 /// let minimized = minimized.finish()?;
-/// let kernels = [("debian/12/x86_64/6.1.0-50-amd64".parse()?, 0)];
-/// let bytes = archive::write(&kernels, &[minimized.clone()], &[], 19)?;
-/// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&kernels[0].0)?, Some(minimized));
+/// let entry = archive::Entry::new("debian/12/x86_64/6.1.0-50-amd64".parse()?, btfgen_core::report::BlobId(0));
+/// let bytes = archive::write(&[entry.clone()], &[minimized.clone()], &[], 19)?;
+/// assert_eq!(btfgen_runtime::Archive::open(&bytes)?.get(&entry.kernel)?, Some(minimized));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write(
-    entries: &[(KernelId, usize)],
+    entries: &[Entry],
     blobs: &[impl AsRef<[u8]>],
     objects: &[ObjectDigest],
     level: i32,
@@ -127,13 +146,20 @@ pub fn write(
     Ok(out)
 }
 
-/// Each kernel with its blob's content, sorted by kernel.
+/// What an archive has of a kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Content<'a> {
+    blob: &'a [u8],
+    build_id: Option<BuildIdPrefix>,
+}
+
+/// Each kernel with its content, sorted by kernel.
 fn collect<'a>(
-    entries: &[(KernelId, usize)],
+    entries: &[Entry],
     blobs: &'a [impl AsRef<[u8]>],
-) -> Result<BTreeMap<KernelId, &'a [u8]>, ArchiveError> {
+) -> Result<BTreeMap<KernelId, Content<'a>>, ArchiveError> {
     let mut contents = BTreeMap::new();
-    for (kernel, number) in entries {
+    for Entry { kernel, blob: BlobId(number), build_id } in entries {
         let kernel = kernel.clone();
         let Some(blob) = blobs.get(*number).map(AsRef::as_ref) else {
             return Err(ArchiveError::NoSuchBlob { kernel, blob: *number, blobs: blobs.len() });
@@ -141,7 +167,7 @@ fn collect<'a>(
         if contents.contains_key(&kernel) {
             return Err(ArchiveError::Duplicate { kernel });
         }
-        contents.insert(kernel, blob);
+        contents.insert(kernel, Content { blob, build_id: *build_id });
     }
     Ok(contents)
 }
@@ -161,10 +187,10 @@ impl Blob<'_> {
 
 /// The distinct blobs in the order of their numbers: little-endian ones first, each part in the order of first use, so
 /// that similar kernels' blobs are next to each other.
-fn distinct<'a>(contents: &'a BTreeMap<KernelId, &'a [u8]>) -> Result<Vec<Blob<'a>>, ArchiveError> {
+fn distinct<'a>(contents: &'a BTreeMap<KernelId, Content<'a>>) -> Result<Vec<Blob<'a>>, ArchiveError> {
     let mut known = BTreeSet::new();
     let mut blobs = Vec::new();
-    for (kernel, &bytes) in contents {
+    for (kernel, &Content { blob: bytes, .. }) in contents {
         if known.insert(bytes) {
             let no_btf = |source| ArchiveError::NoBtf { kernel: kernel.clone(), source };
             blobs.push(Blob { kernel, bytes, btf: Btf::parse(bytes).map_err(no_btf)? });
@@ -175,7 +201,11 @@ fn distinct<'a>(contents: &'a BTreeMap<KernelId, &'a [u8]>) -> Result<Vec<Blob<'
 }
 
 /// The index, not yet compressed.
-fn index(contents: &BTreeMap<KernelId, &[u8]>, blobs: &[Blob<'_>], objects: &[ObjectDigest]) -> Vec<u8> {
+fn index(
+    contents: &BTreeMap<KernelId, Content<'_>>,
+    blobs: &[Blob<'_>],
+    objects: &[ObjectDigest],
+) -> Vec<u8> {
     let mut out = Vec::new();
     let objects: BTreeSet<ObjectDigest> = objects.iter().copied().collect();
     push_len(&mut out, objects.len());
@@ -190,10 +220,14 @@ fn index(contents: &BTreeMap<KernelId, &[u8]>, blobs: &[Blob<'_>], objects: &[Ob
     }
     let numbers: BTreeMap<&[u8], u32> = blobs.iter().map(|blob| blob.bytes).zip(0..).collect();
     let mut before = 0;
-    for bytes in contents.values() {
-        let number = numbers.get(bytes).copied().unwrap_or(0);
+    for content in contents.values() {
+        let number = numbers.get(content.blob).copied().unwrap_or(0);
         wire::push_varint(&mut out, wire::delta(before, number).into());
         before = number;
+    }
+    out.extend(contents.values().map(|content| u8::from(content.build_id.is_some())));
+    for build_id in contents.values().filter_map(|content| content.build_id) {
+        out.extend_from_slice(build_id.as_bytes());
     }
     out
 }
@@ -206,7 +240,7 @@ fn compress(bytes: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
     compressor.compress(bytes)
 }
 
-fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), ArchiveError> {
+fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, Content<'_>>) -> Result<(), ArchiveError> {
     let archive = Archive::open(bytes).map_err(ArchiveError::Reopen)?;
     let blobs = archive
         .blobs()
@@ -215,7 +249,9 @@ fn compare(bytes: &[u8], contents: &BTreeMap<KernelId, &[u8]>) -> Result<(), Arc
     let mut seen = 0;
     for kernel in archive.kernels() {
         let blob = archive.blob_of(&kernel).and_then(|number| blobs.get(number));
-        if blob.map(Vec::as_slice) != contents.get(&kernel).copied() {
+        let build_id = archive.build_id_of(&kernel);
+        let content = blob.map(|blob| Content { blob, build_id });
+        if content != contents.get(&kernel).copied() {
             return Err(ArchiveError::Differs { kernel });
         }
         seen += 1;

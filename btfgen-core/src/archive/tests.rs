@@ -12,6 +12,17 @@ fn id(text: &str) -> KernelId {
     text.parse().unwrap()
 }
 
+/// Writes an archive of kernels without build ids.
+fn write(
+    kernels: &[(KernelId, usize)],
+    blobs: &[impl AsRef<[u8]>],
+    objects: &[ObjectDigest],
+    level: i32,
+) -> Result<Vec<u8>, ArchiveError> {
+    let entries = kernels.iter().map(|(kernel, blob)| Entry::new(kernel.clone(), BlobId(*blob)));
+    super::write(&entries.collect::<Vec<_>>(), blobs, objects, level)
+}
+
 /// A BTF of one struct whose members lie at the given bit offsets, a pointer, an array, and a type that is `own`.
 fn btf(own: &str, offsets: &[u32]) -> Vec<u8> {
     let mut writer = Writer::new(Endian::Little);
@@ -63,6 +74,25 @@ fn reads_back_and_does_not_depend_on_the_order() {
     blobs.push(blobs[4].clone());
     entries[0] = (entries[0].0.clone(), 5);
     assert_eq!(write(&entries, &blobs, &OBJECT, 19).unwrap(), bytes);
+}
+
+#[test]
+fn build_ids_are_read_back() {
+    let (kernels, blobs) = sample();
+    for stored in [&[][..], &[0], &[3, 11], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]] {
+        let build_id = |index: usize| BuildIdPrefix::from_bytes([index as u8 ^ 0x5a; BuildIdPrefix::LEN]);
+        let entry = |(index, (kernel, blob)): (usize, &(KernelId, usize))| Entry {
+            build_id: stored.contains(&index).then(|| build_id(index)),
+            ..Entry::new(kernel.clone(), BlobId(*blob))
+        };
+        let entries: Vec<Entry> = kernels.iter().enumerate().map(entry).collect();
+        let bytes = super::write(&entries, &blobs, &OBJECT, 19).unwrap();
+        let archive = Archive::open(&bytes).unwrap();
+        for entry in &entries {
+            assert_eq!(archive.build_id_of(&entry.kernel), entry.build_id);
+        }
+        assert_eq!(archive.build_id_of(&id("debian/12/x86_64/6.1.0-14-amd64")), None);
+    }
 }
 
 #[test]

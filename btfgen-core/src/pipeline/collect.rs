@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use btfgen_runtime::{KernelId, ObjectDigest};
+use btfgen_runtime::{BuildId, KernelId, ObjectDigest};
 
 use super::error::{Error, KernelError};
+use super::hub::Kernel;
 use super::worker::Minimized;
-use crate::archive;
+use crate::archive::{self, Entry};
 use crate::diagnose::{Finding, Findings};
 use crate::memo::{Id, Memo};
 use crate::minimize::MinimizeError;
@@ -28,6 +29,24 @@ pub enum OnFailure {
     Drop,
 }
 
+/// For which kernels the build id is stored, if the hub has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum BuildIds {
+    /// For kernels that only their build id identifies: custom ones, and those of distributions that are not known by name.
+    #[default]
+    Needed,
+    /// For all kernels. So a distribution's kernel that somebody built again, which says the same of itself, does not match.
+    All,
+}
+
+impl BuildIds {
+    fn include(self, kernel: &KernelId) -> bool {
+        self == Self::All || !kernel.has_known_distro()
+    }
+}
+
 /// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Packed {
@@ -41,23 +60,13 @@ pub struct Packed {
     pub report: Report,
 }
 
-/// A served kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The kernel.
-    pub kernel: KernelId,
-    /// Its minimized BTF.
-    pub blob: BlobId,
-}
-
 impl Packed {
     /// The archive's bytes, which are read back and compared; `level` is zstd's, 1 to 22.
     ///
     /// # Errors
     /// When a minimized BTF is too large for an archive.
     pub fn archive(&self, level: i32) -> Result<Vec<u8>, Error> {
-        let entries: Vec<_> = self.entries.iter().map(|entry| (entry.kernel.clone(), entry.blob.0)).collect();
-        Ok(archive::write(&entries, &self.blobs, &self.objects, level)?)
+        Ok(archive::write(&self.entries, &self.blobs, &self.objects, level)?)
     }
 
     /// The served kernels, each with its minimized BTF.
@@ -70,15 +79,18 @@ impl Packed {
 pub(super) fn collect<'m>(
     objects: &[Object],
     roots: &Roots,
-    results: impl Iterator<Item = (KernelId, &'m Result<Minimized, KernelError>)>,
+    results: impl Iterator<Item = (Kernel, &'m Result<Minimized, KernelError>)>,
     findings: Findings,
     on_failure: OnFailure,
+    build_ids: BuildIds,
 ) -> Result<Packed, Error> {
     let results: Vec<_> = results.collect();
     let Problems { problems, of_kernels } = Problems::new(objects, roots, &results, findings);
     let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
     let mut blobs = Blobs::default();
-    for ((id, result), KernelProblems { list, guarded }) in results.into_iter().zip(of_kernels) {
+    for ((Kernel { id, build_id }, result), KernelProblems { list, guarded }) in
+        results.into_iter().zip(of_kernels)
+    {
         if let Err(KernelError::Minimize(source @ MinimizeError::Difference(_))) = result {
             return Err(Error::Difference { kernel: id, source: source.clone() });
         }
@@ -87,8 +99,9 @@ pub(super) fn collect<'m>(
         }
         let dropped = !list.is_empty() && on_failure == OnFailure::Drop;
         let blob = result.as_ref().ok().filter(|_| !dropped).map(|it| blobs.id(&it.btf));
-        packed.entries.extend(blob.map(|blob| Entry { kernel: id.clone(), blob }));
-        packed.report.kernels.push(KernelReport { id, blob, problems: list, guarded });
+        let build_id = build_id.filter(|_| build_ids.include(&id)).as_ref().map(BuildId::prefix);
+        packed.entries.extend(blob.map(|blob| Entry { kernel: id.clone(), blob, build_id }));
+        packed.report.kernels.push(KernelReport { id, blob, build_id, problems: list, guarded });
     }
     if packed.entries.is_empty() {
         let problems = problems.iter().take(3).map(ToString::to_string).collect();
@@ -139,7 +152,7 @@ impl Problems {
     fn new(
         objects: &[Object],
         roots: &Roots,
-        results: &[(KernelId, &Result<Minimized, KernelError>)],
+        results: &[(Kernel, &Result<Minimized, KernelError>)],
         findings: Findings,
     ) -> Self {
         let mut problems = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{BuildId, KernelId};
 
 use super::error::Error;
 use crate::files::{self, HubError, Listing, TreeEntry};
@@ -20,10 +20,17 @@ pub(super) enum Hub {
     Tree(Listing),
 }
 
+/// A wanted kernel.
+pub(super) struct Kernel {
+    pub(super) id: KernelId,
+    /// Its build id; the files of a hub tree have none.
+    pub(super) build_id: Option<BuildId>,
+}
+
 /// The wanted kernels of a hub.
 pub(super) struct Kernels {
     /// The kernels, sorted by id.
-    pub(super) ids: Vec<KernelId>,
+    pub(super) kernels: Vec<Kernel>,
     /// For each kernel the index of its source.
     pub(super) source_of: Vec<usize>,
     /// Kernels with equal types for the objects' roots share a source.
@@ -66,8 +73,10 @@ impl Hub {
                 let selection = filter.select(all.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
                 let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
                 let view = file.view(&mut types, roots, &selection.kept).map_err(malformed)?;
+                let kernel =
+                    |&index: &usize| Kernel { id: all[index].id.clone(), build_id: all[index].build_id };
                 Ok(Kernels {
-                    ids: selection.kept.iter().map(|&index| all[index].id.clone()).collect(),
+                    kernels: selection.kept.iter().map(kernel).collect(),
                     source_of: view.kernels,
                     sources: view.distinct.into_iter().map(Source::Types).collect(),
                     types,
@@ -78,8 +87,9 @@ impl Hub {
             Self::Tree(Listing { kernels, notes }) => {
                 let selection = filter.select(kernels.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
                 let wanted: Vec<&TreeEntry> = selection.kept.iter().map(|&index| &kernels[index]).collect();
+                let kernel = |entry: &&TreeEntry| Kernel { id: entry.id.clone(), build_id: None };
                 Ok(Kernels {
-                    ids: wanted.iter().map(|entry| entry.id.clone()).collect(),
+                    kernels: wanted.iter().map(kernel).collect(),
                     source_of: (0..wanted.len()).collect(),
                     sources: wanted.into_iter().cloned().map(Source::Tree).collect(),
                     types,

@@ -21,7 +21,7 @@ use collect::collect;
 use hub::Hub;
 use worker::Worker;
 
-pub use collect::{Entry, OnFailure, Packed};
+pub use collect::{BuildIds, OnFailure, Packed};
 pub use error::{ByteOrderError, Error};
 pub use worker::minimize;
 
@@ -36,6 +36,8 @@ pub struct Request {
     pub filter: KernelFilter,
     /// What to do with kernels that fail a relocation.
     pub on_failure: OnFailure,
+    /// For which kernels the archive has the build id.
+    pub build_ids: BuildIds,
 }
 
 /// Minimizes the wanted kernels of a hub for a set of objects.
@@ -62,15 +64,15 @@ pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resul
     let minimize = |worker: &mut Worker<'_>, source: usize| {
         let minimized = worker.minimize(&kernels.sources[source]);
         let more = sharing[source];
-        progress(done.fetch_add(more, Ordering::Relaxed) + more, kernels.ids.len());
+        progress(done.fetch_add(more, Ordering::Relaxed) + more, kernels.kernels.len());
         minimized
     };
     let minimized = on_all_cores(kernels.sources.len(), worker, minimize);
 
     // Collect.
     let unpacked_kernels = kernels.sources.iter().filter(|source| source.is_packed()).count();
-    let results = kernels.ids.into_iter().zip(kernels.source_of.iter().map(|&source| &minimized[source]));
-    let mut packed = collect(&objects, &roots, results, findings, request.on_failure)?;
+    let results = kernels.kernels.into_iter().zip(kernels.source_of.iter().map(|&source| &minimized[source]));
+    let mut packed = collect(&objects, &roots, results, findings, request.on_failure, request.build_ids)?;
     packed.report.unused_excludes = kernels.unused_excludes;
     packed.report.hub_notes = kernels.notes;
     packed.report.unpacked_kernels = unpacked_kernels;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{BuildIdPrefix, KernelId};
 use serde::Serialize;
 
 /// The result of a run.
@@ -55,6 +55,9 @@ pub struct KernelReport {
     pub id: KernelId,
     /// Its minimized BTF; none if the kernel is not served.
     pub blob: Option<BlobId>,
+    /// The build id that the archive has of it.
+    #[serde(serialize_with = "as_text_if_any")]
+    pub build_id: Option<BuildIdPrefix>,
     /// Its problems; kernels with identical problems share the list.
     pub problems: Arc<[ProblemId]>,
     /// Number of relocations that fail, but whose instruction never runs because a check rules it out.
@@ -100,6 +103,13 @@ pub enum Problem {
 
 fn as_text<S: serde::Serializer>(id: &KernelId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(id.as_str())
+}
+
+fn as_text_if_any<S: serde::Serializer>(
+    id: &Option<BuildIdPrefix>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    id.map(|id| id.to_string()).serialize(serializer)
 }
 
 impl Report {

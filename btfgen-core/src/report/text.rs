@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use btfgen_runtime::KernelId;
+
 use super::data::{ObjectReport, Problem, ProblemId, Report};
 use super::kernels::{AffectedKernels, MAX_LISTED};
 use crate::memo::Memo;
@@ -51,6 +53,7 @@ impl Report {
                 self.unpacked_kernels
             ));
         }
+        warnings.extend(self.custom_without_build_id());
         for object in &self.objects {
             if object.relocations == 0 {
                 warnings.push(format!("{}: no CO-RE relocations, so it needs no embedded BTF", object.name));
@@ -73,6 +76,24 @@ impl Report {
             }
         }
         warnings
+    }
+
+    /// A warning that no host selects some kernels, because only their build ids identify them.
+    fn custom_without_build_id(&self) -> Option<String> {
+        let served = self.kernels.iter().filter(|kernel| kernel.blob.is_some());
+        let kernels: Vec<&str> = served
+            .filter(|kernel| kernel.id.distro() == KernelId::CUSTOM && kernel.build_id.is_none())
+            .map(|kernel| kernel.id.as_str())
+            .collect();
+        let more = kernels.len().saturating_sub(MAX_LISTED);
+        let listed = kernels.get(..MAX_LISTED).unwrap_or(&kernels).join(", ");
+        let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!kernels.is_empty()).then(|| {
+            format!(
+                "no host selects {listed}{and_more}: only its build id identifies a custom kernel, and it is unknown here; \
+                 vendor it from an image, a package or with --this-host, and embed the archive (files of a tree have no build ids)"
+            )
+        })
     }
 }
 
@@ -162,8 +183,10 @@ impl fmt::Display for Count {
 
 #[cfg(test)]
 mod tests {
+    use btfgen_runtime::BuildIdPrefix;
+
     use super::*;
-    use crate::report::KernelReport;
+    use crate::report::{BlobId, KernelReport};
 
     /// A report on `kernels` kernels, all of which fail the same `problems` relocations.
     fn report(problems: usize, kernels: usize) -> Report {
@@ -180,6 +203,7 @@ mod tests {
         let kernel = |number: usize| KernelReport {
             id: format!("debian/12/x86_64/{number}").parse().unwrap(),
             blob: None,
+            build_id: None,
             problems: all.as_slice().into(),
             guarded: 0,
         };
@@ -188,6 +212,31 @@ mod tests {
             kernels: (0..kernels).map(kernel).collect(),
             ..Report::default()
         }
+    }
+
+    #[test]
+    fn custom_kernels_need_a_build_id() {
+        let check = |kernels: &[(&str, Option<u8>)], expect: Option<&str>| {
+            let kernel = |(id, build_id): &(&str, Option<u8>)| KernelReport {
+                id: id.parse().unwrap(),
+                blob: Some(BlobId(0)),
+                build_id: build_id.map(|byte| BuildIdPrefix::from_bytes([byte; 16])),
+                ..report(0, 1).kernels[0].clone()
+            };
+            let report = Report { kernels: kernels.iter().map(kernel).collect(), ..Report::default() };
+            let warnings = report.warnings();
+            let got = warnings.first().map(|text| text.split(": only").next().unwrap_or_default());
+            assert_eq!(got, expect, "{kernels:?}");
+        };
+        check(&[("custom/1/x86_64/6.1.0", Some(1)), ("debian/12/x86_64/6.1.0", None)], None);
+        check(&[("kylin/10/x86_64/6.1.0", None)], None);
+        check(
+            &[("custom/1/x86_64/6.1.0", None), ("custom/2/x86_64/6.1.0", Some(1))],
+            Some("no host selects custom/1/x86_64/6.1.0"),
+        );
+        let ids = (1..9).map(|number| format!("custom/{number}/a/r")).collect::<Vec<_>>();
+        let many: Vec<_> = ids.iter().map(|id| (id.as_str(), None)).collect();
+        check(&many, Some(&format!("no host selects {} and 3 more", ids[..5].join(", "))));
     }
 
     #[test]

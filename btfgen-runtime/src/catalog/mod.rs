@@ -4,20 +4,23 @@
 pub(crate) mod tree;
 
 use crate::archive::Archive;
+use crate::build_id::BuildIdPrefix;
 use crate::kernel_id::KernelId;
 
 /// A set of kernels from which [`crate::select()`] selects.
 pub trait Catalog {
-    /// Visits every kernel id, in any order.
-    fn visit(&self, visitor: &mut dyn FnMut(&str));
+    /// Visits every kernel id, in any order, with the kernel's build id if the catalog has it.
+    ///
+    /// Custom kernels are identified by nothing else, so one without a build id is never selected.
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>));
 
     /// Whether two kernels have identical BTFs; `false` also if that is unknown.
     fn same(&self, a: &KernelId, b: &KernelId) -> bool;
 }
 
 impl Catalog for Archive<'_> {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        self.ids().for_each(visitor);
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
+        self.entries().for_each(|(id, build_id)| visitor(id, build_id));
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -2,6 +2,7 @@
 
 use include_dir::Dir;
 
+use crate::build_id::BuildIdPrefix;
 use crate::catalog::Catalog;
 use crate::kernel_id::KernelId;
 
@@ -25,8 +26,8 @@ impl<'a> Tree<'a> {
 }
 
 impl Catalog for Tree<'_> {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        visit_files(self.root, 3, &mut |id, _| visitor(id));
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
+        visit_files(self.root, 3, &mut |id, _| visitor(id, None));
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

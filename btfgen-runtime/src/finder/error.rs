@@ -73,8 +73,12 @@ impl fmt::Display for NotFound {
             );
         };
         let next = match refusal.kind {
-            RefusalKind::NoSuchRelease | RefusalKind::OtherVendor => {
+            RefusalKind::NoSuchRelease | RefusalKind::OtherVendor | RefusalKind::OtherBuild => {
                 "run \"btfgen vendor --this-host\" on a host with this kernel and its BTF, and rebuild with that hub"
+            }
+            RefusalKind::BuildIdUnknown => {
+                "mount the host's /sys into the container, set BTFGEN_HOST_ROOT to the host's root, or BTFGEN_BTF to the \
+                 kernel's BTF file"
             }
             RefusalKind::Ambiguous => "set BTFGEN_OS_RELEASE to the host's os-release file",
         };

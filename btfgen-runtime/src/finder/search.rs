@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
+use crate::build_id::BuildId;
 use crate::catalog::Catalog;
 #[cfg(feature = "include-dir")]
 use crate::catalog::tree::Tree;
@@ -135,7 +136,7 @@ impl Search<'_> {
             return Ok(None);
         };
         match kernel_btf::read_btf(&path) {
-            Ok(btf) => Ok(Some(self.found_file(source, path, btf))),
+            Ok(file) => Ok(Some(self.found_file(source, path, file.btf))),
             // Another source instead of the named file would be silently wrong.
             Err(error) => Err(Error::Override { path, from_environment, source: error }),
         }
@@ -164,17 +165,21 @@ impl Search<'_> {
         if self.skips(source) {
             return None;
         }
+        let recorded = self.steps.len();
         let roots = [Some(self.options.root.clone()), Host::named_root(self.options.host_root.as_deref())];
         for root in roots.iter().flatten() {
             for path in kernel_btf::kernel_images(root, &self.host.release) {
                 match kernel_btf::read_btf(&path) {
-                    Ok(btf) => return Some(self.found_file(source, path, btf)),
+                    Ok(file) if self.is_other_build(source, &path, file.build_id) => {}
+                    Ok(file) => return Some(self.found_file(source, path, file.btf)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => self.record_error(source, &path, &error),
                 }
             }
         }
-        self.record(source, "no kernel image with BTF in libbpf's search paths".to_owned());
+        if self.steps.len() == recorded {
+            self.record(source, "no kernel image with BTF in libbpf's search paths".to_owned());
+        }
         None
     }
 
@@ -187,8 +192,10 @@ impl Search<'_> {
         let selection = self.select(source, &folder)?;
         let path = folder.path(&selection.kernel);
         match kernel_btf::read_btf(&path) {
-            Ok(btf) => {
-                Some(Found { source, selection: Some(selection), content: Content::File { path, btf } })
+            Ok(file) if self.is_other_build(source, &path, file.build_id) => None,
+            Ok(file) => {
+                let content = Content::File { path, btf: file.btf };
+                Some(Found { source, selection: Some(selection), content })
             }
             Err(error) => {
                 self.record_error(source, &path, &error);
@@ -249,6 +256,15 @@ impl Search<'_> {
     fn found_file(&mut self, source: Source, path: PathBuf, btf: Vec<u8>) -> Found {
         self.record(source, path.display().to_string());
         Found { source, selection: None, content: Content::File { path, btf } }
+    }
+
+    /// Whether a file that was found by release is of another build than the host's kernel, which is recorded.
+    fn is_other_build(&mut self, source: Source, path: &Path, build_id: Option<BuildId>) -> bool {
+        let (Some(file), Some(host)) = (build_id, self.host.build_id) else { return false };
+        if file != host {
+            self.record(source, format!("{}: build id {file}, but the kernel's is {host}", path.display()));
+        }
+        file != host
     }
 
     /// Whether a source is skipped, which is recorded.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use btfgen_runtime::{Catalog, Host, KernelId, OsRelease};
+use btfgen_runtime::{BuildIdPrefix, Catalog, Host, KernelId, OsRelease};
 
 /// A catalog of ids whose BTFs are all different or all identical.
 pub(crate) struct Ids {
@@ -12,9 +12,9 @@ pub(crate) struct Ids {
 }
 
 impl Catalog for Ids {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
         for id in &self.ids {
-            visitor(id.as_str());
+            visitor(id.as_str(), None);
         }
     }
 

@@ -1,6 +1,8 @@
 //! `btfgen archive list|stat|extract`.
 
-use btfgen_runtime::ObjectDigest;
+use btfgen_core::archive::Entry;
+use btfgen_core::report::BlobId;
+use btfgen_runtime::{BuildIdPrefix, ObjectDigest};
 
 use crate::harness::{Folder, btf};
 
@@ -13,7 +15,8 @@ const KERNELS: [(&str, usize); 3] = [
 /// A folder with `a.archive`: three kernels, of which two share a BTF.
 fn folder() -> Folder {
     let folder = Folder::new();
-    let entries = KERNELS.map(|(id, blob)| (id.parse().unwrap(), blob));
+    let mut entries = KERNELS.map(|(id, blob)| Entry::new(id.parse().unwrap(), BlobId(blob)));
+    entries[0].build_id = Some(BuildIdPrefix::from_bytes([0xcd; 16]));
     let blobs = [btf("first"), btf("second one")];
     let bytes =
         btfgen_core::archive::write(&entries, &blobs, &[ObjectDigest::from_bytes([0xab; 8])], 3).unwrap();
@@ -35,6 +38,8 @@ fn lists() {
     };
     assert_eq!(blob(KERNELS[1].0), blob(KERNELS[2].0));
     assert_ne!(blob(KERNELS[0].0), blob(KERNELS[1].0));
+    assert_eq!(json[0]["build_id"], "cd".repeat(16));
+    assert!(json[1]["build_id"].is_null());
 }
 
 #[test]

@@ -184,6 +184,7 @@ pub(crate) fn os_release(data: &[u8]) {
         version_signature: Some(next()),
         os_release: Some(os),
         local_os_release: Some(OsRelease::parse(&next())),
+        build_id: next().parse().ok(),
     };
     if let Some(id) = host.kernel_id() {
         assert_eq!(id.as_str().parse().as_ref(), Ok(&id));

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use btfgen_core::archive;
 use btfgen_core::hub::file::{HubBuilder, KernelSource};
-use btfgen_runtime::ObjectDigest;
+use btfgen_core::report::BlobId;
+use btfgen_runtime::{BuildIdPrefix, ObjectDigest};
 
 use crate::testdata;
 
@@ -85,11 +86,12 @@ fn codec() -> Vec<Vec<u8>> {
 fn archives() -> Vec<Vec<u8>> {
     let ids =
         ["debian/12/x86_64/6.1.0-50-amd64", "debian/12/x86_64/6.1.0-49-amd64", "ubuntu/20.04/arm64/5.4.0-7"];
-    let entries: Vec<_> = ids.iter().enumerate().map(|(at, id)| (id.parse().unwrap(), at.min(1))).collect();
+    let entry = |id: &str, blob| archive::Entry::new(id.parse().unwrap(), BlobId(blob));
+    let mut entries: Vec<_> = ids.iter().enumerate().map(|(at, id)| entry(id, at.min(1))).collect();
+    entries[1].build_id = Some(BuildIdPrefix::from_bytes([9; 16]));
     let blobs = [minimized("fields"), minimized("enums")];
     let one = archive::write(&entries, &blobs, &[ObjectDigest::from_bytes([7; 8])], 3).unwrap();
-    let many: Vec<_> =
-        (0..300).map(|at| (format!("d/{at}/a/{}.{}", at % 7, at * at).parse().unwrap(), 0)).collect();
+    let many: Vec<_> = (0..300).map(|at| entry(&format!("d/{at}/a/{}.{}", at % 7, at * at), 0)).collect();
     vec![one, archive::write(&many, &blobs[1..], &[], 3).unwrap()]
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use btfgen_runtime::{Catalog, KernelId, OsRelease, select};
+use btfgen_runtime::{BuildIdPrefix, Catalog, KernelId, OsRelease, select};
 
 use crate::shell::Outcome;
 
@@ -96,8 +96,8 @@ const HOSTS: &[Host] = &[
 struct Ids(Vec<&'static str>);
 
 impl Catalog for Ids {
-    fn visit(&self, visitor: &mut dyn FnMut(&str)) {
-        self.0.iter().for_each(|id| visitor(id));
+    fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>)) {
+        self.0.iter().for_each(|id| visitor(id, None));
     }
 
     fn same(&self, a: &KernelId, b: &KernelId) -> bool {

@@ -116,7 +116,8 @@ fn add_running_kernel(vendored: &Path, to: &Path) -> Outcome<(usize, KernelId)> 
     let kernels = hub.len();
     // On a Debian host the kernel may be among the vendored ones; its own BTF replaces that.
     hub.remove(&id);
-    hub.add_btf(&KernelSource::new(&id, "this host", &fs::read(KERNEL_BTF)?))?;
+    let btf = fs::read(KERNEL_BTF)?;
+    hub.add_btf(&KernelSource { build_id: host.build_id, ..KernelSource::new(&id, "this host", &btf) })?;
     fs::write(to, hub.finish(HUB_LEVEL)?)?;
     Ok((kernels, id))
 }
