@@ -56,14 +56,14 @@ Examples:
     },
     /// Collect kernels' BTF into a hub file.
     #[command(after_help = "\
-An existing hub file is added to; its kernels are not read again, so an interrupted run continues where it stopped.
-Unreadable sources are reported and skipped.
+An existing hub file is added to. Its kernels are not read again from the same folder or package, so an interrupted run
+continues where it stopped. Unreadable sources are reported and skipped.
 
 Examples:
   btfgen vendor --this-host -o kernels.hub
   btfgen vendor linux-image-*.deb kernel-core-*.rpm -o kernels.hub
   btfgen vendor btfhub-archive --include 'ubuntu/*/x86_64/*' -o kernels.hub
-  btfgen vendor vmlinux --as custom/1/x86_64/6.1.0-mine -o kernels.hub")]
+  btfgen vendor vmlinux --as custom/mine/x86_64/6.1.0-mine -o kernels.hub")]
     Vendor(Vendor),
     /// List, count, extract or merge the kernels of hubs.
     Hub {
@@ -121,6 +121,9 @@ pub(crate) struct Vendor {
     /// Kernel id for a source with one kernel: <distro>/<version>/<arch>/<release>.
     #[arg(long = "as", value_name = "KERNEL")]
     pub(crate) kernel: Option<KernelId>,
+    /// Build id of that kernel if its source has none: 40 hex digits, as printed by readelf -n vmlinux.
+    #[arg(long, value_name = "HEX", requires = "kernel")]
+    pub(crate) build_id: Option<BuildId>,
     /// Add the BTF of kernel modules too (packages and --this-host).
     #[arg(long)]
     pub(crate) modules: bool,
@@ -279,7 +282,7 @@ pub(crate) enum HubCommand {
     List {
         /// Hub file or BTFHub-style folder.
         hub: PathBuf,
-        /// Print the ids as JSON; for a hub file with provenance, SHA-256 and size of each source BTF.
+        /// Print the ids as JSON; for a hub file with build id, provenance, SHA-256, size and defects of each source BTF.
         #[arg(long)]
         json: bool,
     },
@@ -287,6 +290,9 @@ pub(crate) enum HubCommand {
     Stat {
         /// Hub file to read.
         hub: PathBuf,
+        /// List the kernels whose BTF has defects.
+        #[arg(short, long, conflicts_with = "json")]
+        verbose: bool,
         /// Print the numbers as JSON.
         #[arg(long)]
         json: bool,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use btfgen_core::hub::Near;
 use btfgen_core::hub::file::{HubBuilder, HubFile, HubStat, KernelRecord};
+use btfgen_core::hub::{Defect, Near};
 use btfgen_core::{KernelId, files};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::output::{kernels_by_folder, print, print_json, print_table};
 pub(crate) fn run(command: HubCommand) -> Result<()> {
     match command {
         HubCommand::List { hub, json } => list(&hub, json),
-        HubCommand::Stat { hub, json } => with(&hub, |hub| stat(hub, json)),
+        HubCommand::Stat { hub, verbose, json } => with(&hub, |hub| stat(hub, verbose, json)),
         HubCommand::Extract { hub, kernel, output } => with(&hub, |hub| extract(hub, &kernel, &output)),
         HubCommand::Merge { hubs, output, level } => merge(&hubs, &output, level.level),
     }
@@ -24,23 +24,28 @@ pub(crate) fn run(command: HubCommand) -> Result<()> {
 #[derive(Serialize)]
 struct Line {
     kernel: String,
+    /// 40 hex digits.
+    build_id: Option<String>,
     provenance: String,
     sha256: String,
     /// Bytes of the source BTF.
     bytes: u64,
     endian: String,
     pointer_size: u8,
+    defects: Vec<&'static str>,
 }
 
 impl Line {
     fn new(record: &KernelRecord) -> Self {
         Self {
             kernel: record.id.to_string(),
+            build_id: record.build_id.map(|id| id.to_string()),
             provenance: record.provenance.clone(),
             sha256: record.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             bytes: record.size,
             endian: record.model.endian.to_string(),
             pointer_size: record.model.pointer_size,
+            defects: record.defects.iter().map(Defect::name).collect(),
         }
     }
 }
@@ -59,6 +64,8 @@ struct Stat {
     columns: BTreeMap<&'static str, usize>,
     /// Kernels by `<distro>/<version>/<arch>`.
     folders: BTreeMap<String, usize>,
+    /// Kernels with each defect of their BTF.
+    defects: BTreeMap<&'static str, usize>,
     /// For each number of kernels their types and distinct types.
     growth: Vec<(u64, u64)>,
 }
@@ -92,14 +99,24 @@ fn print_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<()> {
     print(&lines.into_iter().flat_map(|line| [line, "\n"]).collect::<String>())
 }
 
-fn stat(hub: &HubFile, json: bool) -> Result<()> {
+fn stat(hub: &HubFile, verbose: bool, json: bool) -> Result<()> {
     let HubStat { kernels, types, distinct, source_bytes, bytes, growth, .. } = hub.stat()?;
     let folders = kernels_by_folder(hub.kernels().iter().map(|record| record.id.clone()));
     let columns = hub.columns().map(|column| (column.name, column.stored)).collect();
+    let mut defects = BTreeMap::new();
+    for defect in hub.kernels().iter().flat_map(|record| record.defects.iter()) {
+        *defects.entry(defect.name()).or_default() += 1;
+    }
     let growth = growth.iter().map(|growth| (growth.types, growth.distinct)).collect();
+    let distinct_types = distinct;
     let stat =
-        Stat { kernels, types, distinct_types: distinct, source_bytes, bytes, columns, folders, growth };
-    if json { print_json(&stat) } else { stat.print() }
+        Stat { kernels, types, distinct_types, source_bytes, bytes, columns, folders, defects, growth };
+    if json {
+        return print_json(&stat);
+    }
+    stat.print()?;
+    let noted = hub.kernels().iter().filter(|record| verbose && !record.defects.is_empty());
+    print(&noted.map(|record| format!("note: {}: {}\n", record.id, record.defects)).collect::<String>())
 }
 
 impl Stat {
@@ -115,6 +132,10 @@ impl Stat {
         ];
         rows.extend(
             self.folders.iter().map(|(folder, &kernels)| row(&format!("  {folder}"), kernels as u64)),
+        );
+        let defects = self.defects.iter();
+        rows.extend(
+            defects.map(|(name, &kernels)| row(&format!("kernels with defect {name}"), kernels as u64)),
         );
         print_table(rows)
     }

@@ -1,6 +1,6 @@
 //! `btfgen vendor`: collects kernels from any sources into a hub file.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use btfgen::import::collect::{add_hub_file, read_kernels};
 use btfgen::import::source::{ReadOptions, Source};
-use btfgen_core::hub::KernelFilter;
-use btfgen_core::hub::file::{HubBuilder, HubFile};
+use btfgen_core::hub::file::{HubBuilder, HubFile, HubFileError};
+use btfgen_core::hub::{Defects, KernelFilter};
 use btfgen_core::{KernelId, files};
 use indicatif::ProgressBar;
 
@@ -19,6 +19,8 @@ use crate::output::{count, progress_bar};
 
 /// How often the unfinished hub file is written, so that an interrupted run can continue.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// Most sources with the same defects that are noted one by one.
+const MAX_NOTES: usize = 5;
 /// Compression level of unfinished hub files.
 const SAVE_LEVEL: i32 = 3;
 
@@ -55,25 +57,37 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
     for source in &sources {
         match (source, source.kernels(args.kernel.as_ref())) {
             // A hub file is added as a whole, so only by the first shard.
-            (Source::Hub(path), Ok(_)) if index == 0 => {
-                if let Err(error) = add_hub(&mut hub, path, &filter) {
-                    skipped.report(source, error);
+            (Source::Hub(path), Ok(_)) if index == 0 => match add_hub(&mut hub, path, &filter) {
+                Ok(errors) => {
+                    let kernels = format!("{} of {source}", count(errors.len(), "kernel"));
+                    errors.into_iter().take(1).for_each(|first| skipped.report(&kernels, first));
                 }
-            }
+                Err(error) => skipped.report(source, error),
+            },
             (_, Ok(listed)) => kernels.extend(listed),
             (_, Err(error)) => skipped.report(source, error),
         }
     }
     let kernels: Vec<_> = kernels.into_iter().skip(index).step_by(shards).collect();
 
-    let known: BTreeSet<KernelId> = hub.kernels().cloned().collect();
-    let options = ReadOptions { wants: &|id| filter.wants(id) && !known.contains(id), modules: args.modules };
+    let known: BTreeMap<KernelId, String> =
+        hub.kernels().map(|record| (record.id.clone(), record.provenance.clone())).collect();
+    let options = ReadOptions {
+        wants: &|id| filter.wants(id),
+        has: &|id, provenance| known.get(id).is_some_and(|known| known == provenance),
+        build_id: args.build_id,
+        modules: args.modules,
+    };
+    let mut notes: BTreeMap<Defects, Vec<String>> = BTreeMap::new();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     skipped.bar.set_length(kernels.len() as u64);
     let mut saved = Instant::now();
     read_kernels(&kernels, &options, threads, |source, result| -> Result<()> {
         let added = match result {
-            Ok(Some(kernel)) => kernel.add_to(&mut hub).map_err(anyhow::Error::from),
+            Ok(Some(kernel)) => kernel.add_to(&mut hub).map_err(anyhow::Error::from).map(|()| {
+                let defects = hub.record(&kernel.id).map(|record| record.defects).unwrap_or_default();
+                notes.entry(defects).or_default().push(source.label.clone());
+            }),
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
         };
@@ -88,6 +102,8 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
         Ok(())
     })?;
     skipped.bar.finish_and_clear();
+    notes.remove(&Defects::default());
+    notes.iter().for_each(|(defects, sources)| print_notes(*defects, sources));
 
     let skipped = match skipped.sources {
         0 => String::new(),
@@ -115,7 +131,18 @@ fn existing_hub(path: &Path) -> Result<HubBuilder> {
     Ok(hub)
 }
 
-fn add_hub(hub: &mut HubBuilder, path: &Path, filter: &KernelFilter) -> Result<()> {
+/// Adds the kernels of a hub file, except those that are different in `hub`; returns why.
+fn add_hub(hub: &mut HubBuilder, path: &Path, filter: &KernelFilter) -> Result<Vec<HubFileError>> {
     let file = HubFile::open(files::read(path)?)?;
     Ok(add_hub_file(hub, &file, &|id| filter.wants(id))?)
+}
+
+/// Prints what is bad about the BTF of some sources, a line for each if they are few.
+fn print_notes(defects: Defects, sources: &[String]) {
+    if sources.len() <= MAX_NOTES {
+        sources.iter().for_each(|source| eprintln!("note: {source}: {defects}"));
+    } else {
+        let sources = count(sources.len(), "source");
+        eprintln!("note: {sources}: {defects}; list the kernels with \"btfgen hub stat --verbose\"");
+    }
 }

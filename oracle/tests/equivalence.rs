@@ -167,7 +167,7 @@ fn minimized_kernels_relocate_equally() {
 /// Vendors a hub tree; returns the hub file and each kernel's raw BTF.
 fn vendor(tree: &Path) -> (HubFile, Vec<(KernelId, Vec<u8>)>) {
     let listed = Source::at(tree).and_then(|source| source.kernels(None)).expect("the tree can be listed");
-    let options = ReadOptions { wants: &|_| true, modules: false };
+    let options = ReadOptions::default();
     let (mut hub, mut raw) = (HubBuilder::new(), Vec::new());
     read_kernels(&listed, &options, 2, |source, kernel| -> Result<(), String> {
         let kernel = kernel.map_err(|error| format!("{}: {error}", source.label))?.expect("all are wanted");

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use btfgen_runtime::KernelIdError;
+use btfgen_runtime::{BuildId, KernelId, KernelIdError};
 
 use super::codec::Codec;
 
@@ -80,6 +80,23 @@ pub enum ImportError {
     /// The metadata makes no valid kernel id.
     #[error("invalid kernel id")]
     KernelId(#[from] KernelIdError),
+    /// The given build id is not the source's.
+    #[error("--build-id is {given}, but the source has build id {found}; leave out --build-id")]
+    OtherBuildId {
+        /// The source's build id.
+        found: BuildId,
+        /// The given one.
+        given: BuildId,
+    },
+    /// A kernel that no known distribution made, and its source has no build id.
+    #[error(
+        "no build id for {kernel}, and only a build id identifies a custom kernel; \
+         set it with --as {kernel} --build-id HEX, as \"readelf -n vmlinux\" prints it"
+    )]
+    NoBuildId {
+        /// The kernel's id.
+        kernel: KernelId,
+    },
     /// An id was given for a source with many kernels, each with its own id.
     #[error("--as names one kernel, and {what} has many")]
     ManyKernels {

@@ -2,6 +2,7 @@
 //!
 //! `pahole`, `source` and `collect` touch the world; the other modules are functions over bytes and readers.
 
+mod build_id;
 pub mod codec;
 pub mod collect;
 mod error;

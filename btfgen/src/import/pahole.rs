@@ -6,19 +6,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::error::ImportError;
-use super::image::find_btf_in_elf;
+use super::image::{ImageBtf, Vmlinux, read_vmlinux};
 use super::scan;
 
 /// The BTF of an ELF `vmlinux` on disk: its own, else what `pahole` encodes.
 ///
 /// # Errors
 /// [`ImportError::NeedsPahole`] when it has only DWARF and `pahole` is not installed.
-pub(crate) fn vmlinux_btf(vmlinux: &Path) -> Result<Vec<u8>, ImportError> {
+pub(crate) fn vmlinux_btf(vmlinux: &Path) -> Result<ImageBtf, ImportError> {
     let file = File::open(vmlinux).map_err(ImportError::read(vmlinux.display().to_string()))?;
-    match find_btf_in_elf(file) {
-        Err(ImportError::NeedsPahole) => encode("pahole", vmlinux),
-        answer => answer,
-    }
+    let Vmlinux { btf, has_dwarf, build_id } = read_vmlinux(file)?;
+    let btf = match btf {
+        Some(btf) => btf,
+        None if has_dwarf => encode("pahole", vmlinux)?,
+        None => return Err(ImportError::NoBtf { format: "ELF file" }),
+    };
+    Ok(ImageBtf { btf, build_id })
 }
 
 /// Runs `pahole --btf_encode_detached=<out> <vmlinux>`.
@@ -99,6 +102,6 @@ mod tests {
         let vmlinux = folder.path().join("vmlinux");
         let btf = btf(Endian::Big, 5);
         fs::write(&vmlinux, elf(Endian::Big, &[(".BTF", &btf), (".debug_info", b"dwarf")])).unwrap();
-        assert!(vmlinux_btf(&vmlinux).unwrap() == btf);
+        assert!(vmlinux_btf(&vmlinux).unwrap().btf == btf);
     }
 }

@@ -27,10 +27,10 @@ pub(crate) fn btf_at_start(data: &[u8]) -> Option<&[u8]> {
     Btf::parse(layout.whole).ok().map(|_| layout.whole)
 }
 
-/// The largest BTF of a kernel anywhere in `image`.
+/// The largest BTF of a kernel anywhere in `image`, and its byte order.
 ///
 /// A kernel may embed the BTFs of BPF objects that it preloads; only its own BTF has `task_struct`.
-pub(crate) fn kernel_btf(image: &[u8]) -> Option<&[u8]> {
+pub(crate) fn kernel_btf(image: &[u8]) -> Option<(&[u8], Endian)> {
     largest_kernel_btf(image, &mut search_limit(image))
 }
 
@@ -40,19 +40,19 @@ fn search_limit(image: &[u8]) -> usize {
 }
 
 /// Subtracts from `budget` the bytes it searches, and stops before it is exceeded.
-fn largest_kernel_btf<'a>(image: &'a [u8], budget: &mut usize) -> Option<&'a [u8]> {
-    let mut best: Option<&[u8]> = None;
-    for (_, start) in STARTS {
+fn largest_kernel_btf<'a>(image: &'a [u8], budget: &mut usize) -> Option<(&'a [u8], Endian)> {
+    let mut best: Option<(&[u8], Endian)> = None;
+    for (endian, start) in STARTS {
         for offset in memmem::find_iter(image, &start) {
             let Some(layout) = image.get(offset..).and_then(layout) else { continue };
-            if best.is_some_and(|best| best.len() >= layout.whole.len()) {
+            if best.is_some_and(|(best, _)| best.len() >= layout.whole.len()) {
                 continue;
             }
             let Some(rest) = budget.checked_sub(layout.whole.len()) else { return best };
             *budget = rest;
             if memmem::find(layout.strings, b"\0task_struct\0").is_some() && Btf::parse(layout.whole).is_ok()
             {
-                best = Some(layout.whole);
+                best = Some((layout.whole, endian));
             }
         }
     }
@@ -145,7 +145,7 @@ mod tests {
                 image.extend(part);
                 image.extend(filler(333));
             }
-            assert!(kernel_btf(&image) == Some(kernel.as_slice()));
+            assert!(kernel_btf(&image) == Some((kernel.as_slice(), order)));
         }
         assert_eq!(kernel_btf(&filler(10_000)), None);
     }

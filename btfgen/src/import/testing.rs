@@ -42,7 +42,13 @@ pub(crate) fn filler(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// A 64-bit ELF with the given sections.
+/// The note of a build id whose bytes are all `id`.
+pub(crate) fn build_id_note(endian: Endian, id: u8) -> Vec<u8> {
+    let words = [4, 20, 3].into_iter().flat_map(|word| endian.bytes32(word));
+    words.chain(*b"GNU\0").chain([id; 20]).collect()
+}
+
+/// A 64-bit ELF with the given sections; those named `.note...` are notes.
 pub(crate) fn elf(endian: Endian, sections: &[(&str, &[u8])]) -> Vec<u8> {
     use object::write::{Object, StandardSegment};
     let (endian, architecture) = match endian {
@@ -52,7 +58,11 @@ pub(crate) fn elf(endian: Endian, sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut elf = Object::new(object::BinaryFormat::Elf, architecture, endian);
     for (name, data) in sections {
         let segment = elf.segment_name(StandardSegment::Data).to_vec();
-        let id = elf.add_section(segment, name.as_bytes().to_vec(), object::SectionKind::ReadOnlyData);
+        let kind = match name.starts_with(".note") {
+            true => object::SectionKind::Note,
+            false => object::SectionKind::ReadOnlyData,
+        };
+        let id = elf.add_section(segment, name.as_bytes().to_vec(), kind);
         elf.append_section_data(id, data, 8);
     }
     elf.write().unwrap()
@@ -124,12 +134,12 @@ pub(crate) fn zboot(payload: &[u8], codec: &str) -> Vec<u8> {
     image
 }
 
-/// An uncompressed arm64 kernel: no sections, the BTF somewhere inside.
-pub(crate) fn arm64_image(btf: &[u8]) -> Vec<u8> {
+/// An uncompressed arm64 kernel: no sections, its content somewhere inside.
+pub(crate) fn arm64_image(content: &[u8]) -> Vec<u8> {
     let mut image = filler(70_000);
     image[..2].copy_from_slice(b"MZ");
     image[0x38..0x3c].copy_from_slice(b"ARM\x64");
-    image.extend(btf);
+    image.extend(content);
     image.extend(filler(5_000));
     image
 }

@@ -44,6 +44,8 @@ fn lists_counts_and_extracts() {
     assert_eq!(folder.done("hub list k.hub"), format!("{}\n{}\n", KERNELS[0], KERNELS[1]));
     let list = json(&folder.done("hub list k.hub --json"));
     assert_eq!(list[0]["provenance"], "a test");
+    assert_eq!(list[0]["build_id"], Value::Null);
+    assert_eq!((&list[0]["defects"], &list[1]["defects"]), (&json("[\"cut-enum\"]"), &json("[]")));
     let size = read_btf(&kernel(KERNELS[0])).unwrap().len();
     assert_eq!(list[0]["bytes"].as_u64().unwrap(), size as u64);
     // Other files in the tree are reported as notes.
@@ -53,12 +55,14 @@ fn lists_counts_and_extracts() {
     let stat = json(&folder.done("hub stat k.hub --json"));
     assert_eq!(stat["kernels"], 2);
     assert!(stat["distinct_types"].as_u64().unwrap() < stat["types"].as_u64().unwrap());
+    assert_eq!(stat["defects"], json("{\"cut-enum\": 1}"));
     assert_eq!(stat["growth"][1], serde_json::json!([stat["types"], stat["distinct_types"]]));
     let text = folder.done("hub stat k.hub");
     let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
     assert!(line("kernels").ends_with(" 2"), "{text}");
     assert!(line("distinct types").ends_with(&format!(" {}", stat["distinct_types"])), "{text}");
     assert!(line("  debian/11/x86_64").ends_with(" 1"), "{text}");
+    assert!(line("kernels with defect cut-enum").ends_with(" 1"), "{text}");
     let width = text.lines().next().unwrap().len();
     assert!(text.lines().all(|line| line.len() == width && !line.ends_with(' ')), "{text}");
     folder.fails(&format!("hub stat {}", hub().display()), 1, "is a folder; make a hub file with");

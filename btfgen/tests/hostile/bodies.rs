@@ -193,8 +193,8 @@ pub(crate) fn os_release(data: &[u8]) {
 
 /// A kernel image, searched for BTF.
 pub(crate) fn image(data: &[u8]) {
-    if let Ok(btf) = btfgen::import::image::find_btf(data) {
-        assert!(Btf::parse(&btf).is_ok());
+    if let Ok(found) = btfgen::import::image::find_btf(data) {
+        assert!(Btf::parse(&found.btf).is_ok());
     }
 }
 

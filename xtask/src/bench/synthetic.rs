@@ -39,7 +39,9 @@ pub(super) fn hub(source: &HubFile, ids: &[KernelId], count: usize) -> Outcome<V
     })?;
     let mut whole = HubBuilder::new();
     for part in parts {
-        whole.merge(part?)?;
+        if let Some(error) = whole.merge(part?).pop() {
+            return Err(error.into());
+        }
     }
     Ok(whole.finish(19)?)
 }

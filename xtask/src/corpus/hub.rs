@@ -21,7 +21,7 @@ pub(super) fn pack(tree: &Path, filter: &KernelFilter, hub: &Path) -> Outcome {
     let kernels: Vec<&KernelId> = kept.into_iter().filter_map(|index| all.get(index).copied()).collect();
     let source = |id: &&KernelId| SourceKernel::btf((*id).clone(), tree::file(tree, id), &packages[*id]);
     let sources: Vec<SourceKernel> = kernels.iter().map(source).collect();
-    let options = ReadOptions { wants: &|_| true, modules: false };
+    let options = ReadOptions::default();
     let mut builder = HubBuilder::new();
     read_kernels(&sources, &options, JOBS, |source, kernel| -> Outcome {
         let kernel = kernel.map_err(|error| format!("{}: {error}", source.label))?;

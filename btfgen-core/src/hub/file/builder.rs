@@ -15,6 +15,7 @@ use super::open::HubFile;
 use super::sets::{self, Holding};
 use super::write_types;
 use crate::btf::{Btf, BtfError};
+use crate::hub::Defects;
 use crate::memo::Memo;
 use crate::resolve::RootKind;
 use crate::types::{Copier, Interner, Name, TypeRef, Types};
@@ -49,10 +50,39 @@ pub struct HubBuilder {
 }
 
 /// A kernel with references to the builder's types.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Kernel {
     record: KernelRecord,
     holding: Holding,
+}
+
+impl Kernel {
+    fn has_same_btf(&self, other: &Self) -> bool {
+        let source = |kernel: &Self| (kernel.record.model, kernel.record.sha256, kernel.record.size);
+        source(self) == source(other) && self.holding == other.holding
+    }
+
+    /// Adds what another source of this kernel has. The outcome does not depend on the order of the sources.
+    fn merge(&mut self, other: Self) -> Result<(), HubFileError> {
+        let kernel = self.record.id.clone();
+        if let (Some(first), Some(second)) = (self.record.build_id, other.record.build_id)
+            && first != second
+        {
+            return Err(HubFileError::TwoBuildIds { kernel, first, second });
+        }
+        if !self.has_same_btf(&other) {
+            let (first, second) = (self.record.provenance.clone(), other.record.provenance);
+            return Err(HubFileError::Conflict { kernel, first, second });
+        }
+        let KernelRecord { provenance, build_id, defects, .. } = other.record;
+        let record = &mut self.record;
+        record.build_id = record.build_id.or(build_id);
+        record.defects |= defects;
+        if provenance < record.provenance {
+            record.provenance = provenance;
+        }
+        Ok(())
+    }
 }
 
 impl HubBuilder {
@@ -71,20 +101,20 @@ impl HubBuilder {
         self.kernels.is_empty()
     }
 
-    /// The kernels' ids, sorted.
-    pub fn kernels(&self) -> impl Iterator<Item = &KernelId> {
-        self.kernels.keys()
+    /// What is recorded of the kernels, sorted by id.
+    pub fn kernels(&self) -> impl Iterator<Item = &KernelRecord> {
+        self.kernels.values().map(|kernel| &kernel.record)
     }
 
-    /// Whether a kernel was added.
-    pub fn contains(&self, id: &KernelId) -> bool {
-        self.kernels.contains_key(id)
+    /// What is recorded of a kernel.
+    pub fn record(&self, id: &KernelId) -> Option<&KernelRecord> {
+        self.kernels.get(id).map(|kernel| &kernel.record)
     }
 
     /// Adds a kernel.
     ///
     /// # Errors
-    /// When a BTF is malformed, or a different kernel with that id was added; then nothing is added.
+    /// When a BTF is malformed, or a different kernel with that id or build id was added; then nothing is added.
     pub fn add_btf(&mut self, source: &KernelSource<'_>) -> Result<(), HubFileError> {
         let KernelSource { id, provenance, build_id, btf, modules } = *source;
         let malformed = |source: BtfError| HubFileError::Btf { kernel: id.clone(), source };
@@ -93,9 +123,11 @@ impl HubBuilder {
         collected.add(&mut self.types, &base).map_err(malformed)?;
         let mut hasher = Sha256::new_with_prefix(btf);
         let mut size = btf.len() as u64;
+        let mut defects = Defects::of_kernel(&base);
         for module in modules {
             let split = Btf::parse_split(module, &base).map_err(malformed)?;
             collected.add(&mut self.types, &split).map_err(malformed)?;
+            defects |= Defects::of_module(&split);
             hasher.update(module);
             size += module.len() as u64;
         }
@@ -106,6 +138,7 @@ impl HubBuilder {
             sha256: hasher.finalize().into(),
             size,
             build_id,
+            defects,
         };
         let holding = collected.finish(&self.types);
         self.put(Kernel { record, holding })
@@ -114,7 +147,7 @@ impl HubBuilder {
     /// Adds all kernels of a hub file.
     ///
     /// # Errors
-    /// When the file is damaged, or a different kernel of the same id was added.
+    /// When the file is damaged, or a different kernel of the same id or build id was added.
     pub fn add_hub(&mut self, hub: &HubFile) -> Result<(), HubFileError> {
         let graph = hub.graph()?;
         let mut copier = Copier::new(&graph.types);
@@ -127,40 +160,42 @@ impl HubBuilder {
         Ok(())
     }
 
-    /// Adds all kernels of another builder.
-    ///
-    /// # Errors
-    /// When a different kernel of the same id was added.
-    pub fn merge(&mut self, other: Self) -> Result<(), HubFileError> {
+    /// Adds the kernels of another builder, except those that are different here, and returns why.
+    pub fn merge(&mut self, other: Self) -> Vec<HubFileError> {
         let mut copier = Copier::new(&other.types);
-        for (_, kernel) in other.kernels {
-            let holding = kernel.holding.map(|ty| copier.copy(&mut self.types, ty))?;
-            self.put(Kernel { record: kernel.record, holding })?;
+        let mut errors = Vec::new();
+        for (_, Kernel { record, holding }) in other.kernels {
+            let holding = holding.map(|ty| copier.copy(&mut self.types, ty));
+            let added = holding.and_then(|holding| self.put(Kernel { record, holding }));
+            errors.extend(added.err());
         }
-        Ok(())
+        errors
     }
 
-    fn put(&mut self, mut kernel: Kernel) -> Result<(), HubFileError> {
+    /// Adds a kernel. The same BTF under the same id is one kernel, whatever its sources.
+    fn put(&mut self, kernel: Kernel) -> Result<(), HubFileError> {
+        self.check_build_id(&kernel)?;
         match self.kernels.entry(kernel.record.id.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(kernel);
+                Ok(())
             }
-            Entry::Occupied(mut entry) => {
-                let known = entry.get_mut();
-                let provenances = [known.record.provenance.clone(), kernel.record.provenance.clone()];
-                // The same BTF under the same id is one kernel, whatever its sources.
-                let smaller = provenances.iter().min().cloned().unwrap_or_default();
-                known.record.provenance.clone_from(&smaller);
-                kernel.record.provenance = smaller;
-                if *known != kernel {
-                    let [first, second] = provenances;
-                    let kernel = kernel.record.id;
-                    known.record.provenance.clone_from(&first);
-                    return Err(HubFileError::Conflict { kernel, first, second });
-                }
+            Entry::Occupied(mut entry) => entry.get_mut().merge(kernel),
+        }
+    }
+
+    /// Checks that no other kernel has this one's build id and another BTF.
+    fn check_build_id(&self, kernel: &Kernel) -> Result<(), HubFileError> {
+        let Some(build_id) = kernel.record.build_id else { return Ok(()) };
+        let same_build =
+            |other: &&Kernel| other.record.build_id == Some(build_id) && other.record.id != kernel.record.id;
+        match self.kernels.values().filter(same_build).find(|other| !other.has_same_btf(kernel)) {
+            None => Ok(()),
+            Some(other) => {
+                let (first, second) = (other.record.id.clone(), kernel.record.id.clone());
+                Err(HubFileError::SharedBuildId { build_id, first, second })
             }
         }
-        Ok(())
     }
 
     /// Removes a kernel, and returns whether it had been added. Types that only it has are not written.

@@ -1,6 +1,6 @@
 //! Errors of reading and writing hub files.
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{BuildId, KernelId};
 
 use crate::btf::BtfError;
 use crate::types::CopyError;
@@ -59,7 +59,10 @@ pub enum HubFileError {
         source: BtfError,
     },
     /// Two kernels have one id.
-    #[error("kernel {kernel} is different in {first:?} and {second:?}")]
+    #[error(
+        "kernel {kernel} is different in {first:?} and {second:?}; \
+         give one of them another kernel id, or start a new hub file"
+    )]
     Conflict {
         /// The kernel's id.
         kernel: KernelId,
@@ -67,6 +70,26 @@ pub enum HubFileError {
         first: String,
         /// Provenance of the other.
         second: String,
+    },
+    /// Two builds have one id.
+    #[error("kernel {kernel} has build ids {first} and {second}; two builds need two kernel ids")]
+    TwoBuildIds {
+        /// The kernel's id.
+        kernel: KernelId,
+        /// Build id of one.
+        first: BuildId,
+        /// Build id of the other.
+        second: BuildId,
+    },
+    /// Two kernels have one build id, and different BTFs.
+    #[error("kernels {first} and {second} have build id {build_id} and different BTFs; keep one of them")]
+    SharedBuildId {
+        /// The build id.
+        build_id: BuildId,
+        /// The id of one kernel.
+        first: KernelId,
+        /// The id of the other.
+        second: KernelId,
     },
     /// The file does not have the kernel.
     #[error("no kernel {kernel} in the hub file; list its kernels with \"btfgen hub list\"")]

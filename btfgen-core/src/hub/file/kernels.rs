@@ -1,17 +1,19 @@
 //! Kernel table: the record of each kernel apart from its types. Sets refer to kernels by their rows in it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use btfgen_runtime::{BuildId, KernelId};
 
 use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use crate::btf::{DataModel, Endian};
+use crate::hub::Defects;
 
 /// Most kernels of one file.
 const MAX_KERNELS: usize = 1 << 16;
-/// Flag in the byte of byte order and pointer size.
+/// Flags in the byte of byte order and pointer size.
 const HAS_BUILD_ID: u8 = 0x80;
+const HAS_DEFECTS: u8 = 0x40;
 
 /// A kernel's row in a file's kernel table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +41,8 @@ pub struct KernelRecord {
     pub size: u64,
     /// Its build id; none if the source has none.
     pub build_id: Option<BuildId>,
+    /// What is bad about its source.
+    pub defects: Defects,
 }
 
 /// The order of the kernel table. Neighbors share most types, so sets of kernels consist of few runs.
@@ -74,7 +78,12 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
         text(&kernel.provenance, out);
         let big = u8::from(kernel.model.endian == Endian::Big);
         let has_build_id = if kernel.build_id.is_some() { HAS_BUILD_ID } else { 0 };
-        out.raw(Column::Kernels).push(has_build_id | kernel.model.pointer_size << 1 | big);
+        let has_defects = if kernel.defects.is_empty() { 0 } else { HAS_DEFECTS };
+        let raw = out.raw(Column::Kernels);
+        raw.push(has_build_id | has_defects | kernel.model.pointer_size << 1 | big);
+        if !kernel.defects.is_empty() {
+            raw.push(kernel.defects.bits());
+        }
         out.uint(Column::Kernels, kernel.size);
         let hashes = out.raw(Column::Hashes);
         hashes.extend_from_slice(&kernel.sha256);
@@ -82,7 +91,7 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
     }
 }
 
-/// Reads the kernel table; no two kernels share an id.
+/// Reads the kernel table; no two kernels share an id, and no two sources a build id.
 pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileError> {
     let column = Column::Kernels;
     let mut kernels: Vec<KernelRecord> = Vec::new();
@@ -93,10 +102,12 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
         let provenance = String::from_utf8_lossy(columns.text(column)?).into_owned();
         let flags = columns.byte(column)?;
         let endian = if flags & 1 == 0 { Endian::Little } else { Endian::Big };
-        let pointer_size = (flags & !HAS_BUILD_ID) >> 1;
+        let pointer_size = (flags & !(HAS_BUILD_ID | HAS_DEFECTS)) >> 1;
         if !matches!(pointer_size, 4 | 8) {
             return Err(column.malformed("pointer sizes"));
         }
+        let defects = if flags & HAS_DEFECTS != 0 { columns.byte(column)? } else { 0 };
+        let defects = Defects::from_bits(defects).ok_or_else(|| column.malformed("defects"))?;
         let size = columns.uint(column)?;
         let sha256 = hash(columns)?;
         let build_id =
@@ -108,6 +119,7 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
             sha256,
             size,
             build_id,
+            defects,
         });
         if kernels.len() > MAX_KERNELS {
             return Err(HubFileError::TooLarge { what: "kernels" });
@@ -117,6 +129,12 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
     let mut ids = HashSet::new();
     if !kernels.iter().all(|kernel| ids.insert(&kernel.id)) {
         return Err(column.malformed("kernel ids"));
+    }
+    let mut sources = HashMap::new();
+    for KernelRecord { build_id, sha256, .. } in &kernels {
+        if build_id.is_some_and(|id| sources.insert(id, sha256).is_some_and(|other| other != sha256)) {
+            return Err(Column::Hashes.malformed("build ids"));
+        }
     }
     Ok(kernels)
 }

@@ -23,6 +23,8 @@ mod view;
 mod write_types;
 
 #[cfg(test)]
+mod build_id_tests;
+#[cfg(test)]
 mod tests;
 
 pub use builder::{HubBuilder, KernelSource};

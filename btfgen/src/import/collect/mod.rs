@@ -46,7 +46,7 @@ pub fn read_kernels<E>(
     })
 }
 
-/// Adds to `hub` the kernels of a hub file that `wants` accepts and `hub` does not have.
+/// Adds to `hub` the kernels of a hub file that `wants` accepts, except those that are different in `hub`; returns why.
 ///
 /// # Errors
 /// When the hub file is malformed; nothing is added then.
@@ -54,15 +54,13 @@ pub fn add_hub_file(
     hub: &mut HubBuilder,
     file: &HubFile,
     wants: &dyn Fn(&KernelId) -> bool,
-) -> Result<(), HubFileError> {
+) -> Result<Vec<HubFileError>, HubFileError> {
     let mut wanted = HubBuilder::new();
     wanted.add_hub(file)?;
-    for kernel in file.kernels() {
-        if hub.contains(&kernel.id) || !wants(&kernel.id) {
-            wanted.remove(&kernel.id);
-        }
+    for kernel in file.kernels().iter().filter(|kernel| !wants(&kernel.id)) {
+        wanted.remove(&kernel.id);
     }
-    hub.merge(wanted)
+    Ok(hub.merge(wanted))
 }
 
 #[cfg(test)]

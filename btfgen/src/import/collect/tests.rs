@@ -34,7 +34,7 @@ fn collect(
     wants: &(dyn Fn(&KernelId) -> bool + Sync),
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    let options = ReadOptions { wants, modules: false };
+    let options = ReadOptions { wants, ..ReadOptions::default() };
     read_kernels(kernels, &options, threads, |source, result| {
         let release = Path::new(&source.label).file_stem().unwrap().to_str().unwrap();
         let outcome = match result {
@@ -102,7 +102,7 @@ fn an_error_of_the_caller_ends_the_run() {
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), Some(1))).collect();
     let kernels = trees(&folder, &files);
     let mut calls = 0;
-    let result = read_kernels(&kernels, &ReadOptions { wants: &|_| true, modules: false }, 3, |_, _| {
+    let result = read_kernels(&kernels, &ReadOptions::default(), 3, |_, _| {
         calls += 1;
         if calls == 2 { Err("full") } else { Ok(()) }
     });
@@ -119,12 +119,17 @@ fn adds_wanted_kernels_of_a_hub_file() {
     fs::write(&path, source.finish(1).unwrap()).unwrap();
     assert_eq!(Source::at(&path).unwrap(), Source::Hub(path.clone()));
 
-    // The hub already has another kernel 1: it stays.
+    // The hub already has another kernel 1: it stays, and the difference is reported.
     let other = trees(&folder, &[("b/1", Some(8))]);
     let mut hub = HubBuilder::new();
     collect(&mut hub, &other, 1, &|_| true);
     let file = HubFile::open(source.finish(1).unwrap()).unwrap();
-    add_hub_file(&mut hub, &file, &|id| id.release() != "3").unwrap();
+    let errors = add_hub_file(&mut hub, &file, &|id| id.release() != "3").unwrap();
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&errors[..], [error] if error.starts_with("kernel debian/12/x86_64/1 is different in ")),
+        "{errors:?}"
+    );
     assert_eq!(releases(&hub), ["1", "2"]);
     let mut expect = HubBuilder::new();
     collect(&mut expect, &[&other[..], &kernels[1..2]].concat(), 1, &|_| true);

@@ -6,6 +6,9 @@ use memchr::memmem;
 use object::read::{ReadCache, ReadCacheOps, ReadRef};
 use object::{Object, ObjectSection};
 
+use btfgen_runtime::BuildId;
+
+use super::build_id;
 use super::codec::Codec;
 use super::error::ImportError;
 use super::scan;
@@ -23,7 +26,16 @@ const MIN_KERNEL: usize = 64 << 10;
 /// Most bytes of a `.BTF` section; the largest kernels have about 10 MB.
 const BTF_LIMIT: u64 = 256 << 20;
 
-/// The BTF of a kernel image.
+/// What a kernel image says of its kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageBtf {
+    /// The kernel's BTF.
+    pub btf: Vec<u8>,
+    /// Its build id, if the image has one.
+    pub build_id: Option<BuildId>,
+}
+
+/// The BTF of a kernel image, and the build id next to it.
 ///
 /// `image` may be BTF itself, an ELF `vmlinux`, a bzImage, an arm64 `Image`, an EFI zboot image, an s390 or ppc boot
 /// image, or any of these compressed. The payload is found by its header, else by its magic.
@@ -31,25 +43,21 @@ const BTF_LIMIT: u64 = 256 << 20;
 /// # Errors
 /// [`ImportError::NoBtf`] when there is none, [`ImportError::NeedsPahole`] when there is only DWARF,
 /// [`ImportError::TooLarge`] when the payload unpacks to more than [`IMAGE_LIMIT`] bytes.
-pub fn find_btf(image: &[u8]) -> Result<Vec<u8>, ImportError> {
+pub fn find_btf(image: &[u8]) -> Result<ImageBtf, ImportError> {
     let mut search = Search { budget: UNPACK_LIMIT, attempts: SCAN_ATTEMPTS, dwarf: false };
     match search.layer(image, 0)? {
-        Some(btf) => Ok(btf),
+        Some(found) => Ok(found),
         None if search.dwarf => Err(ImportError::NeedsPahole),
         None => Err(ImportError::NoBtf { format: Format::of(image).name() }),
     }
 }
 
-/// The BTF of an ELF `vmlinux`; reads only the needed parts of the file.
+/// What an ELF `vmlinux` says of its kernel; reads only the needed parts of the file.
 ///
 /// # Errors
-/// As [`find_btf`].
-pub fn find_btf_in_elf<R: ReadCacheOps>(file: R) -> Result<Vec<u8>, ImportError> {
-    match elf_btf(&ReadCache::new(file))? {
-        ElfBtf::Found(btf) => Ok(btf),
-        ElfBtf::Dwarf => Err(ImportError::NeedsPahole),
-        ElfBtf::Neither => Err(ImportError::NoBtf { format: Format::Elf.name() }),
-    }
+/// When the file is malformed.
+pub(crate) fn read_vmlinux<R: ReadCacheOps>(file: R) -> Result<Vmlinux, ImportError> {
+    Vmlinux::read(&ReadCache::new(file))
 }
 
 /// An image's format, by its first bytes.
@@ -119,16 +127,16 @@ struct Search {
 }
 
 impl Search {
-    fn layer(&mut self, image: &[u8], depth: u32) -> Result<Option<Vec<u8>>, ImportError> {
+    fn layer(&mut self, image: &[u8], depth: u32) -> Result<Option<ImageBtf>, ImportError> {
         if let Some(btf) = scan::btf_at_start(image) {
-            return Ok(Some(btf.to_vec()));
+            return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id: None }));
         }
         match Format::of(image) {
-            Format::Elf => match elf_btf(image) {
-                Ok(ElfBtf::Found(btf)) => return Ok(Some(btf)),
-                Ok(ElfBtf::Dwarf) => self.dwarf = true,
-                // A ppc kernel's wrapper, or malformed section headers: scan instead.
-                Ok(ElfBtf::Neither) | Err(_) => {}
+            Format::Elf => match Vmlinux::read(image) {
+                Ok(Vmlinux { btf: Some(btf), build_id, .. }) => return Ok(Some(ImageBtf { btf, build_id })),
+                // A ppc kernel's wrapper has neither BTF nor DWARF: scan, and so with malformed section headers.
+                Ok(Vmlinux { has_dwarf, .. }) => self.dwarf |= has_dwarf,
+                Err(_) => {}
             },
             Format::Packed(_) => {
                 if let Some(found) = self.payload(image, 0, image.len(), depth)? {
@@ -142,8 +150,9 @@ impl Search {
             }
             Format::Arm64 | Format::Unknown => {}
         }
-        if let Some(btf) = scan::kernel_btf(image) {
-            return Ok(Some(btf.to_vec()));
+        if let Some((btf, endian)) = scan::kernel_btf(image) {
+            let build_id = build_id::of_memory_image(image, endian);
+            return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id }));
         }
         self.scan(image, depth)
     }
@@ -155,7 +164,7 @@ impl Search {
         offset: usize,
         len: usize,
         depth: u32,
-    ) -> Result<Option<Vec<u8>>, ImportError> {
+    ) -> Result<Option<ImageBtf>, ImportError> {
         let payload = offset.checked_add(len).and_then(|end| image.get(offset..end));
         let Some(payload) = payload else { return Ok(None) };
         let Some(codec) = Codec::sniff(payload).filter(|_| depth < MAX_DEPTH) else { return Ok(None) };
@@ -170,7 +179,7 @@ impl Search {
     }
 
     /// Unpacks whatever looks compressed, in the order of offsets.
-    fn scan(&mut self, image: &[u8], depth: u32) -> Result<Option<Vec<u8>>, ImportError> {
+    fn scan(&mut self, image: &[u8], depth: u32) -> Result<Option<ImageBtf>, ImportError> {
         if depth >= MAX_DEPTH {
             return Ok(None);
         }
@@ -192,9 +201,9 @@ impl Search {
             let _: io::Result<usize> = decoder.take(limit).read_to_end(&mut kernel);
             self.budget = self.budget.saturating_sub(kernel.len() as u64);
             if kernel.len() >= MIN_KERNEL
-                && let Some(btf) = self.layer(&kernel, depth + 1)?
+                && let Some(found) = self.layer(&kernel, depth + 1)?
             {
-                return Ok(Some(btf));
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -231,32 +240,32 @@ pub(crate) fn module_btf(module: &[u8]) -> Result<Option<Vec<u8>>, ImportError> 
     Ok(Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty()))
 }
 
-enum ElfBtf {
-    Found(Vec<u8>),
-    /// No BTF, but DWARF to encode it from.
-    Dwarf,
-    Neither,
+/// What an ELF `vmlinux` says of its kernel.
+pub(crate) struct Vmlinux {
+    /// Its section `.BTF`.
+    pub(crate) btf: Option<Vec<u8>>,
+    /// Whether it has DWARF, to encode BTF from.
+    pub(crate) has_dwarf: bool,
+    /// Its build id.
+    pub(crate) build_id: Option<BuildId>,
 }
 
-fn elf_btf<'a, R: ReadRef<'a>>(data: R) -> Result<ElfBtf, ImportError> {
-    let file = object::File::parse(data)?;
-    let mut dwarf = false;
-    for section in file.sections() {
-        match section.name_bytes() {
-            Ok(b".BTF") if section.size() > BTF_LIMIT => {
-                return Err(ImportError::TooLarge { what: "section .BTF".into(), limit: BTF_LIMIT });
-            }
-            Ok(b".BTF") => {
-                let bytes = section.data()?;
-                if let Some(btf) = scan::btf_at_start(bytes) {
-                    return Ok(ElfBtf::Found(btf.to_vec()));
+impl Vmlinux {
+    fn read<'a, R: ReadRef<'a>>(data: R) -> Result<Self, ImportError> {
+        let file = object::File::parse(data)?;
+        let mut vmlinux = Self { btf: None, has_dwarf: false, build_id: build_id::of_elf(&file) };
+        for section in file.sections() {
+            match section.name_bytes() {
+                Ok(b".BTF") if section.size() > BTF_LIMIT => {
+                    return Err(ImportError::TooLarge { what: "section .BTF".into(), limit: BTF_LIMIT });
                 }
+                Ok(b".BTF") => vmlinux.btf = scan::btf_at_start(section.data()?).map(<[u8]>::to_vec),
+                Ok(b".debug_info" | b".zdebug_info") => vmlinux.has_dwarf |= section.size() > 0,
+                _ => {}
             }
-            Ok(b".debug_info" | b".zdebug_info") => dwarf |= section.size() > 0,
-            _ => {}
         }
+        Ok(vmlinux)
     }
-    Ok(if dwarf { ElfBtf::Dwarf } else { ElfBtf::Neither })
 }
 
 #[cfg(test)]

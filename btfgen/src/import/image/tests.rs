@@ -1,21 +1,37 @@
 //! Tests of images of every format, and of malformed ones.
 
 use super::*;
-use crate::import::testing::{arm64_image, btf, bzimage, compress, elf, filler, zboot};
+use crate::import::testing::{arm64_image, btf, build_id_note, bzimage, compress, elf, filler, zboot};
 use btfgen_core::btf::Endian;
 
+/// The byte of the test kernels' build id.
+const ID: u8 = 7;
+
 fn vmlinux(endian: Endian) -> (Vec<u8>, Vec<u8>) {
-    let btf = btf(endian, 400);
-    let elf = elf(endian, &[(".text", &filler(80_000)), (".BTF", &btf), (".data", &filler(3_000))]);
+    let (btf, note) = (btf(endian, 400), build_id_note(endian, ID));
+    let code = [&filler(80_000)[..], &vdso(endian, 9)].concat();
+    let elf = elf(endian, &[(".text", &code), (".notes", &note), (".BTF", &btf), (".data", &filler(3_000))]);
     (elf, btf)
+}
+
+/// A program in a kernel's memory, with a build id of its own.
+fn vdso(endian: Endian, id: u8) -> Vec<u8> {
+    elf(endian, &[(".note.gnu.build-id", &build_id_note(endian, id)), (".text", &filler(500))])
+}
+
+/// The memory image of a kernel, and its BTF.
+fn memory_image() -> (Vec<u8>, Vec<u8>) {
+    let (little, btf) = (Endian::Little, btf(Endian::Little, 400));
+    let parts = [&vdso(little, 8), &filler(3_000), &build_id_note(little, ID), &vdso(little, 9), &btf];
+    (arm64_image(&parts.map(Vec::as_slice).concat()), btf)
 }
 
 #[track_caller]
 fn check(what: &str, image: &[u8], expect: &[u8]) {
-    match find_btf(image) {
-        Ok(found) => assert!(found == expect, "{what}: other bytes"),
-        Err(error) => panic!("{what}: {error}"),
-    }
+    let found = find_btf(image).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(found.btf == expect, "{what}: other bytes");
+    let expect = (what != "raw BTF").then_some(BuildId::from_bytes([ID; BuildId::LEN]));
+    assert_eq!(found.build_id, expect, "{what}");
 }
 
 #[test]
@@ -23,12 +39,12 @@ fn finds_btf_in_every_form() {
     let (vmlinux, btf) = vmlinux(Endian::Little);
     check("raw BTF", &btf, &btf);
     check("vmlinux", &vmlinux, &btf);
-    check("arm64 Image", &arm64_image(&btf), &btf);
+    let (image, image_btf) = memory_image();
+    check("arm64 Image", &image, &image_btf);
     for codec in Codec::ALL {
         let payload = compress(codec, &vmlinux);
         check(&format!("bzImage with {codec}"), &bzimage(&payload, vmlinux.len()), &btf);
         check(&format!("{codec} of a vmlinux"), &payload, &btf);
-        let image = arm64_image(&btf);
         let payload = compress(codec, &image);
         check(&format!("{codec} of an arm64 Image"), &payload, &btf);
         check(&format!("zboot with {codec}"), &zboot(&payload, &codec.to_string()), &btf);
@@ -90,9 +106,12 @@ fn bombs_are_refused() {
 #[test]
 fn reads_elf_files_in_parts() {
     let (vmlinux, btf) = vmlinux(Endian::Big);
-    assert!(find_btf_in_elf(std::io::Cursor::new(vmlinux)).unwrap() == btf);
-    let dwarf = elf(Endian::Little, &[(".debug_info", b"dwarf")]);
-    assert!(matches!(find_btf_in_elf(std::io::Cursor::new(dwarf)), Err(ImportError::NeedsPahole)));
+    let read = |bytes: Vec<u8>| read_vmlinux(std::io::Cursor::new(bytes)).unwrap();
+    let found = read(vmlinux);
+    assert!(found.btf == Some(btf) && !found.has_dwarf);
+    assert_eq!(found.build_id, Some(BuildId::from_bytes([ID; BuildId::LEN])));
+    let found = read(elf(Endian::Little, &[(".debug_info", b"dwarf")]));
+    assert!(found.btf.is_none() && found.has_dwarf && found.build_id.is_none());
 }
 
 proptest::proptest! {
@@ -106,7 +125,7 @@ proptest::proptest! {
             1 => vmlinux,
             2 => bzimage(&compress(Codec::Lz4, &vmlinux), vmlinux.len()),
             3 => zboot(&compress(Codec::Xz, &vmlinux), "xzkern"),
-            _ => arm64_image(&btf),
+            _ => memory_image().0,
         };
         let headers = image.len().min(0x300);
         image[at.index(headers)] = byte;

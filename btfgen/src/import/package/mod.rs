@@ -39,7 +39,7 @@ impl PackagedKernel {
     /// # Errors
     /// As [`image::find_btf`].
     pub fn btf(&self) -> Result<Vec<u8>, ImportError> {
-        image::find_btf(&self.image)
+        Ok(image::find_btf(&self.image)?.btf)
     }
 
     /// The kernel's id, see [`kernel_id`].

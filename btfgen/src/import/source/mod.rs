@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use btfgen_core::hub::file::{HubBuilder, HubFileError, KernelSource};
 use btfgen_core::{files, hub};
-use btfgen_runtime::{Host, KernelId};
+use btfgen_runtime::{BuildId, Host, KernelId};
 
 use super::codec::read_up_to;
 use super::error::ImportError;
-use super::image::{self, IMAGE_LIMIT};
+use super::image::{self, IMAGE_LIMIT, ImageBtf};
 use super::modules::{self, Module};
 use super::package::{self, Entry};
 use super::pahole::vmlinux_btf;
 use super::scan;
 
-/// Where the running kernel has its BTF and its modules' BTF.
-const SYS_KERNEL_BTF: &str = "/sys/kernel/btf";
+/// Where the running kernel has its notes, its BTF and its modules' BTF.
+const SYS_KERNEL: &str = "/sys/kernel";
 
 /// First bytes of every hub file.
 const HUB_MAGIC: &[u8] = b"\x89BTFHUB\n";
@@ -52,11 +52,13 @@ pub struct SourceKernel {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Location {
-    /// A BTF file in any of a hub tree's forms.
-    Btf {
+    /// A BTF file in a hub tree.
+    Tree {
         path: PathBuf,
         provenance: String,
     },
+    /// A BTF file in any of a hub tree's forms.
+    Btf(PathBuf),
     Package(PathBuf),
     /// ELF, image, or BTF.
     Image(PathBuf),
@@ -68,8 +70,19 @@ enum Location {
 pub struct ReadOptions<'a> {
     /// Whether a kernel is wanted; called before its BTF is read.
     pub wants: &'a (dyn Fn(&KernelId) -> bool + Sync),
+    /// Whether a kernel was read before from the package or path in a hub tree of that name; then it is not read again.
+    pub has: &'a (dyn Fn(&KernelId, &str) -> bool + Sync),
+    /// Build id of a kernel whose source has none.
+    pub build_id: Option<BuildId>,
     /// Whether to read the BTF of its modules too.
     pub modules: bool,
+}
+
+impl Default for ReadOptions<'_> {
+    /// All kernels, as their sources have them, without modules.
+    fn default() -> Self {
+        Self { wants: &|_| true, has: &|_, _| false, build_id: None, modules: false }
+    }
 }
 
 /// A kernel read from a source.
@@ -79,6 +92,8 @@ pub struct Kernel {
     pub id: KernelId,
     /// Where it comes from, the same on every machine: a path in the hub tree, a package's or file's name.
     pub provenance: String,
+    /// Its build id; none if the source has none.
+    pub build_id: Option<BuildId>,
     /// Its BTF.
     pub btf: Vec<u8>,
     /// Its modules' BTF, if requested and present.
@@ -157,24 +172,30 @@ fn location(path: &Path) -> Result<Location, ImportError> {
     Ok(if package::is_package(head.get(..len).unwrap_or_default()) {
         Location::Package(path.to_owned())
     } else if hub::Form::split(&name).is_some() {
-        Location::Btf { path: path.to_owned(), provenance: name.into_owned() }
+        Location::Btf(path.to_owned())
     } else {
         Location::Image(path.to_owned())
     })
 }
 
 impl SourceKernel {
-    /// A BTF file in any of a hub tree's forms, with the kernel's id and provenance.
+    /// A BTF file in a hub tree, with the kernel's id and provenance.
     pub fn btf(id: KernelId, path: PathBuf, provenance: &str) -> Self {
         let label = path.display().to_string();
-        Self { id: Some(id), label, location: Location::Btf { path, provenance: provenance.to_owned() } }
+        Self { id: Some(id), label, location: Location::Tree { path, provenance: provenance.to_owned() } }
     }
 
-    /// Reads the kernel; `None` when it is not wanted.
+    /// Reads the kernel; `None` when it is not wanted, or was read before.
     ///
     /// # Errors
-    /// When it has no BTF, or its id is unknown.
+    /// When it has no BTF, its id is unknown, its build id is another one than the given, or it is a custom kernel
+    /// without a build id.
     pub fn read(&self, options: &ReadOptions<'_>) -> Result<Option<Kernel>, ImportError> {
+        let kernel = self.read_source(options)?;
+        kernel.map(|kernel| kernel.with_build_id(options.build_id)).transpose()
+    }
+
+    fn read_source(&self, options: &ReadOptions<'_>) -> Result<Option<Kernel>, ImportError> {
         // Of these, only a package may have an id of its own.
         if let (Location::Package(path), None) = (&self.location, &self.id) {
             return read_package(path, None, options);
@@ -187,20 +208,45 @@ impl SourceKernel {
         }
         match &self.location {
             Location::Package(path) => read_package(path, Some(id), options),
-            Location::Btf { path, provenance } => {
+            Location::Tree { provenance, .. } if (options.has)(&id, provenance) => Ok(None),
+            Location::Tree { path, provenance } => {
                 let btf = checked(&files::read_btf(path)?, &self.label)?;
-                Ok(Some(Kernel { id, provenance: provenance.clone(), btf, modules: Vec::new() }))
+                Ok(Some(Kernel::new(id, provenance.clone(), ImageBtf { btf, build_id: None })))
             }
-            Location::Image(path) => {
-                let provenance = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Some(Kernel { id, provenance, btf: image_btf(path)?, modules: Vec::new() }))
+            Location::Btf(path) => {
+                let btf = checked(&files::read_btf(path)?, &self.label)?;
+                Ok(Some(Kernel::new(id, file_name(path), ImageBtf { btf, build_id: None })))
             }
-            Location::ThisHost => this_host(id, Path::new(SYS_KERNEL_BTF), options.modules).map(Some),
+            Location::Image(path) => Ok(Some(Kernel::new(id, file_name(path), image_btf(path)?))),
+            Location::ThisHost => this_host(id, Path::new(SYS_KERNEL), options.modules).map(Some),
         }
     }
 }
 
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
 impl Kernel {
+    /// A kernel without modules.
+    fn new(id: KernelId, provenance: String, ImageBtf { btf, build_id }: ImageBtf) -> Self {
+        Self { id, provenance, build_id, btf, modules: Vec::new() }
+    }
+
+    /// The kernel with the given build id if its source has none.
+    fn with_build_id(mut self, given: Option<BuildId>) -> Result<Self, ImportError> {
+        if let (Some(found), Some(given)) = (self.build_id, given)
+            && found != given
+        {
+            return Err(ImportError::OtherBuildId { found, given });
+        }
+        self.build_id = self.build_id.or(given);
+        if self.build_id.is_none() && self.id.distro() == "custom" {
+            return Err(ImportError::NoBuildId { kernel: self.id });
+        }
+        Ok(self)
+    }
+
     /// Adds the kernel to a hub.
     ///
     /// # Errors
@@ -208,7 +254,7 @@ impl Kernel {
     pub fn add_to(&self, hub: &mut HubBuilder) -> Result<(), HubFileError> {
         let modules: Vec<&[u8]> = self.modules.iter().map(|module| module.btf.as_slice()).collect();
         let source = KernelSource::new(&self.id, &self.provenance, &self.btf);
-        hub.add_btf(&KernelSource { modules: &modules, ..source })
+        hub.add_btf(&KernelSource { build_id: self.build_id, modules: &modules, ..source })
     }
 }
 
@@ -223,18 +269,19 @@ fn read_package(
             Some(id) => id,
             None => package::kernel_id(metadata, release)?,
         };
-        if !(options.wants)(&id) {
+        let provenance = metadata.file_name();
+        if !(options.wants)(&id) || (options.has)(&id, &provenance) {
             return Ok(None);
         }
-        Ok(Some((metadata.file_name(), id, packaged_btf(image)?)))
+        Ok(Some(Kernel::new(id, provenance, packaged_btf(image)?)))
     })?;
-    let Some((provenance, id, btf)) = read else { return Ok(None) };
+    let Some(kernel) = read else { return Ok(None) };
     let modules = if options.modules { modules::read_modules(open()?)? } else { Vec::new() };
-    Ok(Some(Kernel { id, provenance, btf, modules }))
+    Ok(Some(Kernel { modules, ..kernel }))
 }
 
 /// The BTF of the image in a package. A debug `vmlinux` goes to a temporary file: it may be larger than memory.
-fn packaged_btf(image: Entry<'_>) -> Result<Vec<u8>, ImportError> {
+fn packaged_btf(image: Entry<'_>) -> Result<ImageBtf, ImportError> {
     if !image.path.ends_with("/vmlinux") && !image.path.contains("/debug/") {
         return image::find_btf(&image.read(IMAGE_LIMIT)?);
     }
@@ -252,7 +299,7 @@ fn packaged_btf(image: Entry<'_>) -> Result<Vec<u8>, ImportError> {
 }
 
 /// The BTF of an image on disk; of an ELF file only the needed parts are read.
-fn image_btf(path: &Path) -> Result<Vec<u8>, ImportError> {
+fn image_btf(path: &Path) -> Result<ImageBtf, ImportError> {
     let what = || path.display().to_string();
     let mut file = File::open(path).map_err(ImportError::read(what()))?;
     let mut head = [0; 4];
@@ -273,12 +320,14 @@ fn image_btf(path: &Path) -> Result<Vec<u8>, ImportError> {
     image::find_btf(&bytes)
 }
 
-/// Reads the running kernel from a folder such as `/sys/kernel/btf`.
+/// Reads the running kernel from a folder such as `/sys/kernel`.
 fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, ImportError> {
-    let file = sys.join("vmlinux");
+    let file = sys.join("btf/vmlinux");
     let btf = checked(&files::read(&file)?, &file.display().to_string())?;
-    let modules = if with_modules { host_modules(sys)? } else { Vec::new() };
-    Ok(Kernel { id, provenance: "host".into(), btf, modules })
+    let notes = files::read(&sys.join("notes")).unwrap_or_default();
+    let build_id = BuildId::from_notes(&notes, cfg!(target_endian = "big"));
+    let modules = if with_modules { host_modules(&sys.join("btf"))? } else { Vec::new() };
+    Ok(Kernel { modules, ..Kernel::new(id, "host".into(), ImageBtf { btf, build_id }) })
 }
 
 fn host_modules(sys: &Path) -> Result<Vec<Module>, ImportError> {

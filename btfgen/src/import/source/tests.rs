@@ -4,11 +4,13 @@ use std::fs;
 
 use super::*;
 use crate::import::codec::Codec;
-use crate::import::testing::{btf, bzimage, compress, deb, elf, filler, rpm};
+use crate::import::testing::{btf, build_id_note, bzimage, compress, deb, elf, filler, rpm};
 use btfgen_core::btf::Endian;
 use tempfile::TempDir;
 
 const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n";
+
+const BUILD_ID: BuildId = BuildId::from_bytes([7; BuildId::LEN]);
 
 fn write(folder: &TempDir, path: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(path);
@@ -24,7 +26,7 @@ fn id(text: &str) -> KernelId {
 fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, ImportError> {
     let kernels = Source::at(path)?.kernels(given)?;
     assert_eq!(kernels.len(), 1);
-    Ok(kernels[0].read(&ReadOptions { wants: &|_| true, modules: true })?.expect("wanted"))
+    Ok(kernels[0].read(&ReadOptions { modules: true, ..ReadOptions::default() })?.expect("wanted"))
 }
 
 #[test]
@@ -32,7 +34,7 @@ fn reads_one_kernel_from_each_kind_of_file() {
     let folder = tempfile::tempdir().unwrap();
     let btf = btf(Endian::Little, 400);
     let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
-    let given = id("custom/1/x86_64/6.1.0");
+    let given = id("fedora/40/x86_64/6.1.0");
     let files: [(&str, Vec<u8>); 6] = [
         ("plain.btf", btf.clone()),
         ("packed.btf.xz", compress(Codec::Xz, &btf)),
@@ -55,7 +57,8 @@ fn reads_one_kernel_from_each_kind_of_file() {
 fn reads_packages_with_their_modules() {
     let folder = tempfile::tempdir().unwrap();
     let (kernel, module) = (btf(Endian::Little, 400), btf(Endian::Little, 2));
-    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &kernel)]);
+    let note = build_id_note(Endian::Little, 7);
+    let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &kernel), (".notes", &note)]);
     let image = bzimage(&compress(Codec::Xz, &vmlinux), vmlinux.len());
     let ko = elf(Endian::Little, &[(".BTF", &module)]);
     let files: [(&str, &[u8]); 2] =
@@ -64,11 +67,12 @@ fn reads_packages_with_their_modules() {
     let expect = Kernel {
         id: id("debian/12/x86_64/6.1.0-50-amd64"),
         provenance: "linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb".into(),
+        build_id: Some(BUILD_ID),
         btf: kernel.clone(),
         modules: vec![Module { name: "a_b".into(), btf: module }],
     };
     assert_eq!(read_one(&path, None).unwrap(), expect);
-    let given = id("custom/1/x86_64/6.1.0");
+    let given = id("fedora/40/x86_64/6.1.0");
     assert_eq!(read_one(&path, Some(&given)).unwrap().id, given);
 
     // A debug package: an uncompressed vmlinux.
@@ -77,12 +81,13 @@ fn reads_packages_with_their_modules() {
     let files: [(&str, &[u8]); 1] = [("./usr/lib/debug/lib/modules/5.14.0-1.el9.aarch64/vmlinux", &vmlinux)];
     let kernel_rpm = read_one(&write(&folder, "rpm", &rpm(Codec::Zstd, &tags, &files)), None).unwrap();
     assert!(kernel_rpm.btf == kernel);
+    assert_eq!(kernel_rpm.build_id, Some(BUILD_ID));
     assert_eq!(kernel_rpm.id, id("centos/9/arm64/5.14.0-1.el9.aarch64"));
     assert_eq!(kernel_rpm.provenance, "kernel-debuginfo-5.14.0-1.el9.aarch64.rpm");
 }
 
 #[test]
-fn skips_unwanted_kernels_unread() {
+fn skips_kernels_unread_that_are_unwanted_or_known() {
     let folder = tempfile::tempdir().unwrap();
     // Invalid files: reading any of them fails.
     let tree = write(&folder, "tree/debian/12/s390x/6.1.0.btf", b"no BTF");
@@ -90,12 +95,52 @@ fn skips_unwanted_kernels_unread() {
     let package = deb(Codec::Gzip, CONTROL, &[("./boot/vmlinuz-6.1.0-50-amd64", b"no image")]);
     let package = write(&folder, "package", &package);
     let image = write(&folder, "image", b"no image");
-    let given = id("custom/1/x86_64/6.1.0");
-    for (path, given) in [(tree, None), (&package, None), (&package, Some(&given)), (&image, Some(&given))] {
+    let btf = write(&folder, "kernel.btf", b"no BTF");
+    let given = id("fedora/40/x86_64/6.1.0");
+    let deb_name = "linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb";
+    let check = |path: &Path, given: Option<&KernelId>, provenance: &str, is_read: bool| {
         let kernels = Source::at(path).unwrap().kernels(given).unwrap();
-        assert!(kernels[0].read(&ReadOptions { wants: &|_| true, modules: false }).is_err());
-        assert_eq!(kernels[0].read(&ReadOptions { wants: &|_| false, modules: false }).unwrap(), None);
-    }
+        assert!(kernels[0].read(&ReadOptions::default()).is_err());
+        let unwanted = ReadOptions { wants: &|_| false, ..ReadOptions::default() };
+        assert_eq!(kernels[0].read(&unwanted).unwrap(), None);
+        let known = ReadOptions { has: &|_, known| known == provenance, ..ReadOptions::default() };
+        assert_eq!(kernels[0].read(&known).is_err(), is_read, "{}", path.display());
+    };
+    check(tree, None, "debian/12/s390x/6.1.0.btf", false);
+    check(tree, None, "debian/12/s390x/6.1.0.btf.xz", true);
+    check(&package, None, deb_name, false);
+    check(&package, Some(&given), deb_name, false);
+    check(&package, None, &deb_name.replace("6.1.176-1", "6.1.176-2"), true);
+    // The name of a file does not identify its content.
+    check(&image, Some(&given), "image", true);
+    check(&btf, Some(&given), "kernel.btf", true);
+}
+
+#[test]
+fn a_given_build_id_is_for_sources_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let (btf, note) = (btf(Endian::Little, 3), build_id_note(Endian::Little, 7));
+    let raw = write(&folder, "kernel.btf", &btf);
+    let vmlinux = write(&folder, "vmlinux", &elf(Endian::Little, &[(".BTF", &btf), (".notes", &note)]));
+    let other = BuildId::from_bytes([8; BuildId::LEN]);
+    let (fedora, custom) = (id("fedora/40/x86_64/6.1.0"), id("custom/mine/x86_64/6.1.0"));
+    let check = |path: &Path, id: &KernelId, build_id, expect: Result<Option<BuildId>, &str>| {
+        let kernels = Source::at(path).unwrap().kernels(Some(id)).unwrap();
+        let kernel = kernels[0].read(&ReadOptions { build_id, ..ReadOptions::default() });
+        let got = kernel.map(|kernel| kernel.unwrap().build_id).map_err(|error| error.to_string());
+        assert_eq!(got, expect.map_err(str::to_owned));
+    };
+    check(&raw, &fedora, None, Ok(None));
+    check(&raw, &fedora, Some(other), Ok(Some(other)));
+    check(&raw, &custom, Some(other), Ok(Some(other)));
+    check(&vmlinux, &custom, None, Ok(Some(BUILD_ID)));
+    check(&vmlinux, &custom, Some(BUILD_ID), Ok(Some(BUILD_ID)));
+    let expect =
+        format!("--build-id is {other}, but the source has build id {BUILD_ID}; leave out --build-id");
+    check(&vmlinux, &custom, Some(other), Err(&expect));
+    let expect = "no build id for custom/mine/x86_64/6.1.0, and only a build id identifies a custom kernel; \
+        set it with --as custom/mine/x86_64/6.1.0 --build-id HEX, as \"readelf -n vmlinux\" prints it";
+    check(&raw, &custom, None, Err(expect));
 }
 
 #[test]
@@ -106,7 +151,7 @@ fn reports_what_is_wrong_with_a_source() {
         let error = read_one(&folder.path().join(path), given).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
     };
-    let given = id("custom/1/x86_64/6.1.0");
+    let given = id("fedora/40/x86_64/6.1.0");
     check("none", None, "cannot read");
     check("tree", Some(&given), "--as names one kernel");
     write(&folder, "hub", &HubBuilder::new().finish(1).unwrap());
@@ -122,11 +167,16 @@ fn reports_what_is_wrong_with_a_source() {
 fn reads_the_running_kernel() {
     let sys = tempfile::tempdir().unwrap();
     let btf = btf(Endian::Little, 3);
-    write(&sys, "vmlinux", &btf);
-    write(&sys, "xfs", b"split");
-    let given = id("custom/1/x86_64/6.1.0");
+    write(&sys, "btf/vmlinux", &btf);
+    write(&sys, "btf/xfs", b"split");
+    let given = id("fedora/40/x86_64/6.1.0");
     let kernel = this_host(given.clone(), sys.path(), true).unwrap();
     let modules = vec![Module { name: "xfs".into(), btf: b"split".to_vec() }];
-    assert_eq!(kernel, Kernel { id: given.clone(), provenance: "host".into(), btf, modules });
+    let expect = Kernel { id: given.clone(), provenance: "host".into(), build_id: None, btf, modules };
+    assert_eq!(kernel, expect);
+    let native = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
+    write(&sys, "notes", &build_id_note(native, 7));
+    let kernel = this_host(given.clone(), sys.path(), true).unwrap();
+    assert_eq!(kernel, Kernel { build_id: Some(BUILD_ID), ..expect });
     assert!(this_host(given, &sys.path().join("none"), false).is_err());
 }
