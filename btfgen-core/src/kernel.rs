@@ -1,6 +1,6 @@
 //! The part of one kernel's types that a set of roots needs: candidates, byte order and pointer size.
 
-use crate::btf::{Btf, BtfError, DataModel, Kind, is_long};
+use crate::btf::{Btf, BtfError, DataModel, Kind, NameReader, is_long};
 use crate::memo::Memo;
 use crate::resolve::{RootId, RootKind, Roots};
 use crate::types::{Interner, TypeRef, Types};
@@ -36,13 +36,13 @@ impl KernelTypes {
     /// # Errors
     /// When a candidate or a type that it contains is malformed.
     pub fn from_btf(types: &mut Types, roots: &Roots, btf: &Btf<'_>) -> Result<Self, BtfError> {
-        let mut interner = Interner::new(btf);
+        let (mut interner, mut names) = (Interner::new(btf), NameReader::new(btf));
         let mut found = CandidateLists::new(roots.roots().len());
         let mut long = None;
         let model = btf.data_model();
         for raw in btf.named_types() {
             let Some(kind) = RootKind::of(raw.kind) else { continue };
-            let name = btf.name(raw.name_off)?;
+            let name = names.name(raw.name_off)?;
             if let Some(root) = roots.root_of(kind, name) {
                 found.add(root, interner.root(types, raw.id)?);
             }

@@ -238,6 +238,12 @@ mod tests {
         for big in [false, true] {
             let btf = tiny_btf(big);
             assert!(is_btf(&btf));
+            // With a layout section, as since Linux 7.1.
+            let words = [32, 0, 0, 4, 1, 0, 4, 0]
+                .map(|word: u32| if big { word.to_be_bytes() } else { word.to_le_bytes() });
+            let wide = [&btf[..4], words.as_flattened(), &[0]].concat();
+            assert!(is_btf(&wide));
+            assert!(!is_btf(&wide[..wide.len() - 1]));
             for len in 0..btf.len() {
                 assert!(!is_btf(&btf[..len]), "{len}");
             }

@@ -10,8 +10,8 @@ pub const VERSION: u8 = 1;
 pub const MAX_INDEX: usize = 16 << 20;
 /// Maximum length of the decoded definitions, in bytes.
 pub const MAX_DEFINITIONS: usize = 16 << 20;
-/// Maximum number of members, enumerators or parameters of a type: BTF has 16 bits for it.
-pub const MAX_ENTRIES: u32 = 0xffff;
+/// Maximum number of members, enumerators or parameters of a type: BTF has 24 bits for it.
+pub const MAX_ENTRIES: u32 = 0xff_ffff;
 
 /// Appends a LEB128 varint.
 pub fn push_varint(out: &mut Vec<u8>, mut value: u64) {

@@ -41,11 +41,13 @@ enum Word {
 pub struct Btf {
     records: Vec<Vec<u32>>,
     strings: Vec<u8>,
+    /// `info_sz` and `elem_sz` of each kind in the layout section; without one the header has 24 bytes.
+    layout: Vec<[u8; 2]>,
 }
 
 impl Default for Btf {
     fn default() -> Self {
-        Self { records: Vec::new(), strings: vec![0] }
+        Self { records: Vec::new(), strings: vec![0], layout: Vec::new() }
     }
 }
 
@@ -83,7 +85,7 @@ impl Btf {
         size_or_type: u32,
         rest: &[u32],
     ) -> u32 {
-        let vlen = u32::try_from(vlen).unwrap_or(u32::MAX) & 0xffff;
+        let vlen = u32::try_from(vlen).unwrap_or(u32::MAX) & 0xff_ffff;
         let name = self.string(name);
         let mut record = vec![name, kind << 24 | u32::from(flag) << 31 | vlen, size_or_type];
         record.extend_from_slice(rest);
@@ -177,6 +179,25 @@ impl Btf {
         self.push(text, kind::DECL_TAG, false, 0, target, &[component.cast_unsigned()])
     }
 
+    /// Turns to the form that Linux 7.1 and pahole 1.31 write: a header of 32 bytes, and a layout section that has the known
+    /// kinds.
+    pub fn widen(&mut self) {
+        let size = |words: &[Word]| u8::try_from(words.len() * 4).unwrap_or(u8::MAX);
+        let sizes = |kind| rest_of(kind).map_or([0; 2], |(once, each)| [size(once), size(each)]);
+        self.layout = (0..=kind::ENUM64).map(sizes).collect();
+    }
+
+    /// Adds a kind to the layout section: the bytes that follow a type's common part once, and `vlen` times.
+    pub fn add_kind(&mut self, kind: u8, once: u8, each: u8) {
+        self.layout.resize(self.layout.len().max(usize::from(kind) + 1), [0; 2]);
+        self.layout[usize::from(kind)] = [once, each];
+    }
+
+    /// A type of any kind, with the words that follow the common part.
+    pub fn of_kind(&mut self, kind: u8, name: &str, vlen: usize, words: &[u32]) -> u32 {
+        self.push(name, kind.into(), false, vlen, 0, words)
+    }
+
     /// Kind, name and index (from 0) of each named type.
     pub fn names(&self) -> Vec<(u32, String, usize)> {
         let mut names = Vec::new();
@@ -184,7 +205,7 @@ impl Btf {
             let tail = self.strings.get(record[0] as usize..).unwrap_or_default();
             let name = String::from_utf8_lossy(tail.split(|&byte| byte == 0).next().unwrap_or_default());
             if !name.is_empty() {
-                names.push(((record[1] >> 24) & 0x1f, name.into_owned(), index));
+                names.push(((record[1] >> 24) & 0x7f, name.into_owned(), index));
             }
         }
         names
@@ -211,7 +232,7 @@ impl Btf {
         });
         let mut records: Vec<_> = moved.collect();
         records.reverse();
-        Self { records, strings: strings.into_inner() }
+        Self { records, strings: strings.into_inner(), layout: self.layout.clone() }
     }
 
     /// The wire format.
@@ -221,12 +242,16 @@ impl Btf {
         let len = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let types = len(self.records.iter().map(|record| record.len() * 4).sum());
         let mut bytes = [magic[0], magic[1], 1, 0].to_vec();
-        for value in [24, 0, types, types, len(self.strings.len())] {
-            bytes.extend_from_slice(&word(value));
+        let layout = len(self.layout.len() * 4);
+        let header: &[u32] = if layout == 0 { &[24] } else { &[32] };
+        let sections: &[u32] = &[0, types, types + layout, len(self.strings.len()), types, layout];
+        for value in header.iter().chain(if layout == 0 { &sections[..4] } else { sections }) {
+            bytes.extend_from_slice(&word(*value));
         }
         for value in self.records.iter().flatten() {
             bytes.extend_from_slice(&word(*value));
         }
+        bytes.extend(self.layout.iter().flat_map(|&[once, each]| [once, each, 0, 0]));
         bytes.extend_from_slice(&self.strings);
         bytes
     }
@@ -254,13 +279,13 @@ impl Btf {
         let mut at = start;
         while at < end {
             let info = word(at + 4)?;
-            let words = 3 + rest_of(info >> 24 & 0x1f).map_or(Err(RawError(at + 4)), |(fixed, each)| {
-                Ok(fixed.len() + each.len() * (info & 0xffff) as usize)
+            let words = 3 + rest_of(info >> 24 & 0x7f).map_or(Err(RawError(at + 4)), |(fixed, each)| {
+                Ok(fixed.len() + each.len() * (info & 0xff_ffff) as usize)
             })?;
             records.push((0..words).map(|n| word(at + n * 4)).collect::<Result<Vec<_>, _>>()?);
             at += words * 4;
         }
-        Ok(Self { records, strings })
+        Ok(Self { records, strings, layout: Vec::new() })
     }
 
     /// Adds all types of another BTF after this one's, without merging any, as a linker does before deduplication.
@@ -294,7 +319,7 @@ impl Btf {
                 _ => value,
             })
         });
-        Self { records: moved.collect(), strings: self.strings.clone() }
+        Self { records: moved.collect(), ..self.clone() }
     }
 }
 
@@ -315,11 +340,12 @@ fn rest_of(kind: u32) -> Option<(&'static [Word], &'static [Word])> {
 }
 
 fn mapped(record: &[u32], map: impl Fn(Word, u32) -> u32) -> Vec<u32> {
-    let kind = record[1] >> 24 & 0x1f;
+    let kind = record[1] >> 24 & 0x7f;
     let refers = matches!(kind, kind::PTR | kind::TYPEDEF..=kind::VAR | kind::DECL_TAG | kind::TYPE_TAG);
     let third = if refers { Word::Type } else { Word::Plain };
     let (fixed, each) = rest_of(kind).unwrap_or_default();
     let repeated = each.iter().cycle().take(record.len().saturating_sub(3 + fixed.len()));
     let words = [Word::String, Word::Plain, third].into_iter().chain(fixed.iter().chain(repeated).copied());
+    let words = words.chain(std::iter::repeat(Word::Plain));
     record.iter().zip(words).map(|(&value, word)| map(word, value)).collect()
 }

@@ -209,7 +209,7 @@ impl Slots {
         let seen = adding.seen.entry(family).or_insert(0);
         let known = self.families[family.0].get(*seen).copied();
         *seen += 1;
-        let slot = known.unwrap_or_else(|| self.new_slot(ty.kind as u8, name, family));
+        let slot = known.unwrap_or_else(|| self.new_slot(ty.kind.number(), name, family));
         adding.slots[ty.id.index()] = slot;
         slot
     }
@@ -275,8 +275,8 @@ impl Slots {
         btf: &Btf<'_>,
         mut slot: impl FnMut(TypeId) -> Result<SlotId, BtfError>,
     ) -> Result<Definition, BtfError> {
-        let unknown = BtfError::UnknownKind { id: ty.id, kind: ty.kind as u8 };
-        let record = wire::record(ty.kind as u8).ok_or(unknown)?;
+        let unknown = BtfError::UnknownKind { id: ty.id, kind: ty.kind.number() };
+        let record = wire::record(ty.kind.number()).ok_or(unknown)?;
         let mut convert = |word, value| match word {
             Word::Name => Ok(self.name(btf.string(StrOffset(value))?).0),
             Word::Type => Ok(slot(TypeId(value))?.0),
@@ -285,7 +285,7 @@ impl Slots {
         let third = convert(record.third, ty.size_or_type)?;
         let words = ty.words().zip(record.entry.iter().cycle());
         let words = words.map(|(value, &word)| convert(word, value)).collect::<Result<_, _>>()?;
-        Ok(Definition { vlen: ty.vlen.into(), kind_flag: ty.kflag, third, words })
+        Ok(Definition { vlen: ty.vlen, kind_flag: ty.kflag, third, words })
     }
 
     /// Extends the order of slots to a BTF's types; the fewest possible of them get other slots of their families.
@@ -331,7 +331,7 @@ fn is_composite(ty: &RawType<'_>) -> bool {
 
 /// The ids that a type's record refers to, in the order of its words.
 fn types_in<'a>(ty: &RawType<'a>) -> impl Iterator<Item = TypeId> + use<'a> {
-    let record = wire::record(ty.kind as u8);
+    let record = wire::record(ty.kind.number());
     let third = record.filter(|record| record.third == Word::Type).map(|_| TypeId(ty.size_or_type));
     let entry = record.map_or(&[][..], |record| record.entry);
     let is_type = |(value, word): (u32, &Word)| (*word == Word::Type).then_some(TypeId(value));
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn runs_cover_all_btfs() {
         let check = |has: &[Option<u32>], expect: &[(u32, u32)]| {
-            let mut slot = Slot::new(Kind::Float as u8, NameId(1), FamilyId(0));
+            let mut slot = Slot::new(Kind::Float.number(), NameId(1), FamilyId(0));
             for (blob, size) in has.iter().enumerate() {
                 if let Some(third) = *size {
                     let definition = Definition { vlen: 0, kind_flag: false, third, words: Vec::new() };

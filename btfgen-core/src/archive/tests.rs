@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::btf::testing::{record, wide};
 use crate::btf::{Endian, Enumerator, Kind, Member, TypeId, Writer};
 
 /// The digest of an object that nobody has.
@@ -142,6 +143,23 @@ fn blobs_of_both_byte_orders_share_an_archive() {
     let little: Vec<_> = entries.iter().filter(|(_, at)| at % 2 == 1).cloned().collect();
     let little = write(&little, &blobs, &[], 3).unwrap();
     assert!(bytes.len() < little.len() * 3 / 2, "{} bytes, {} in one order", bytes.len(), little.len());
+}
+
+/// The layout has BTF's 24 bits for the number of members, although minimized BTFs stay within 16.
+#[test]
+fn holds_types_of_many_members() {
+    const MEMBERS: u32 = 0x1_0001;
+    for endian in [Endian::Little, Endian::Big] {
+        let members: Vec<u32> = (0..MEMBERS).flat_map(|at| [1, 0, at * 32]).collect();
+        let records = [record(1, Kind::Struct.number(), MEMBERS, 8, &members)];
+        let mut blob = wide(endian, &records, &[], b"\0s\0");
+        // The header of 24 bytes, as archives give it back.
+        blob.drain(24..32);
+        blob[4..8].copy_from_slice(&endian.bytes32(24));
+        let kernel = id("a/1/b/1");
+        let bytes = write(&[(kernel.clone(), 0)], std::slice::from_ref(&blob), &[], 1).unwrap();
+        assert!(Archive::open(&bytes).unwrap().get(&kernel).unwrap() == Some(blob));
+    }
 }
 
 #[test]

@@ -26,13 +26,31 @@ pub enum BtfError {
     /// The string section does not begin and end with a NUL byte.
     #[error("malformed BTF string section: it must begin and end with a NUL byte")]
     Strings,
-    /// A type of a kind that this reader does not know.
-    #[error("type [{id}] has the unknown kind {kind}")]
+    /// A layout section that is not where libbpf expects it, or not a list of entries.
+    #[error("malformed BTF layout section: {0}")]
+    Layout(&'static str),
+    /// A type of a kind that this reader does not know, and that it cannot skip.
+    #[error("type [{id}] has the unknown kind {kind}, and no layout section tells its size")]
     UnknownKind {
         /// The type's id.
         id: TypeId,
         /// The kind's number.
         kind: u8,
+    },
+    /// An unknown kind whose record is not a number of whole words.
+    #[error(
+        "type [{id}] has the unknown kind {kind}, whose sizes in the layout section, {info_size} and {element_size}, are not \
+         multiples of 4"
+    )]
+    UnknownKindSize {
+        /// The type's id.
+        id: TypeId,
+        /// The kind's number.
+        kind: u8,
+        /// Size in bytes of what follows the common part once.
+        info_size: u8,
+        /// Size in bytes of what follows it `vlen` times.
+        element_size: u8,
     },
     /// A type id past the last type.
     #[error("type id {id} is out of range: the BTF has {count} types")]
@@ -50,15 +68,7 @@ pub enum BtfError {
         /// The section's size in bytes.
         size: usize,
     },
-    /// A name longer than any compiler writes.
-    #[error("the name at string offset {offset} is longer than {limit} bytes")]
-    LongName {
-        /// The offset in bytes.
-        offset: StrOffset,
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// Names that overlap, so that together they are far longer than the string section.
+    /// Names that overlap, or long ones that many types have, so that together they are far longer than the string section.
     #[error("the names of all types together are longer than {limit} bytes")]
     LongNames {
         /// The limit in bytes.
@@ -87,6 +97,26 @@ pub enum BtfError {
     /// More types, members or string bytes than the wire format can count.
     #[error("too many {0} for one BTF")]
     TooLarge(&'static str),
+    /// More members, enumerators or parameters than loaders before Linux 7.1 read.
+    #[error("type {name} has {count} members; a BTF for all loaders can have {limit} in a type")]
+    TooManyEntries {
+        /// The type's name, shortened if it is long.
+        name: String,
+        /// Number of members, enumerators or parameters.
+        count: usize,
+        /// The limit.
+        limit: u16,
+    },
+    /// A type of an unknown kind in a BTF that is to be written.
+    #[error("type {name} has kind {kind}; a BTF for all loaders can have kinds up to {limit}")]
+    UnwritableKind {
+        /// The type's name, shortened if it is long.
+        name: String,
+        /// The kind's number.
+        kind: u8,
+        /// The last known kind's number.
+        limit: u8,
+    },
     /// A member's bit offset does not fit the 24 bits that a struct with bitfields has for it.
     #[error("bit offset {0} is too large for a struct with bitfields")]
     MemberOffset(u32),

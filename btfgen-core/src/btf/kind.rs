@@ -4,32 +4,34 @@ use std::fmt;
 
 /// The kind of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 #[expect(missing_docs, reason = "the names are BTF's own")]
 pub enum Kind {
-    Void = 0,
-    Int = 1,
-    Ptr = 2,
-    Array = 3,
-    Struct = 4,
-    Union = 5,
-    Enum = 6,
-    Fwd = 7,
-    Typedef = 8,
-    Volatile = 9,
-    Const = 10,
-    Restrict = 11,
-    Func = 12,
-    FuncProto = 13,
-    Var = 14,
-    Datasec = 15,
-    Float = 16,
-    DeclTag = 17,
-    TypeTag = 18,
-    Enum64 = 19,
+    Void,
+    Int,
+    Ptr,
+    Array,
+    Struct,
+    Union,
+    Enum,
+    Fwd,
+    Typedef,
+    Volatile,
+    Const,
+    Restrict,
+    Func,
+    FuncProto,
+    Var,
+    Datasec,
+    Float,
+    DeclTag,
+    TypeTag,
+    Enum64,
+    /// A kind that this reader does not know, by its number.
+    Unknown(u8),
 }
 
-const ALL: [Kind; 20] = [
+/// The known kinds, in the order of their numbers.
+const KNOWN: [Kind; 20] = [
     Kind::Void,
     Kind::Int,
     Kind::Ptr,
@@ -53,19 +55,17 @@ const ALL: [Kind; 20] = [
 ];
 
 impl Kind {
-    /// The kind with that number; none for `void`, which has no record.
-    pub fn from_number(number: u8) -> Option<Self> {
-        ALL.get(usize::from(number)).copied().filter(|kind| *kind != Self::Void)
+    /// The kind of a record with that number; `void`, number 0, has no record.
+    pub fn from_number(number: u8) -> Self {
+        let known = KNOWN.get(usize::from(number)).copied();
+        known.filter(|kind| *kind != Self::Void).unwrap_or(Self::Unknown(number))
     }
 
-    /// Number of bytes after the 12 bytes common to all types.
-    pub(super) fn extra_len(self, vlen: usize) -> usize {
+    /// The kind's number.
+    pub fn number(self) -> u8 {
         match self {
-            Self::Int | Self::Var | Self::DeclTag => 4,
-            Self::Array => 12,
-            Self::Struct | Self::Union | Self::Datasec | Self::Enum64 => vlen * 12,
-            Self::Enum | Self::FuncProto => vlen * 8,
-            _ => 0,
+            Self::Unknown(number) => number,
+            known => (0..).zip(KNOWN).find(|(_, kind)| *kind == known).map_or(0, |(number, _)| number),
         }
     }
 
@@ -93,6 +93,7 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unknown(number) => return number.fmt(f),
             Self::Void => "void",
             Self::Int => "int",
             Self::Ptr => "ptr",

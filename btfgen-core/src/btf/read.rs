@@ -5,12 +5,17 @@ use super::entries::{Enumerator, Member, Param, Variable};
 use super::error::BtfError;
 use super::ids::{StrOffset, TypeId};
 use super::kind::Kind;
+use super::layout::Layout;
+use super::name::excess_len;
 
+/// Length of the header up to `str_len`, which every version has.
 const HEADER_LEN: usize = 24;
+/// Length of a header with `layout_off` and `layout_len`.
+const LAYOUT_HEADER_LEN: usize = 32;
 const TYPE_LEN: usize = 12;
 
-/// Longest name of a type or member, in bytes: twice the kernel's `KSYM_NAME_LEN`.
-pub const MAX_NAME_LEN: usize = 1024;
+/// Limit on the bytes that a [`NameReader`] reads beyond those of ordinary names, as a multiple of the string section.
+const MAX_EXCESS: usize = 64;
 
 /// A BTF, borrowed from its bytes.
 ///
@@ -21,6 +26,8 @@ pub struct Btf<'a> {
     endian: Endian,
     types: &'a [u8],
     strings: &'a [u8],
+    /// The layout section, or the base's, as libbpf's `btf_type_size_unknown` falls back to it.
+    layout: Layout<'a>,
     /// Byte offset in `types` of each own type.
     offsets: Vec<u32>,
     /// Ids of the own types that have a name and are of a kind that relocations look up.
@@ -38,7 +45,7 @@ pub struct RawType<'a> {
     /// The kind flag: bitfields in a struct, signed in an enum, union in a forward declaration.
     pub kflag: bool,
     /// Number of members, enumerators or parameters.
-    pub vlen: u16,
+    pub vlen: u32,
     /// Its name.
     pub name_off: StrOffset,
     /// The third word: [`RawType::size`] or [`RawType::target`], depending on the kind.
@@ -51,7 +58,8 @@ impl<'a> Btf<'a> {
     /// Parses a raw BTF.
     ///
     /// # Errors
-    /// When the header is not that of a BTF, or a section or type is truncated or of an unknown kind.
+    /// When the header is not that of a BTF, a section or type is truncated, or a type's kind is unknown and not in the
+    /// layout section.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         Self::parse_over(bytes, None)
     }
@@ -94,7 +102,23 @@ impl<'a> Btf<'a> {
         if !(split || bounded) {
             return Err(BtfError::Strings);
         }
-        let mut btf = Self { endian, types, strings, offsets: Vec::new(), named: Vec::new(), base };
+        let mut layout = Layout::NONE;
+        if header_len >= LAYOUT_HEADER_LEN && word(28)? != 0 {
+            let (start, len) = (word(24)?, word(28)?);
+            // The rules of libbpf's `btf_parse_hdr`.
+            if !start.is_multiple_of(4) {
+                return Err(BtfError::Layout("its offset is not a multiple of 4"));
+            }
+            if start < word(8)?.saturating_add(word(12)?) || start.saturating_add(len) > word(16)? {
+                return Err(BtfError::Layout("it is not between the types and the strings"));
+            }
+            let whole = Layout::new(section("the layout section", start, len)?);
+            layout = whole.ok_or(BtfError::Layout("its length is not a multiple of 4"))?;
+        }
+        if layout.is_empty() {
+            layout = base.map_or(Layout::NONE, |base| base.layout);
+        }
+        let mut btf = Self { endian, types, strings, layout, offsets: Vec::new(), named: Vec::new(), base };
         btf.scan()?;
         Ok(btf)
     }
@@ -106,14 +130,13 @@ impl<'a> Btf<'a> {
         while at < self.types.len() {
             let truncated = |needed| BtfError::Truncated {
                 part: "the type section",
-                needed: at + needed,
+                needed: at.saturating_add(needed),
                 found: self.types.len(),
             };
             let record = self.types.get(at..at + TYPE_LEN).ok_or_else(|| truncated(TYPE_LEN))?;
             let info = self.endian.u32([record[4], record[5], record[6], record[7]]);
-            let number = (info >> 24 & 0x1f) as u8;
-            let kind = Kind::from_number(number).ok_or(BtfError::UnknownKind { id, kind: number })?;
-            let len = TYPE_LEN + kind.extra_len((info & 0xffff) as usize);
+            let kind = kind_of(info);
+            let len = TYPE_LEN.saturating_add(self.layout.extra_len(id, kind, vlen_of(info))?);
             if self.types.len() - at < len {
                 return Err(truncated(len));
             }
@@ -150,8 +173,8 @@ impl<'a> Btf<'a> {
         let at = *self.offsets.get((id.0 - first) as usize)? as usize;
         let record = self.types.get(at..)?;
         let info = u32_at(record, 4, self.endian)?;
-        let kind = Kind::from_number((info >> 24 & 0x1f) as u8)?;
-        let vlen = (info & 0xffff) as u16;
+        let (kind, vlen) = (kind_of(info), vlen_of(info));
+        let extra_len = self.layout.extra_len(id, kind, vlen).ok()?;
         Some(RawType {
             id,
             kind,
@@ -159,7 +182,7 @@ impl<'a> Btf<'a> {
             vlen,
             name_off: StrOffset(u32_at(record, 0, self.endian)?),
             size_or_type: u32_at(record, 8, self.endian)?,
-            extra: record.get(TYPE_LEN..TYPE_LEN + kind.extra_len(usize::from(vlen)))?,
+            extra: record.get(TYPE_LEN..TYPE_LEN.saturating_add(extra_len))?,
             endian: self.endian,
         })
     }
@@ -190,19 +213,6 @@ impl<'a> Btf<'a> {
         self.string_up_to(offset, usize::MAX)
     }
 
-    /// The name at an offset: a string of at most [`MAX_NAME_LEN`] bytes, so that reading the names of all types takes
-    /// linear time even if they overlap.
-    ///
-    /// # Errors
-    /// As [`Btf::string`], and when the name is longer.
-    pub fn name(&self, offset: StrOffset) -> Result<&'a [u8], BtfError> {
-        let name = self.string_up_to(offset, MAX_NAME_LEN + 1)?;
-        if name.len() > MAX_NAME_LEN {
-            return Err(BtfError::LongName { offset, limit: MAX_NAME_LEN });
-        }
-        Ok(name)
-    }
-
     /// The first `most` bytes of the string at an offset.
     pub(crate) fn string_up_to(&self, offset: StrOffset, most: usize) -> Result<&'a [u8], BtfError> {
         let base_len = self.base.map_or(0, |base| base.string_len());
@@ -230,8 +240,44 @@ impl<'a> Btf<'a> {
         }
         self.named_types().filter(|ty| ty.kind == Kind::Int).find_map(|ty| {
             let size = u8::try_from(ty.size_or_type).ok().filter(|size| matches!(size, 4 | 8))?;
-            is_long(self.string(ty.name_off).ok()?).then_some(size)
+            is_long(self.string_up_to(ty.name_off, LONGEST_LONG + 1).ok()?).then_some(size)
         })
+    }
+}
+
+fn kind_of(info: u32) -> Kind {
+    Kind::from_number((info >> 24 & 0x7f) as u8)
+}
+
+fn vlen_of(info: u32) -> u32 {
+    info & 0xff_ffff
+}
+
+/// Reads the names of types and members in linear time, although names may be as long as the string section, and any number
+/// of types may have one name or names that overlap.
+///
+/// The bytes of a name after the first 1,024 count each time that it is read. Real kernels have few such names.
+#[derive(Debug, Clone)]
+pub struct NameReader<'b, 'a> {
+    btf: &'b Btf<'a>,
+    limit: usize,
+    excess: usize,
+}
+
+impl<'b, 'a> NameReader<'b, 'a> {
+    /// A reader of a BTF's names that has read nothing yet.
+    pub fn new(btf: &'b Btf<'a>) -> Self {
+        Self { btf, limit: btf.string_len().saturating_mul(MAX_EXCESS), excess: 0 }
+    }
+
+    /// The name at an offset.
+    ///
+    /// # Errors
+    /// As [`Btf::string`], and when the long names that were read exceed 64 times the string section.
+    pub fn name(&mut self, offset: StrOffset) -> Result<&'a [u8], BtfError> {
+        let name = self.btf.string(offset)?;
+        self.excess = self.excess.saturating_add(excess_len(name));
+        if self.excess > self.limit { Err(BtfError::LongNames { limit: self.limit }) } else { Ok(name) }
     }
 }
 
@@ -241,6 +287,9 @@ pub(crate) fn string_at(strings: &[u8], at: usize, most: usize) -> Option<&[u8]>
     let rest = rest.get(..most).unwrap_or(rest);
     Some(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
 }
+
+/// Length of the longest name that [`is_long`] accepts.
+const LONGEST_LONG: usize = "unsigned long int".len();
 
 /// Whether libbpf's `determine_ptr_size` accepts the name as that of the type `long`.
 pub(crate) fn is_long(name: &[u8]) -> bool {

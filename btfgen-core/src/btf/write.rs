@@ -5,6 +5,7 @@ use super::entries::{Enumerator, Member};
 use super::error::BtfError;
 use super::ids::{StrOffset, TypeId};
 use super::kind::Kind;
+use super::name::shown_name;
 use crate::memo::Memo;
 
 /// Builds a raw BTF.
@@ -59,17 +60,26 @@ impl Writer {
         vlen: usize,
         size_or_type: u32,
     ) -> Result<TypeId, BtfError> {
-        let vlen = u16::try_from(vlen).map_err(|_| BtfError::TooLarge("members of one type"))?;
+        let too_many = |_| BtfError::TooManyEntries {
+            name: shown_name(name).into_owned(),
+            count: vlen,
+            limit: u16::MAX,
+        };
+        let vlen = u16::try_from(vlen).map_err(too_many)?;
         let name = self.string(name);
         self.type_count += 1;
-        self.words(&[name.0, u32::from(kflag) << 31 | (kind as u32) << 24 | u32::from(vlen), size_or_type]);
+        self.words(&[
+            name.0,
+            u32::from(kflag) << 31 | u32::from(kind.number()) << 24 | u32::from(vlen),
+            size_or_type,
+        ]);
         Ok(TypeId(self.type_count))
     }
 
     /// Appends an int: size in bytes, encoding, bit offset and width in bits.
     ///
     /// # Errors
-    /// When the BTF grows too large.
+    /// When the BTF grows too large, or the type has more than 65,535 members.
     pub fn int(
         &mut self,
         name: &[u8],

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::btf::BtfError;
-use crate::resolve::MatchResult;
+use crate::resolve::{MatchFailure, MatchResult};
 
 /// Why a kernel has no minimized BTF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +12,14 @@ pub enum MinimizeError {
     /// The minimized BTF does not fit the wire format, or the written bytes cannot be read back.
     #[error("cannot write the minimized BTF")]
     Btf(#[from] BtfError),
+    /// A relocation depends on a type of a kind that this version does not know.
+    #[error("relocation {relocation}: {failure}")]
+    UnknownKind {
+        /// The relocation's kind and spec.
+        relocation: String,
+        /// What it depends on.
+        failure: MatchFailure,
+    },
     /// A relocation resolves differently against the minimized BTF: a bug in btfgen.
     #[error("the minimized BTF differs from the kernel's (a bug in btfgen, please report it): {0}")]
     Difference(Box<Difference>),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::btf::DataModel;
 use crate::kernel::KernelTypes;
 use crate::memo::Memo;
-use crate::resolve::{Evaluator, Roots};
+use crate::resolve::{Evaluator, MatchFailure, MatchResult, Roots, describe_spec};
 use crate::types::{TypeRef, Types, emit};
 
 pub use error::{Difference, MinimizeError};
@@ -62,11 +62,33 @@ impl<'r> Minimizer<'r> {
         if let Some(bytes) = self.known.get(&key) {
             return Ok(Arc::clone(bytes));
         }
+        self.check_kinds(types, kernel)?;
         let footprint = Footprint::new(&mut self.evaluator, types, kernel, &key.kept);
         let reduced = self.reducer.reduce(types, &footprint);
         let bytes: Arc<[u8]> = emit(&reduced, kernel.model)?.into();
         self.verifier.verify(&mut self.evaluator, types, kernel, &bytes)?;
         self.known.insert(key, Arc::clone(&bytes));
         Ok(bytes)
+    }
+
+    /// Refuses a kernel with which a relocation depends on a type of an unknown kind: no loader that lacks the kind can
+    /// read a BTF with it.
+    fn check_kinds(&mut self, types: &Types, kernel: &KernelTypes) -> Result<(), MinimizeError> {
+        let roots = self.evaluator.roots();
+        for root in roots.ids() {
+            for candidate in kernel.candidates(root) {
+                let evaluation = self.evaluator.get(types, kernel.model, root, candidate.ty);
+                for (id, query) in roots.root(root).query_ids() {
+                    if let MatchResult::Failure(failure @ MatchFailure::UnknownKind(_)) =
+                        evaluation.result(id)
+                    {
+                        let spec = &query.spec;
+                        let relocation = format!("<{}> {}", spec.kind, describe_spec(roots.types(), spec));
+                        return Err(MinimizeError::UnknownKind { relocation, failure });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }

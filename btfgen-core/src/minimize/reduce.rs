@@ -4,7 +4,7 @@ use super::footprint::Footprint;
 use crate::btf::{DataModel, Endian};
 use crate::memo::Memo;
 use crate::resolve::{TypeReads, size_of};
-use crate::types::{Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
+use crate::types::{Composite, Emission, Enumerator, Member, Name, Ranking, Type, TypeRef, Types};
 
 /// Reduces footprints one after another; definitions that they share are stored and ordered once.
 pub(super) struct Reducer {
@@ -127,6 +127,8 @@ impl Reduction<'_> {
                 let target = self.reduce(target);
                 self.reduced.add(Type::Typedef { name, target })
             }
+            // No result depends on its kind: it is the type of a member that only counts, or a parameter. See `check_kinds`.
+            Type::Opaque { .. } => self.reduced.add_composite(Composite::Struct, Name::EMPTY, 0, &[]),
             Type::FuncProto { result } if reads.contents => {
                 let result = self.reduce(result);
                 let params: Vec<TypeRef> =

@@ -1,6 +1,6 @@
 //! Programs, and the parts of an object that need the kernel's own BTF, even if a minimized BTF is embedded.
 
-use crate::btf::{Btf, BtfError, Kind, TypeId};
+use crate::btf::{Btf, BtfError, Kind, TypeId, shown_name};
 
 /// A program, or a subprogram in `.text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,11 @@ const SECTIONS: [(&str, &str); 10] = [
     ("struct_ops", "struct_ops program"),
 ];
 
-/// Limit on the bytes of a symbol's name in a message.
-const MAX_SHOWN_NAME: usize = 128;
+/// The data section of typed kernel symbols.
+const KSYMS: &[u8] = b".ksyms";
+
+/// Bytes of a symbol's name that are read: more than a message shows.
+const MAX_READ_NAME: usize = 1024;
 
 /// Finds the parts that need the kernel's BTF, by section name and by the types in `.ksyms`.
 pub(super) fn kernel_btf_needs(
@@ -59,7 +62,7 @@ pub(super) fn kernel_btf_needs(
         needs.push(KernelBtfNeed { name: section.clone(), what: "struct_ops map" });
     }
     for datasec in btf.types().filter(|ty| ty.kind == Kind::Datasec) {
-        if btf.name(datasec.name_off)? != b".ksyms" {
+        if btf.string_up_to(datasec.name_off, KSYMS.len() + 1)? != KSYMS {
             continue;
         }
         for variable in datasec.variables() {
@@ -69,8 +72,7 @@ pub(super) fn kernel_btf_needs(
                 Kind::Var if !is_void(btf, symbol.target())? => "typed ksym",
                 _ => continue,
             };
-            let name = btf.name(symbol.name_off)?;
-            let name = String::from_utf8_lossy(&name[..name.len().min(MAX_SHOWN_NAME)]).into_owned();
+            let name = shown_name(btf.string_up_to(symbol.name_off, MAX_READ_NAME)?).into_owned();
             needs.push(KernelBtfNeed { name, what });
         }
     }

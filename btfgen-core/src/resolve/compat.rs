@@ -13,9 +13,13 @@ pub(super) const MAX_LEVEL: u32 = 32;
 pub(super) const MAX_STEPS: u32 = 1 << 20;
 
 /// libbpf's `btf_kind_core_compat`: equal kinds, or two enums of any width.
-pub(super) fn same_kind(a: Type, b: Type) -> bool {
-    use Type::{Array, Composite, Enum, Float, FuncProto, Fwd, Int, Named, Ptr, Typedef, Void};
-    match (a, b) {
+///
+/// # Errors
+/// When one of the kinds is unknown.
+pub(super) fn same_kind(a: Type, b: Type) -> Result<bool, MatchFailure> {
+    use Type::{Array, Composite, Enum, Float, FuncProto, Fwd, Int, Named, Opaque, Ptr, Typedef, Void};
+    Ok(match (a, b) {
+        (Opaque { kind, .. }, _) | (_, Opaque { kind, .. }) => return Err(MatchFailure::UnknownKind(kind)),
         (
             Composite { kind: a, .. } | Named { kind: a, .. },
             Composite { kind: b, .. } | Named { kind: b, .. },
@@ -30,26 +34,37 @@ pub(super) fn same_kind(a: Type, b: Type) -> bool {
         | (Typedef { .. }, Typedef { .. })
         | (FuncProto { .. }, FuncProto { .. }) => true,
         _ => false,
-    }
+    })
 }
 
 /// libbpf's `bpf_core_fields_are_compat`: whether a field of the target type can be accessed as one of the local type.
-pub(super) fn fields_are_compat(types: &Types, reads: &mut Reads, local: TypeRef, target: TypeRef) -> bool {
+pub(super) fn fields_are_compat(
+    types: &Types,
+    reads: &mut Reads,
+    local: TypeRef,
+    target: TypeRef,
+) -> Result<bool, MatchFailure> {
     let (mut local, mut target) = (local, target);
     loop {
         match (types.get(local), types.get(target)) {
-            (Type::Composite { .. }, Type::Composite { .. }) => return true,
-            (Type::Ptr { .. }, Type::Ptr { .. }) | (Type::Float { .. }, Type::Float { .. }) => return true,
-            (Type::Int { offset, .. }, Type::Int { offset: other, .. }) => return offset == 0 && other == 0,
+            (Type::Composite { .. }, Type::Composite { .. })
+            | (Type::Ptr { .. }, Type::Ptr { .. })
+            | (Type::Float { .. }, Type::Float { .. }) => return Ok(true),
+            (Type::Int { offset, .. }, Type::Int { offset: other, .. }) => {
+                return Ok(offset == 0 && other == 0);
+            }
+            (Type::Opaque { kind, .. }, _) | (_, Type::Opaque { kind, .. }) => {
+                return Err(MatchFailure::UnknownKind(kind));
+            }
             (Type::Fwd { name: a, .. }, Type::Fwd { name: b, .. })
             | (Type::Enum { name: a, .. }, Type::Enum { name: b, .. }) => {
                 reads.name(target);
                 let names = types.names();
                 let (a, b) = (names.essential(a), names.essential(b));
-                return names.get(a).is_empty() || names.get(b).is_empty() || a == b;
+                return Ok(names.get(a).is_empty() || names.get(b).is_empty() || a == b);
             }
             (Type::Array { element: a, .. }, Type::Array { element: b, .. }) => (local, target) = (a, b),
-            _ => return false,
+            _ => return Ok(false),
         }
     }
 }
@@ -67,7 +82,7 @@ pub(super) fn types_are_compat(
     for _ in 0..MAX_LEVEL {
         *steps = steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
         let (own, other) = (types.get(local), types.get(target));
-        if !same_kind(own, other) {
+        if !same_kind(own, other)? {
             return Ok(false);
         }
         match (own, other) {

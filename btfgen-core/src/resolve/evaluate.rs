@@ -10,7 +10,7 @@ use super::size::{read_size, size_of};
 use super::value::{FieldValue, field_value, may_adjust};
 use crate::btf::DataModel;
 use crate::object::RelocationKind;
-use crate::types::{TypeRef, Types};
+use crate::types::{Type, TypeRef, Types};
 
 /// The result of a relocation for one candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,9 @@ fn try_evaluate(
     candidate: TypeRef,
 ) -> Result<Option<Resolved>, MatchFailure> {
     let plain = |value| Some(Resolved { value, bit_offset: 0, size: 0, misread: false });
+    if let Type::Opaque { kind, .. } = types.get(types.skip_typedef(candidate)) {
+        return Err(MatchFailure::UnknownKind(kind));
+    }
     let kind = local.kind;
     if kind.is_field_based() {
         let spec = match match_fields(types, reads, model, local, candidate) {
@@ -92,9 +95,7 @@ fn try_evaluate(
         return Ok(None);
     }
     Ok(plain(match kind {
-        RelocationKind::TypeSize => {
-            u64::from(read_size(types, reads, candidate, model).ok_or(MatchFailure::Size)?)
-        }
+        RelocationKind::TypeSize => u64::from(read_size(types, reads, candidate, model)?),
         RelocationKind::TypeIdTarget => 0,
         _ => 1,
     }))
@@ -130,7 +131,7 @@ pub(super) fn check_local(types: &Types, model: DataModel, local: &LocalSpec) ->
         local_value(types, model, local).map_err(LocalFailure::Value)?;
     }
     if local.kind == RelocationKind::TypeSize {
-        size_of(types, local.root, model).ok_or(LocalFailure::Size)?;
+        size_of(types, local.root, model).map_err(LocalFailure::Value)?;
     }
     Ok(())
 }

@@ -19,6 +19,11 @@ pub enum MatchFailure {
     /// A relocation of this kind needs a field, but the access ends at an array element (`-EINVAL`).
     #[error("a relocation of this kind cannot be applied to an array element")]
     ArrayAccess,
+    /// The result depends on a type of an unknown kind, given by its number.
+    ///
+    /// Departure from libbpf, for which such a type is compatible with none: one that knows the kind may disagree.
+    #[error("it depends on a type of kind {0}, which this version of btfgen does not know")]
+    UnknownKind(u8),
     /// The comparison takes more steps than for any real type (a limit of this resolver).
     #[error("comparing the types takes too many steps")]
     TooIntricate,

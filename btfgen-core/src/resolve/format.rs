@@ -24,6 +24,7 @@ pub(super) fn describe_root(types: &Types, root: TypeRef) -> String {
         Type::Fwd { .. } => "fwd",
         Type::Typedef { .. } => "typedef",
         Type::FuncProto { .. } => "func_proto",
+        Type::Opaque { .. } => "unknown",
     };
     let name = types.name_of(root);
     let text = if name == Name::EMPTY { "<anon>".into() } else { types.names().text(name) };

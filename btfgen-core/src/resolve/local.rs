@@ -65,9 +65,6 @@ pub enum LocalFailure {
     /// An index into a type that has neither members nor elements.
     #[error("level {0} of the access is in a type that is not a struct, union or array")]
     Scalar(usize),
-    /// A type without a size.
-    #[error("a type has no size")]
-    Size,
     /// The value in the object's own types cannot be computed.
     #[error("in the object's own types: {0}")]
     Value(MatchFailure),
@@ -107,7 +104,7 @@ impl LocalSpec {
             return Ok(spec);
         }
         spec.accessors.push(Accessor { ty, index: first, name: Name::EMPTY });
-        let size = size_of(types, ty, model).ok_or(LocalFailure::Size)?;
+        let size = size_of(types, ty, model).map_err(LocalFailure::Value)?;
         spec.bit_offset = first.wrapping_mul(size).wrapping_mul(8);
         for (level, &index) in spec.raw.iter().enumerate().skip(1) {
             let out_of_range = LocalFailure::Index { index, level };
@@ -128,7 +125,7 @@ impl LocalSpec {
                     }
                     ty = element;
                     spec.accessors.push(Accessor { ty, index, name: Name::EMPTY });
-                    let size = size_of(types, ty, model).ok_or(LocalFailure::Size)?;
+                    let size = size_of(types, ty, model).map_err(LocalFailure::Value)?;
                     spec.bit_offset = spec.bit_offset.wrapping_add(index.wrapping_mul(size).wrapping_mul(8));
                 }
                 _ => return Err(LocalFailure::Scalar(level)),

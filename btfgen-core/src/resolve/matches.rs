@@ -31,6 +31,12 @@ impl Matching<'_, '_> {
         let mut behind_pointer = behind_pointer;
         for _ in 0..MAX_LEVEL {
             *self.steps = self.steps.checked_sub(1).ok_or(MatchFailure::TooIntricate)?;
+            // A kind that is not known may be one whose name does not count, such as a modifier.
+            if let (Type::Opaque { kind, .. }, _) | (_, Type::Opaque { kind, .. }) =
+                (types.get(local), types.get(target))
+            {
+                return Err(MatchFailure::UnknownKind(kind));
+            }
             self.reads.name(target);
             if !self.names_match(types.name_of(local), types.name_of(target)) {
                 return Ok(false);

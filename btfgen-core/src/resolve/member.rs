@@ -124,8 +124,7 @@ pub(super) fn match_fields(
         spec.last = Accessor { ty, index: accessor.index, name: Name::EMPTY };
         // The offset of element 0 does not depend on the size; the type only has to have one.
         let size =
-            if accessor.index == 0 { size_of(types, ty, model) } else { read_size(types, reads, ty, model) };
-        let size = size.ok_or(MatchFailure::Size)?;
+            if accessor.index == 0 { size_of(types, ty, model) } else { read_size(types, reads, ty, model) }?;
         let offset = accessor.index.wrapping_mul(size).wrapping_mul(8);
         spec.bit_offset = spec.bit_offset.wrapping_add(offset);
     }
@@ -147,6 +146,9 @@ fn is_flexible(types: &Types, reads: &mut Reads, holder: &Accessor, len: u32) ->
 impl Search<'_, '_> {
     fn member(&mut self, ty: TypeRef, spec: &mut TargetSpec) -> Result<Found, MatchFailure> {
         let types = self.types;
+        if let Type::Opaque { kind, .. } = types.get(ty) {
+            return Err(MatchFailure::UnknownKind(kind));
+        }
         let level = spec.raw_len;
         if self.without_member.get(&ty).is_some_and(|&at| level <= at) {
             return Ok(Found::Nowhere);
@@ -175,7 +177,7 @@ impl Search<'_, '_> {
                 }
             } else if member.name == self.name {
                 self.reads.entry(ty, index);
-                if !fields_are_compat(types, self.reads, self.local_ty, member.ty) {
+                if !fields_are_compat(types, self.reads, self.local_ty, member.ty)? {
                     return Ok(Found::Incompatible);
                 }
                 spec.last = Accessor { ty, index: index as u32, name: member.name };

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::evaluate::check_local;
+use super::failure::MatchFailure;
 use super::local::{LocalFailure, LocalSpec};
 use crate::btf::{Btf, DataModel, Kind, TypeId};
 use crate::memo::Memo;
@@ -209,6 +210,9 @@ impl Roots {
         }
         // libbpf uses the name of the type with that very id; a modifier has no name.
         let raw = local.btf.type_by_id(local_type_id)?;
+        if let Kind::Unknown(kind) = raw.kind {
+            return Err(LocalFailure::Value(MatchFailure::UnknownKind(kind)));
+        }
         let name = self.types.name_of(definition);
         let Some(root_kind) = RootKind::of(raw.kind).filter(|_| name != Name::EMPTY) else {
             return Err(LocalFailure::Anonymous);

@@ -1,11 +1,12 @@
 //! Sizes of types, as libbpf's `btf__resolve_size` finds them.
 
+use super::failure::MatchFailure;
 use super::reads::Reads;
 use crate::btf::DataModel;
 use crate::types::{Type, TypeRef, Types};
 
-/// Size in bytes, if the type has one and it fits 32 bits.
-pub(crate) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Option<u32> {
+/// Size in bytes, which must fit 32 bits.
+pub(crate) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Result<u32, MatchFailure> {
     let mut count = 1u32;
     loop {
         let size = match types.get(ty) {
@@ -19,18 +20,26 @@ pub(crate) fn size_of(types: &Types, mut ty: TypeRef, model: DataModel) -> Optio
                 continue;
             }
             Type::Array { element, len } => {
-                count = count.checked_mul(len)?;
+                count = count.checked_mul(len).ok_or(MatchFailure::Size)?;
                 ty = element;
                 continue;
             }
-            Type::Void | Type::Fwd { .. } | Type::Named { .. } | Type::FuncProto { .. } => return None,
+            Type::Opaque { kind, .. } => return Err(MatchFailure::UnknownKind(kind)),
+            Type::Void | Type::Fwd { .. } | Type::Named { .. } | Type::FuncProto { .. } => {
+                return Err(MatchFailure::Size);
+            }
         };
-        return count.checked_mul(size);
+        return count.checked_mul(size).ok_or(MatchFailure::Size);
     }
 }
 
 /// As [`size_of`], and records the read of the size.
-pub(super) fn read_size(types: &Types, reads: &mut Reads, ty: TypeRef, model: DataModel) -> Option<u32> {
+pub(super) fn read_size(
+    types: &Types,
+    reads: &mut Reads,
+    ty: TypeRef,
+    model: DataModel,
+) -> Result<u32, MatchFailure> {
     let innermost = innermost_element(types, types.skip_typedef(ty));
     if matches!(types.get(innermost), Type::Ptr { .. } | Type::Composite { .. }) {
         reads.size(innermost);

@@ -47,12 +47,12 @@ pub(super) fn field_value(
         return match kind {
             RelocationKind::FieldByteOffset => {
                 let element = innermost_element(types, last.ty);
-                let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
+                let size = read_size(types, reads, element, model)?;
                 let value = u64::from(bit_offset / 8);
                 Ok(FieldValue { value, size, access: access_of(types, last.ty) })
             }
             RelocationKind::FieldByteSize => {
-                let size = read_size(types, reads, last.ty, model).ok_or(MatchFailure::Size)?;
+                let size = read_size(types, reads, last.ty, model)?;
                 Ok(plain(u64::from(size)))
             }
             _ => Err(MatchFailure::ArrayAccess),
@@ -65,14 +65,14 @@ pub(super) fn field_value(
         let (offset, size) = bitfield_unit(types, member.ty, bit_offset, bits)?;
         (offset, size, bits)
     } else {
-        let size = read_size(types, reads, member.ty, model).ok_or(MatchFailure::Size)?;
+        let size = read_size(types, reads, member.ty, model)?;
         (bit_offset / 8, size, size.wrapping_mul(8))
     };
     Ok(match kind {
         RelocationKind::FieldByteOffset if bitfield => plain(u64::from(byte_offset)),
         RelocationKind::FieldByteOffset => {
             let element = innermost_element(types, member.ty);
-            let size = read_size(types, reads, element, model).ok_or(MatchFailure::Size)?;
+            let size = read_size(types, reads, element, model)?;
             let access = access_of(types, member.ty);
             FieldValue { value: u64::from(byte_offset), size, access }
         }

@@ -109,6 +109,7 @@ impl<'f> Copier<'f> {
                 }
                 into.add_enum(name, size, signed, wide, &self.enumerators)
             }
+            Type::Opaque { kind, .. } => into.add(Type::Opaque { name, kind }),
             Type::Fwd { kind, .. } => into.add(Type::Fwd { kind, name }),
             Type::Named { kind, .. } => into.add(Type::Named { kind, name }),
             Type::Typedef { target, .. } => {

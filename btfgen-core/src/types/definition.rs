@@ -121,6 +121,14 @@ pub enum Type {
         /// The type that it returns.
         result: TypeRef,
     },
+    /// A type of a kind that this version does not know, of which only kind and name are stored: its other words may be
+    /// ids and string offsets of the BTF that it is from.
+    Opaque {
+        /// Its name, or the empty name.
+        name: Name,
+        /// The kind's number.
+        kind: u8,
+    },
 }
 
 /// A member of a struct or union.
@@ -162,11 +170,12 @@ pub(crate) enum DefinitionKind {
     Typedef,
     Struct,
     Union,
+    Opaque,
 }
 
 impl DefinitionKind {
     /// Every kind except `void`.
-    pub(crate) const STORED: [Self; 13] = [
+    pub(crate) const STORED: [Self; 14] = [
         Self::Int,
         Self::Float,
         Self::Ptr,
@@ -180,6 +189,7 @@ impl DefinitionKind {
         Self::Typedef,
         Self::Struct,
         Self::Union,
+        Self::Opaque,
     ];
 }
 
@@ -202,6 +212,7 @@ impl Type {
             Self::Typedef { .. } => DefinitionKind::Typedef,
             Self::Composite { kind: Struct, .. } => DefinitionKind::Struct,
             Self::Composite { kind: Union, .. } => DefinitionKind::Union,
+            Self::Opaque { .. } => DefinitionKind::Opaque,
         }
     }
 }

@@ -130,6 +130,11 @@ fn write(
         Type::Fwd { kind, name } => writer.forward(names.get(name), kind == Composite::Union),
         Type::Named { kind, name } => writer.composite(kind_of(kind), names.get(name), 0, std::iter::empty()),
         Type::Typedef { name, target } => writer.reference(Kind::Typedef, names.get(name), id(target)),
+        Type::Opaque { name, kind } => Err(BtfError::UnwritableKind {
+            name: names.text(name).into_owned(),
+            kind,
+            limit: Kind::Enum64.number(),
+        }),
         Type::FuncProto { result } => {
             writer.func_proto(id(result), types.params(ty).iter().map(|&param| id(param)))
         }

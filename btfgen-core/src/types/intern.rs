@@ -4,7 +4,7 @@ use super::definition::{Composite, Enumerator, Member, Type, TypeRef};
 use super::names::Name;
 use super::store::Types;
 use super::visit::Visit;
-use crate::btf::{self, Btf, BtfError, Kind, RawType, StrOffset, TypeId};
+use crate::btf::{self, Btf, BtfError, Kind, NameReader, RawType, StrOffset, TypeId};
 
 /// Deepest nesting of types that is followed; that of kernels is far below.
 const MAX_DEPTH: u32 = 200;
@@ -40,6 +40,7 @@ impl Seen {
 /// Interns types of one BTF into a [`Types`]; each type is followed once.
 pub struct Interner<'b, 'a> {
     btf: &'b Btf<'a>,
+    reader: NameReader<'b, 'a>,
     /// For each type id.
     seen: Vec<Seen>,
     members: Vec<Member>,
@@ -56,6 +57,7 @@ impl<'b, 'a> Interner<'b, 'a> {
         let unseen = Seen { by_value: Visit::Unseen, by_pointer: Visit::Unseen };
         Self {
             btf,
+            reader: NameReader::new(btf),
             seen: vec![unseen; btf.type_count() as usize],
             members: Vec::new(),
             enumerators: Vec::new(),
@@ -91,7 +93,7 @@ impl<'b, 'a> Interner<'b, 'a> {
         if offset == StrOffset::EMPTY {
             return Ok(Name::EMPTY);
         }
-        let name = self.btf.name(offset)?;
+        let name = self.reader.name(offset)?;
         let known = types.names().len();
         let added = types.names_mut().add(name);
         if types.names().len() > known {
@@ -197,6 +199,7 @@ impl<'b, 'a> Interner<'b, 'a> {
                 self.params.truncate(start);
                 ty
             }
+            Kind::Unknown(kind) => types.add(Type::Opaque { name, kind }),
             Kind::Void
             | Kind::Typedef
             | Kind::Volatile
@@ -243,5 +246,36 @@ impl<'b, 'a> Interner<'b, 'a> {
             raw = next;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter::repeat_n;
+
+    use super::*;
+    use crate::btf::Endian;
+    use crate::btf::testing::{record, wide};
+
+    #[test]
+    fn names_may_be_long_but_not_again_and_again() {
+        /// Interns types that are named by strings at these offsets.
+        fn intern(strings: &[u8], names: impl Iterator<Item = u32>) -> Result<usize, BtfError> {
+            let records: Vec<Vec<u32>> =
+                names.map(|name| record(name, Kind::Fwd.number(), 0, 0, &[])).collect();
+            let bytes = wide(Endian::Little, &records, &[], strings);
+            let btf = Btf::parse(&bytes)?;
+            let (mut types, mut interner) = (Types::new(), Interner::new(&btf));
+            btf.types().try_for_each(|ty| interner.root(&mut types, ty.id).map(|_| ()))?;
+            Ok(types.len() - 1)
+        }
+        let long = [b"\0".as_slice(), &[b'x'; 100_000], b"\0"].concat();
+        assert_eq!(intern(&long, repeat_n(1, 1)), Ok(1));
+        assert_eq!(intern(&long, repeat_n(1, 50)), Ok(1));
+        assert!(matches!(intern(&long, repeat_n(1, 100)), Err(BtfError::LongNames { .. })));
+        // Ordinary names may be repeated without limit, and a linker may merge a name with the end of another.
+        assert_eq!(intern(b"\0short\0", repeat_n(1, 100_000)), Ok(1));
+        assert_eq!(intern(&long, 1..3), Ok(2));
+        assert!(matches!(intern(&long, 1..10), Err(BtfError::LongNames { .. })));
     }
 }

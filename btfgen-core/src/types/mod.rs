@@ -5,6 +5,7 @@
 //! - Behind a pointer, a struct or union counts by kind and name only ([`Type::Named`]): an access spec never crosses a
 //!   pointer, and `bpf_core_types_are_compat` and `bpf_core_types_match` (`behind_ptr`) look no further.
 //! - Modifiers, type tags and typedefs between a member and its type are dropped, as `skip_mods_and_typedefs` skips them.
+//! - A type of a kind that this version does not know is kept as [`Type::Opaque`]: what depends on it cannot be resolved.
 //! - Functions, variables, data sections and declaration tags have no definition: no relocation targets them.
 //!
 //! In the order of imports: `names`, `definition`, `store`, `order`, `unchecked`, `visit`, `copy`, `intern`, `emit`.

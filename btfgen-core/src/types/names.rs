@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use crate::btf::shown_name;
+
 /// A name in a [`Names`]; equal names have one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(u32);
@@ -79,9 +81,9 @@ impl Names {
         slice(&self.bytes, &self.ends, name.index())
     }
 
-    /// A name as text; bytes that are not UTF-8 are replaced.
+    /// A name for a message, shortened if it is long.
     pub fn text(&self, name: Name) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(self.get(name))
+        shown_name(self.get(name))
     }
 
     /// The name without its flavor.

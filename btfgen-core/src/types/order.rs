@@ -34,6 +34,7 @@ impl Types {
             (Type::Enum { size, signed, wide, .. }, Type::Enum { size: s, signed: g, wide: w, .. }) => {
                 (size, signed, wide).cmp(&(s, g, w)).then_with(|| self.compare_enumerators(a, b))
             }
+            (Type::Opaque { kind, .. }, Type::Opaque { kind: k, .. }) => kind.cmp(&k),
             (Type::Typedef { target, .. }, Type::Typedef { target: t, .. }) => self.compare(target, t),
             (Type::FuncProto { result }, Type::FuncProto { result: r }) => {
                 let (params, others) = (self.params(a), self.params(b));

@@ -174,6 +174,7 @@ impl Types {
             | Type::Enum { name, .. }
             | Type::Fwd { name, .. }
             | Type::Named { name, .. }
+            | Type::Opaque { name, .. }
             | Type::Typedef { name, .. } => name,
             Type::Void | Type::Ptr { .. } | Type::Array { .. } | Type::FuncProto { .. } => Name::EMPTY,
         }
@@ -205,7 +206,8 @@ impl Types {
             | Type::Float { .. }
             | Type::Enum { .. }
             | Type::Fwd { .. }
-            | Type::Named { .. } => {}
+            | Type::Named { .. }
+            | Type::Opaque { .. } => {}
         }
     }
 

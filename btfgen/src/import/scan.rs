@@ -121,9 +121,11 @@ mod tests {
         let mut bytes = btf(Endian::Little, 3);
         let rest = bytes.split_off(24);
         let end = u32::try_from(rest.len()).unwrap();
-        bytes[4] = 32;
-        bytes.extend(end.to_le_bytes());
-        bytes.extend(8u32.to_le_bytes());
+        bytes[4] = 40;
+        // No layout section, and one that is not known yet.
+        for word in [0, 0, end, 8] {
+            bytes.extend(word.to_le_bytes());
+        }
         bytes.extend(rest);
         bytes.extend([7; 8]);
         let whole = bytes.clone();

@@ -3,7 +3,7 @@
 //! A body panics only if btfgen is wrong, never because its input is malformed.
 
 use btfgen_core::btf::{Btf, BtfError, Endian, Enumerator, Kind, Member, TypeId, Writer};
-use btfgen_core::hub::file::HubFile;
+use btfgen_core::hub::file::{HubFile, HubFileError};
 use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::{MinimizeError, Minimizer};
@@ -68,7 +68,7 @@ pub(crate) fn btf(data: &[u8]) {
     let mut interner = Interner::new(&btf);
     for raw in btf.types() {
         let parts = raw.members().count() + raw.enumerators().count() + raw.params().count();
-        assert!(parts <= 4 * usize::from(raw.vlen) + 8);
+        assert!(parts <= 4 * raw.vlen as usize + 8);
         let _ = (btf.string(raw.name_off), raw.component(), raw.variables().count());
         // An error concerns one type only; the next ones are read.
         if let Ok(first) = interner.root(&mut types, raw.id) {
@@ -162,6 +162,10 @@ pub(crate) fn hub_file(data: &[u8]) {
         assert!(file.find(&kernel.id).is_some());
         match file.extract(&kernel.id) {
             Ok(btf) => assert!(Btf::parse(&btf).is_ok()),
+            Err(HubFileError::Btf {
+                source: BtfError::UnwritableKind { .. } | BtfError::TooManyEntries { .. },
+                ..
+            }) => {}
             Err(error) => assert!(!sound, "a file without fault: {error}"),
         }
     }

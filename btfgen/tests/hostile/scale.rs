@@ -170,6 +170,28 @@ fn types_whose_names_share_bytes() {
 }
 
 #[test]
+fn types_and_members_of_one_long_name() {
+    for members in [false, true] {
+        check(
+            |n| {
+                Pair::new(|target| {
+                    let (name, long) = (target.string("a"), endless(target, n));
+                    if members {
+                        let members: Vec<_> = (0..n).map(|at| [long, 1, at * 32]).collect();
+                        target.composite(name, 4 * n, &members);
+                    } else {
+                        for at in 0..n {
+                            target.push(long, STRUCT, 0, at, &[]);
+                        }
+                    }
+                })
+            },
+            30_000,
+        );
+    }
+}
+
+#[test]
 fn lines_whose_texts_share_bytes() {
     check(
         |n| {

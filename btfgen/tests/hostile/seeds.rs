@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use btfgen_core::archive;
+use btfgen_core::btf::{Btf, Endian, u32_at};
 use btfgen_core::hub::file::{HubBuilder, KernelSource};
 use btfgen_core::report::BlobId;
 use btfgen_runtime::{BuildIdPrefix, ObjectDigest};
@@ -27,7 +28,11 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
     };
     match target {
         "object" | "digest" => both("objects"),
-        "btf" => both("targets"),
+        "btf" => {
+            let old = both("targets");
+            let wide: Vec<_> = old.iter().map(|btf| with_layout(btf)).collect();
+            [old, wide].concat()
+        }
         "resolve" => (0..40).map(|seed| noise(seed, 600)).collect(),
         "codec" => codec(),
         "archive" => archives(),
@@ -36,6 +41,22 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "image" => images(),
         _ => Vec::new(),
     }
+}
+
+/// A BTF in the form of Linux 7.1, with a type of the unknown kind 40 (a word, and two for each of three elements) and a
+/// typedef of it.
+fn with_layout(btf: &[u8]) -> Vec<u8> {
+    let endian = if btf[0] == 0x9f { Endian::Little } else { Endian::Big };
+    let word = |at| u32_at(btf, at, endian).unwrap() as usize;
+    let section = |at: usize| &btf[24 + word(at)..][..word(at + 4)];
+    let layout = [&[[0; 4]; 40][..], &[[4, 8, 0, 0]]].concat();
+    let new = [0, 40 << 24 | 3, 0, 1, 2, 3, 4, 5, 6, 7].map(|word| endian.bytes32(word));
+    let typedef = [1, 8 << 24, Btf::parse(btf).unwrap().type_count()].map(|word| endian.bytes32(word));
+    let types = [section(8), new.as_flattened(), typedef.as_flattened()].concat();
+    let (types_len, layout_len) = (types.len() as u32, layout.len() as u32 * 4);
+    let header = [32, 0, types_len, types_len + layout_len, word(20) as u32, types_len, layout_len];
+    let header = header.map(|word| endian.bytes32(word));
+    [&btf[..4], header.as_flattened(), &types, layout.as_flattened(), section(16)].concat()
 }
 
 fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -107,9 +128,13 @@ fn hub_files() -> Vec<Vec<u8>> {
     let big = fs::read(testdata().join("targets/eb/traps.btf")).unwrap();
     let object = fs::read(testdata().join("objects/el/fields.o")).unwrap();
     let local = btfgen_core::object::Object::parse("fields", &object).unwrap();
-    for (id, btf) in
-        [("a/1/x86_64/1.0", &target()[..]), ("a/1/s390x/1.0", &big), ("a/2/x86_64/1.1", local.btf())]
-    {
+    let kernels = [
+        ("a/1/x86_64/1.0", &target()[..]),
+        ("a/1/s390x/1.0", &big),
+        ("a/2/x86_64/1.1", local.btf()),
+        ("a/2/x86_64/1.2", &with_layout(&target())),
+    ];
+    for (id, btf) in kernels {
         builder.add_btf(&KernelSource::new(&id.parse().unwrap(), "made for a test", btf)).unwrap();
     }
     vec![builder.finish(3).unwrap(), HubBuilder::new().finish(3).unwrap()]
@@ -133,6 +158,7 @@ fn images() -> Vec<Vec<u8>> {
     let plain = around(target());
     vec![
         plain.clone(),
+        around(with_layout(&target())),
         around(gz(&plain)),
         around(xz(&plain)),
         around(zstd::encode_all(&plain[..], 3).unwrap()),

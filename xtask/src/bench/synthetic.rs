@@ -99,7 +99,7 @@ fn move_members(btf: &mut [u8], chosen: impl Fn(&[u8]) -> bool) {
     let (mut at, end) = (header + types, header + types + len);
     while at < end {
         let [Some(name), Some(info)] = [word(btf, at), word(btf, at + 4)] else { return };
-        let (kind, vlen) = (info >> 24 & 31, info & 0xffff);
+        let (kind, vlen) = (info >> 24 & 0x7f, info & 0xff_ffff);
         let rest = match kind {
             1 | 14 | 17 => 4,
             3 => 12,

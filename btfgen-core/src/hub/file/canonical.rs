@@ -57,6 +57,9 @@ impl Canonical {
                 Type::Named { kind, .. } => {
                     types.push(Type::Named { kind, name: own });
                 }
+                Type::Opaque { kind, .. } => {
+                    types.push(Type::Opaque { name: own, kind });
+                }
                 Type::Typedef { target, .. } => {
                     types.push(Type::Typedef { name: own, target: reference(target) });
                 }

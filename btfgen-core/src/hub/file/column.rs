@@ -104,6 +104,8 @@ columns! {
     Repeated = 27 "repeated",
     /// Definitions of one kind and essential name whose order of ids is not the canonical one.
     Orders = 28 "orders",
+    /// Kinds of opaque definitions.
+    OpaqueKind = 29 "opaque-kind",
 }
 
 /// Columns being written.

@@ -7,8 +7,8 @@ use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use crate::types::{Name, TypeRef};
 
-/// Most entries of one definition, as BTF has 16 bits for their number.
-pub(super) const MAX_ENTRIES: usize = 0xffff;
+/// Most entries of one definition, as BTF has 24 bits for their number.
+pub(super) const MAX_ENTRIES: usize = 0xff_ffff;
 
 /// A member or an enumerator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

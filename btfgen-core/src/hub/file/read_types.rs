@@ -5,13 +5,10 @@ use std::collections::VecDeque;
 use super::column::{Column, Reader};
 use super::entries::{Entry, EntryReader, MAX_ENTRIES};
 use super::error::HubFileError;
-use super::write_types::{MAX_ALL_ENTRIES, MAX_BASE, MAX_TYPES, next_offset};
+use super::write_types::{MAX_ALL_ENTRIES, MAX_BASE, MAX_NAME_BYTES, MAX_TYPES, check_names, next_offset};
 use crate::types::{
     Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, UncheckedTypes,
 };
-
-/// Most bytes of all names together; each may begin with the whole of the one last.
-const MAX_NAME_BYTES: usize = 1 << 26;
 
 /// Reads names and definitions. References are in range, but may form a circle.
 pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError> {
@@ -20,7 +17,9 @@ pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError>
     let mut by_kind = Vec::with_capacity(DefinitionKind::STORED.len());
     let mut total = 1u64;
     for kind in DefinitionKind::STORED {
-        let count = columns.uint(Column::Counts)?;
+        // Only a file with opaque definitions has their number.
+        let is_missing = kind == DefinitionKind::Opaque && columns.left(Column::Counts) == 0;
+        let count = if is_missing { 0 } else { columns.uint(Column::Counts)? };
         total = total.saturating_add(count);
         if total > MAX_TYPES {
             return Err(HubFileError::TooLarge { what: "definitions" });
@@ -36,6 +35,7 @@ pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError>
         }
     }
     read_entries(columns, &mut types)?;
+    check_names(&types)?;
     Ok(types)
 }
 
@@ -47,6 +47,7 @@ fn read_names(columns: &mut Reader) -> Result<Names, HubFileError> {
         let len = columns.below(Column::NameShared, next - start + 1, "lengths")? as usize;
         bytes.extend_from_within(start..start + len);
         bytes.extend_from_slice(columns.text(Column::NameTail)?);
+        // Each name may begin with the whole of the last one.
         if bytes.len() > MAX_NAME_BYTES {
             return Err(HubFileError::TooLarge { what: "bytes of names" });
         }
@@ -135,6 +136,9 @@ impl Fields<'_> {
             DefinitionKind::FwdUnion => Type::Fwd { kind: Composite::Union, name: self.name()? },
             DefinitionKind::Typedef => {
                 Type::Typedef { name: self.name()?, target: self.reference(Column::Target)? }
+            }
+            DefinitionKind::Opaque => {
+                Type::Opaque { name: self.name()?, kind: self.columns.byte(Column::OpaqueKind)? }
             }
             DefinitionKind::Struct => {
                 Type::Composite { kind: Composite::Struct, name: self.name()?, size: self.size()? }

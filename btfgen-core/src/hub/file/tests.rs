@@ -4,6 +4,7 @@ use btfgen_runtime::KernelId;
 
 use super::column::{Column, Columns, Table};
 use super::*;
+use crate::btf::testing::{record, sizes_of};
 use crate::btf::{self, Btf, Endian, Enumerator, Kind, TypeId, Writer};
 use crate::object::Object;
 use crate::resolve::{RootKind, Roots};
@@ -366,4 +367,74 @@ fn copies_between_stores() {
     let before = into.len();
     assert_eq!(copied, listing(&mut into, &raw));
     assert_eq!(into.len(), before, "interning the same again adds nothing");
+}
+
+/// A kernel with a struct that contains a type of the unknown kind 100, and one of more than 65,535 members.
+fn future_kernel(endian: Endian, members: u32) -> Vec<u8> {
+    let int = record(1, 1, 0, 4, &[0x0100_0020]);
+    let new = record(5, 100, 1, 0, &[7]);
+    let holder = record(9, 4, 2, 8, &[9, 1, 0, 5, 2, 32]);
+    let large: Vec<u32> = (0..members).flat_map(|at| [9, 1, at * 32]).collect();
+    let large = record(11, 4, members, members * 4, &large);
+    btf::testing::wide(endian, &[int, new, holder, large], &sizes_of(100, 0, 4), b"\0int\0new\0s\0large\0")
+}
+
+#[test]
+fn keeps_types_of_unknown_kinds() {
+    let kernels = [future_kernel(Endian::Little, 1), future_kernel(Endian::Big, 1)];
+    let mut builder = HubBuilder::new();
+    for (number, kernel) in kernels.iter().enumerate() {
+        builder.add_btf(&KernelSource::new(&id(number), "a test", kernel)).unwrap();
+    }
+    let file = builder.finish(3).unwrap();
+    assert_eq!(merge(&[&file, &file]), file);
+    let hub = HubFile::open(file.clone()).unwrap();
+    let types = &hub.graph().unwrap().types;
+    let opaque = |ty: TypeRef| match types.get(ty) {
+        Type::Opaque { name, kind } => Some((types.names().get(name), kind)),
+        _ => None,
+    };
+    assert_eq!(types.refs().filter_map(opaque).collect::<Vec<_>>(), [(b"new".as_slice(), 100)]);
+    let error = hub.extract(&id(0)).unwrap_err();
+    let error = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(error, "type new has kind 100; a BTF for all loaders can have kinds up to 19");
+    // Without such a type the file has no number of them.
+    let counts =
+        |file: &[u8]| Table::open(file).unwrap().unpack(file, |_| true).unwrap().raw(Column::Counts).len();
+    assert_eq!((counts(&file), counts(&build(&[0]))), (14, 13));
+}
+
+#[test]
+fn keeps_types_of_many_members() {
+    const MEMBERS: u32 = 0x1_0001;
+    let mut builder = HubBuilder::new();
+    let mut wide = future_kernel(Endian::Little, MEMBERS);
+    builder.add_btf(&KernelSource::new(&id(0), "a test", &wide)).unwrap();
+    // A neighbor whose struct is made from the other one's.
+    wide = future_kernel(Endian::Little, MEMBERS + 1);
+    builder.add_btf(&KernelSource::new(&id(1), "a test", &wide)).unwrap();
+    let file = builder.finish(3).unwrap();
+    assert_eq!(merge(&[&file]), file);
+    let hub = HubFile::open(file).unwrap();
+    let types = &hub.graph().unwrap().types;
+    let large = types.refs().map(|ty| types.members(ty).len()).filter(|&len| len > 2);
+    assert_eq!(large.collect::<Vec<_>>(), [MEMBERS as usize, MEMBERS as usize + 1]);
+}
+
+#[test]
+fn long_names_are_limited_by_their_uses() {
+    let name = [b'x'; 5000];
+    let build = |uses: u32| {
+        let mut btf = Writer::new(Endian::Little);
+        for size in 0..uses {
+            btf.float(&name, size).unwrap();
+        }
+        let mut builder = HubBuilder::new();
+        builder.add_btf(&KernelSource::new(&id(0), "a test", &btf.finish().unwrap()))?;
+        builder.finish(3)
+    };
+    let hub = HubFile::open(build(60).unwrap()).unwrap();
+    let btf = hub.extract(&id(0)).unwrap();
+    assert_eq!(Btf::parse(&btf).unwrap().types().count(), 60);
+    assert!(matches!(build(200), Err(HubFileError::Btf { .. })));
 }

@@ -5,12 +5,17 @@ use std::collections::VecDeque;
 use super::column::{Column, Columns};
 use super::entries::{Edit, Entry, EntryWriter, cost_of_new};
 use super::error::HubFileError;
+use crate::btf::excess_len;
 use crate::types::{Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, Types};
 
 /// Most definitions of one file.
 pub(super) const MAX_TYPES: u64 = 1 << 22;
 /// Most members and enumerators of one file, after copying.
 pub(super) const MAX_ALL_ENTRIES: usize = 1 << 23;
+/// Most bytes of all names together.
+pub(super) const MAX_NAME_BYTES: usize = 1 << 26;
+/// Limit on the bytes of long names, each counted for each use, as a multiple of the bytes of all names.
+const MAX_EXCESS: u64 = 64;
 /// Most definitions from one to its base.
 pub(super) const MAX_BASE: usize = 24;
 /// Number of earlier definitions that are tried as a base for a named one.
@@ -76,16 +81,42 @@ fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
 
 /// Writes names and definitions.
 pub(super) fn write(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
+    check_names(types)?;
     write_names(out, types.names());
     for kind in DefinitionKind::STORED {
         let count = types.refs().filter(|&ty| types.get(ty).kind() == kind).count();
-        out.uint(Column::Counts, count as u64);
+        if count > 0 || kind != DefinitionKind::Opaque {
+            out.uint(Column::Counts, count as u64);
+        }
     }
     if types.len() as u64 > MAX_TYPES {
         return Err(HubFileError::TooLarge { what: "definitions" });
     }
     write_fields(out, types);
     write_entries(out, types)
+}
+
+/// Checks that work on names, which is done for each definition and entry that has one, is in proportion to the file.
+pub(super) fn check_names(types: &Types) -> Result<(), HubFileError> {
+    let names = types.names();
+    let all = || (0..names.len() as u32).map(|name| names.get(Name::at(name)));
+    let total: usize = all().map(<[u8]>::len).sum();
+    if total > MAX_NAME_BYTES {
+        return Err(HubFileError::TooLarge { what: "bytes of names" });
+    }
+    if all().all(|name| excess_len(name) == 0) {
+        return Ok(());
+    }
+    let excess = |name| excess_len(names.get(name)) as u64;
+    let uses = types.refs().map(|ty| {
+        let members = types.members(ty).iter().map(|member| excess(member.name));
+        let enumerators = types.enumerators(ty).iter().map(|enumerator| excess(enumerator.name));
+        excess(types.name_of(ty)) + members.chain(enumerators).sum::<u64>()
+    });
+    if uses.sum::<u64>() > total as u64 * MAX_EXCESS {
+        return Err(HubFileError::TooLarge { what: "uses of long names" });
+    }
+    Ok(())
 }
 
 fn write_names(out: &mut Columns, names: &Names) {
@@ -146,6 +177,7 @@ fn write_fields(out: &mut Columns, types: &Types) {
                 out.uint(Column::Param, result.number().into());
                 params.iter().for_each(|param| out.uint(Column::Param, param.number().into()));
             }
+            Type::Opaque { kind, .. } => out.raw(Column::OpaqueKind).push(kind),
             Type::Typedef { target, .. } => out.uint(Column::Target, target.number().into()),
         }
         last_name = name;
