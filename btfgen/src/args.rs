@@ -124,9 +124,9 @@ pub(crate) struct Vendor {
     /// Build id of that kernel if its source has none: 40 hex digits, as printed by readelf -n vmlinux.
     #[arg(long, value_name = "HEX", requires = "kernel")]
     pub(crate) build_id: Option<BuildId>,
-    /// Add the BTF of kernel modules too (packages and --this-host).
-    #[arg(long)]
-    pub(crate) modules: bool,
+    /// Add the BTF of kernel modules too, all or these (packages and --this-host).
+    #[arg(long, value_name = "NAME,...", num_args = 0.., value_delimiter = ',', require_equals = true)]
+    pub(crate) modules: Option<Vec<String>>,
     #[command(flatten)]
     pub(crate) kernels: Kernels,
     /// Only every N-th kernel, from the I-th (0 to N-1); join the files with btfgen hub merge.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use btfgen::import::collect::{add_hub_file, read_kernels};
+use btfgen::import::modules::WantedModules;
 use btfgen::import::source::{ReadOptions, Source};
 use btfgen_core::hub::file::{HubBuilder, HubFile, HubFileError};
 use btfgen_core::hub::{Defects, KernelFilter};
@@ -72,11 +73,12 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
 
     let known: BTreeMap<KernelId, String> =
         hub.kernels().map(|record| (record.id.clone(), record.provenance.clone())).collect();
+    let modules = args.modules.as_deref().map_or(WantedModules::None, WantedModules::named);
     let options = ReadOptions {
         wants: &|id| filter.wants(id),
         has: &|id, provenance| known.get(id).is_some_and(|known| known == provenance),
         build_id: args.build_id,
-        modules: args.modules,
+        modules: &modules,
     };
     let mut notes: BTreeMap<Defects, Vec<String>> = BTreeMap::new();
     let threads = thread::available_parallelism().map_or(1, usize::from);

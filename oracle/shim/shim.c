@@ -119,6 +119,8 @@ const char *oracle_log_text(size_t *len)
 struct oracle_run {
 	struct btf *local;
 	struct btf *target;
+	struct btf **modules; /* split BTFs over the target */
+	__u32 modules_len;
 	struct bpf_core_cand_list **cands;
 	__u32 cands_len;
 	bool big_endian;
@@ -157,6 +159,9 @@ void oracle_run_free(struct oracle_run *run)
 		free(run->cands);
 	}
 	btf__free(run->local);
+	for (__u32 i = 0; i < run->modules_len; i++)
+		btf__free(run->modules[i]);
+	free(run->modules);
 	btf__free(run->target);
 	free(run);
 }
@@ -190,6 +195,22 @@ fail:
 	return err;
 }
 
+int oracle_run_add_module(struct oracle_run *run, const void *split, __u32 len)
+{
+	struct btf **modules = realloc(run->modules, (run->modules_len + 1) * sizeof(*modules));
+	struct btf *module;
+
+	if (!modules)
+		return -ENOMEM;
+	run->modules = modules;
+	module = btf__new_split(split, len, run->target);
+	if (!module)
+		return -errno;
+	modules[run->modules_len++] = module;
+	return 0;
+}
+
+/* As bpf_core_find_cands(). */
 static int find_cands(struct oracle_run *run, __u32 id, const char *name, struct bpf_core_cand_list **out)
 {
 	struct bpf_core_cand local = { .btf = run->local, .id = id };
@@ -206,6 +227,11 @@ static int find_cands(struct oracle_run *run, __u32 id, const char *name, struct
 	if (!list)
 		return -ENOMEM;
 	err = bpf_core_add_cands(&local, bpf_core_essential_name_len(name), run->target, "target", 1, list);
+	/* Modules count only if the kernel has no candidate. */
+	if (!list->len)
+		for (__u32 i = 0; i < run->modules_len && !err; i++)
+			err = bpf_core_add_cands(&local, bpf_core_essential_name_len(name), run->modules[i], "module",
+						 btf__type_cnt(run->target), list);
 	if (err) {
 		free(list->cands);
 		free(list);

@@ -42,6 +42,7 @@ unsafe extern "C" {
         big_endian: bool,
         out: *mut *mut Run,
     ) -> c_int;
+    pub(crate) fn oracle_run_add_module(run: *mut Run, split: *const c_void, len: u32) -> c_int;
     pub(crate) fn oracle_run_forget(run: *mut Run);
     pub(crate) fn oracle_run_free(run: *mut Run);
     pub(crate) fn oracle_run_relocate(

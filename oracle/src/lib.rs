@@ -2,6 +2,7 @@
 //!
 //! - [`libbpf`]: libbpf itself. [`libbpf::relocations`] calls its relocation functions directly: without privileges,
 //!   for objects and targets of either byte order.
+//! - [`distill`]: libbpf's `btf__distill_base` and `btf__relocate`.
 //! - [`prepare`]: libbpf through its public API, `bpf_object__prepare`, which needs the right to use bpf(2).
 //! - [`aya`]: aya-obj, for the relocation kinds that it implements.
 //! - [`kernel`]: the running kernel, which accepts valid BTF only, with the same right.
@@ -14,6 +15,8 @@
 pub mod aya;
 #[cfg(feature = "judges")]
 pub mod bpftool;
+#[cfg(feature = "judges")]
+pub mod distill;
 #[cfg(feature = "judges")]
 pub mod dump;
 pub mod elf;

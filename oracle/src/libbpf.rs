@@ -171,6 +171,15 @@ impl<'a> Judge<'a> {
         Ok(Self { object, run })
     }
 
+    /// Adds a loaded module's BTF, split over the target.
+    ///
+    /// # Errors
+    /// When libbpf rejects it.
+    pub fn add_module(&mut self, split: &[u8]) -> Result<(), LibbpfError> {
+        ffi::start_log(false);
+        self.run.as_mut().map_or(Ok(()), |run| run.add_module(split))
+    }
+
     /// Resolves and patches relocations as `bpf_object__load` does: in order, finding the candidates of each local type
     /// once, pruning them, and stopping at the first failure.
     pub fn relocations(&mut self, selection: &Selection<'_>) -> Results {
@@ -273,6 +282,18 @@ impl Run {
             return Err(LibbpfError::Btf { error, log: ffi::log_text() });
         }
         Ok(Self(run))
+    }
+
+    fn add_module(&mut self, split: &[u8]) -> Result<(), LibbpfError> {
+        let len = u32::try_from(split.len()).unwrap_or(u32::MAX);
+        // SAFETY: the run is alive, and the pointer is valid for its length (libbpf copies).
+        match unsafe { ffi::oracle_run_add_module(self.0, split.as_ptr().cast(), len) } {
+            0 => Ok(()),
+            err => {
+                let error = std::io::Error::from_raw_os_error(-err);
+                Err(LibbpfError::Btf { error, log: ffi::log_text() })
+            }
+        }
     }
 
     fn forget(&mut self) {

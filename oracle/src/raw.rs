@@ -302,6 +302,17 @@ impl Btf {
         }
     }
 
+    /// A split BTF over `base`, of which this BTF is an extension: what it has in addition.
+    ///
+    /// # Panics
+    /// When it is no extension.
+    #[must_use]
+    pub fn split_over(&self, base: &Self) -> Self {
+        assert!(self.records.starts_with(&base.records) && self.strings.starts_with(&base.strings));
+        let records = self.records[base.records.len()..].to_vec();
+        Self { records, strings: self.strings[base.strings.len()..].to_vec(), layout: self.layout.clone() }
+    }
+
     /// The same types in another order, with their ids adjusted: `order[new]` is the old index, from 0.
     ///
     /// # Panics

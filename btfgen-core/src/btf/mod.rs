@@ -4,7 +4,7 @@
 //! which it skips types of kinds that it does not know. The writer stays within the limits of older loaders: a header of 24
 //! bytes, `vlen` of 16 bits, known kinds only.
 //!
-//! In the order of imports: `ids`, `kind`, `name`, `endian`, `error`, `entries`, `layout`, `read`, `write`.
+//! In the order of imports: `ids`, `kind`, `name`, `endian`, `error`, `entries`, `layout`, `read`, `relocate`, `write`.
 
 mod endian;
 mod entries;
@@ -14,6 +14,7 @@ mod kind;
 mod layout;
 mod name;
 mod read;
+mod relocate;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use error::BtfError;
 pub use ids::{StrOffset, TypeId};
 pub use kind::Kind;
 pub use read::{Btf, NameReader, RawType};
+pub use relocate::{RelocateError, relocate};
 pub use write::Writer;
 
 pub(crate) use endian::u16_at;

@@ -25,6 +25,8 @@ const MAX_EXCESS: usize = 64;
 pub struct Btf<'a> {
     endian: Endian,
     types: &'a [u8],
+    /// Byte offset of `types` in the BTF.
+    types_start: usize,
     strings: &'a [u8],
     /// The layout section, or the base's, as libbpf's `btf_type_size_unknown` falls back to it.
     layout: Layout<'a>,
@@ -52,6 +54,13 @@ pub struct RawType<'a> {
     pub size_or_type: u32,
     extra: &'a [u8],
     endian: Endian,
+}
+
+/// Where a type is in the bytes of its BTF.
+pub(super) struct Record {
+    pub(super) kind: Kind,
+    /// Byte offsets, from the common part to the last entry.
+    pub(super) range: std::ops::Range<usize>,
 }
 
 impl<'a> Btf<'a> {
@@ -118,7 +127,16 @@ impl<'a> Btf<'a> {
         if layout.is_empty() {
             layout = base.map_or(Layout::NONE, |base| base.layout);
         }
-        let mut btf = Self { endian, types, strings, layout, offsets: Vec::new(), named: Vec::new(), base };
+        let mut btf = Self {
+            endian,
+            types,
+            types_start: header_len.saturating_add(word(8)?),
+            strings,
+            layout,
+            offsets: Vec::new(),
+            named: Vec::new(),
+            base,
+        };
         btf.scan()?;
         Ok(btf)
     }
@@ -203,6 +221,16 @@ impl<'a> Btf<'a> {
     /// This BTF's own types that have a name and are of a kind that relocations look up, in the order of their ids.
     pub fn named_types(&self) -> impl Iterator<Item = RawType<'a>> + '_ {
         self.named.iter().filter_map(|&id| self.get(id))
+    }
+
+    /// The records of this BTF's own types, in the order of their ids.
+    pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let ends = self.offsets.iter().skip(1).map(|&end| end as usize).chain([self.types.len()]);
+        let records = self.types().zip(self.offsets.iter().zip(ends));
+        records.map(|(ty, (&start, end))| Record {
+            kind: ty.kind,
+            range: self.types_start + start as usize..self.types_start + end,
+        })
     }
 
     /// The string at an offset, without its NUL byte.

@@ -20,6 +20,15 @@ pub enum MinimizeError {
         /// What it depends on.
         failure: MatchFailure,
     },
+    /// The minimized BTF would need two definitions of one kind and name, of which only the kernel's is a candidate.
+    #[error(
+        "a module's {name} is compared by name, and relocations on the kernel's own {name} resolve differently for it, so \
+         one BTF cannot hold both: vendor without that module (--modules=NAME,...)"
+    )]
+    TwoDefinitions {
+        /// The name.
+        name: String,
+    },
     /// A relocation resolves differently against the minimized BTF: a bug in btfgen.
     #[error("the minimized BTF differs from the kernel's (a bug in btfgen, please report it): {0}")]
     Difference(Box<Difference>),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::MinimizeError;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
 use crate::resolve::{Candidate, Evaluator, Reads, RootId, order_decides};
@@ -81,13 +82,16 @@ fn order_matters(
 }
 
 impl Footprint {
-    /// Collects the reads of the kept candidates, and of other candidates that they contain by name.
+    /// Collects the reads of the kept candidates, and of other definitions that they contain by name.
+    ///
+    /// # Errors
+    /// When a contained definition must be written by its name, but would act as a second candidate.
     pub(super) fn new(
         evaluator: &mut Evaluator<'_>,
         types: &Types,
         kernel: &KernelTypes,
         kept: &[Kept],
-    ) -> Self {
+    ) -> Result<Self, MinimizeError> {
         let mut footprint = Self { roots: BTreeMap::new(), ordered: Vec::new(), reads: Reads::default() };
         let roots = evaluator.roots();
         for Kept { root, candidates, ordered } in kept {
@@ -103,15 +107,23 @@ impl Footprint {
                 footprint.ordered.push(candidates.iter().map(|candidate| candidate.ty).collect());
             }
         }
-        footprint.close(evaluator, types, kernel);
-        footprint
+        footprint.close(evaluator, types, kernel)?;
+        Ok(footprint)
     }
 
     /// Adds the reads of candidates that are not relevant themselves, but are contained, by name, in relevant ones.
     ///
     /// In the kernel they match no query. Reduced to what *another* relocation read they might: a pointer whose target was
     /// not read becomes a pointer to void. So the parts that made them fail must be kept.
-    fn close(&mut self, evaluator: &mut Evaluator<'_>, types: &Types, kernel: &KernelTypes) {
+    ///
+    /// A module's definition may be contained by name and be no candidate, since the kernel has one of its name. In one BTF
+    /// it becomes one, which has no effect if its results are those of one of the kernel's.
+    fn close(
+        &mut self,
+        evaluator: &mut Evaluator<'_>,
+        types: &Types,
+        kernel: &KernelTypes,
+    ) -> Result<(), MinimizeError> {
         let roots = evaluator.roots();
         let mut seen = Memo::default();
         let mut named: Vec<TypeRef> = self.reads.named().collect();
@@ -122,6 +134,10 @@ impl Footprint {
                 }
                 let Some(root) = roots.root_of_definition(types, ty) else { continue };
                 let evaluation = evaluator.get(types, kernel.model, root, ty);
+                if evaluation.is_relevant() && !is_covered(evaluator, types, kernel, root, ty) {
+                    let name = String::from_utf8_lossy(types.names().get(types.name_of(ty))).into_owned();
+                    return Err(MinimizeError::TwoDefinitions { name });
+                }
                 self.reads.merge(&evaluation.reads);
                 named.extend(evaluation.reads.named());
             }
@@ -131,7 +147,7 @@ impl Footprint {
                     self.roots.insert(long, Copies { count: 1, by_id: false });
                     named.push(long);
                 }
-                None => return,
+                None => return Ok(()),
             }
         }
     }
@@ -139,4 +155,20 @@ impl Footprint {
     fn pointer_is_read(&self, types: &Types) -> bool {
         self.reads.iter().any(|(ty, reads)| reads.size && matches!(types.get(ty), Type::Ptr { .. }))
     }
+}
+
+/// Whether a definition is a candidate, or acts as one of the candidates does.
+fn is_covered(
+    evaluator: &mut Evaluator<'_>,
+    types: &Types,
+    kernel: &KernelTypes,
+    root: RootId,
+    ty: TypeRef,
+) -> bool {
+    let own = evaluator.get(types, kernel.model, root, ty);
+    let reads_type_id = evaluator.roots().root(root).reads_type_id();
+    kernel.candidates(root).iter().any(|candidate| {
+        let other = evaluator.get(types, kernel.model, root, candidate.ty);
+        candidate.ty == ty || !reads_type_id && other.results == own.results
+    })
 }

@@ -63,7 +63,7 @@ impl<'r> Minimizer<'r> {
             return Ok(Arc::clone(bytes));
         }
         self.check_kinds(types, kernel)?;
-        let footprint = Footprint::new(&mut self.evaluator, types, kernel, &key.kept);
+        let footprint = Footprint::new(&mut self.evaluator, types, kernel, &key.kept)?;
         let reduced = self.reducer.reduce(types, &footprint);
         let bytes: Arc<[u8]> = emit(&reduced, kernel.model)?.into();
         self.verifier.verify(&mut self.evaluator, types, kernel, &bytes)?;

@@ -19,6 +19,8 @@ pub struct CopyError {
 /// Copies definitions and everything that they contain from one store into another, each once.
 pub struct Copier<'f> {
     from: &'f Types,
+    /// Whether a definition's copy has its name.
+    keeps_name: &'f dyn Fn(TypeRef) -> bool,
     /// For each definition of `from` its copy.
     types: Vec<Visit>,
     /// For each name of `from` its copy.
@@ -31,8 +33,14 @@ pub struct Copier<'f> {
 impl<'f> Copier<'f> {
     /// A copier that has copied nothing yet; all its copies must go to one store.
     pub fn new(from: &'f Types) -> Self {
+        Self::with_names(from, &|_| true)
+    }
+
+    /// A copier that leaves out the names of some definitions.
+    pub(crate) fn with_names(from: &'f Types, keeps_name: &'f dyn Fn(TypeRef) -> bool) -> Self {
         Self {
             from,
+            keeps_name,
             types: vec![Visit::Unseen; from.len()],
             names: vec![None; from.names().len()],
             members: Vec::new(),
@@ -75,7 +83,7 @@ impl<'f> Copier<'f> {
 
     fn define(&mut self, into: &mut Types, ty: TypeRef, depth: u32) -> Result<TypeRef, CopyError> {
         let from = self.from;
-        let name = self.name(into, from.name_of(ty));
+        let name = if (self.keeps_name)(ty) { self.name(into, from.name_of(ty)) } else { Name::EMPTY };
         Ok(match from.get(ty) {
             Type::Void => TypeRef::VOID,
             Type::Int { size, encoding, offset, bits, .. } => {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use btfgen_core::btf::RelocateError;
 use btfgen_runtime::{BuildId, KernelId, KernelIdError};
 
 use super::codec::Codec;
@@ -108,6 +109,22 @@ pub enum ImportError {
     BadBtf {
         /// The file.
         what: String,
+    },
+    /// A module was named that is not there.
+    #[error("no module {name} with BTF; there are {known}")]
+    NoModule {
+        /// Its name.
+        name: String,
+        /// A summary of the modules that are there.
+        known: String,
+    },
+    /// The kernel does not have the types that a module's distilled base names.
+    #[error("section .BTF.base of module {module} does not fit the kernel's BTF")]
+    Module {
+        /// The module's name.
+        module: String,
+        /// The cause.
+        source: RelocateError,
     },
     /// A file is unreadable.
     #[error(transparent)]

@@ -66,6 +66,22 @@ pub(crate) fn kernel(
     Ok(None)
 }
 
+/// Reads the first of these packages that exists as a whole; none if all are gone.
+pub(crate) fn package(agent: &ureq::Agent, urls: &[String]) -> Outcome<Option<Vec<u8>>> {
+    for url in urls {
+        let whole = || -> Outcome<Option<Vec<u8>>> {
+            let Some(mut body) = get(agent, url)? else { return Ok(None) };
+            let mut bytes = Vec::new();
+            body.read_to_end(&mut bytes)?;
+            Ok(Some(bytes))
+        };
+        if let Some(bytes) = retry(url, whole)? {
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
 /// The text of a package index; none if the mirror does not have it.
 fn index(agent: &ureq::Agent, url: &str) -> Outcome<Option<String>> {
     let Some(body) = get(agent, url)? else { return Ok(None) };

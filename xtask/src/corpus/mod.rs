@@ -12,7 +12,7 @@ use std::time::Instant;
 use crate::engine::{ImportError, KernelFilter, KernelId};
 use crate::parallel;
 use crate::shell::Outcome;
-pub(crate) use download::{Plan, agent, kernel, mirrors, plan};
+pub(crate) use download::{Plan, agent, kernel, mirrors, package, plan};
 use mirror::{ARCHES, Mirrors};
 
 #[derive(clap::Args)]

@@ -42,6 +42,13 @@ pub(super) fn obstacle() -> Option<String> {
     None
 }
 
+/// A file of a guest.
+pub(super) struct File {
+    /// Relative to the root.
+    pub(super) path: String,
+    pub(super) content: Vec<u8>,
+}
+
 /// The root file system of all guests with one build of execwatch.
 pub(super) struct Root {
     /// The archive without its end and without what differs between guests.
@@ -84,12 +91,19 @@ impl Root {
 
     /// Boots a kernel and waits for the guest to end.
     ///
-    /// `options` are execwatch's, without spaces.
-    pub(super) fn boot(&self, id: &KernelId, image: &Path, options: &str) -> Outcome<Run> {
+    /// `options` are execwatch's, without spaces. `files` are added to the root file system.
+    pub(super) fn boot(&self, id: &KernelId, image: &Path, options: &str, files: &[File]) -> Outcome<Run> {
         let name = id.as_str().replace('/', "-");
         let initramfs = self.scratch.join(format!("{name}.cpio"));
         let mut cpio = self.cpio.clone();
         add(&mut cpio, Builder::new("etc/os-release").mode(FILE), os_release(id.version()).as_bytes())?;
+        let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        for folder in parents(&paths) {
+            add(&mut cpio, Builder::new(folder).mode(FOLDER), &[])?;
+        }
+        for file in files {
+            add(&mut cpio, Builder::new(&file.path).mode(FILE), &file.content)?;
+        }
         fs::write(&initramfs, trailer(cpio)?)?;
         let mut arguments = "console=ttyS0 quiet loglevel=0 panic=-1 reboot=t mitigations=off".to_owned();
         if !options.is_empty() {
@@ -148,8 +162,17 @@ fn run(qemu: &mut Command) -> Outcome<String> {
 
 /// The folders of these paths and the guest's mount points, each after its parent.
 fn folders<'a>(paths: &[&'a str]) -> Vec<&'a str> {
+    let mut folders = parents(paths);
+    folders.extend(["dev", "proc", "run", "sys"]);
+    folders.sort_unstable();
+    folders.dedup();
+    folders
+}
+
+/// The folders of these paths, each after its parent.
+fn parents<'a>(paths: &[&'a str]) -> Vec<&'a str> {
     let above = paths.iter().flat_map(|path| path.match_indices('/').map(|(at, _)| &path[..at]));
-    let mut folders: Vec<&str> = above.chain(["dev", "proc", "run", "sys"]).collect();
+    let mut folders: Vec<&str> = above.collect();
     folders.sort_unstable();
     folders.dedup();
     folders

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# The guest's first process: hides the kernel's BTF, runs execwatch, and prints its events and /proc for one process.
+# The guest's first process: hides the kernel's BTF, runs execwatch, and prints its events and /proc for one process. With
+# modules, it loads them and reads their types, before and after the kernel's BTF is hidden.
 # Each part of the output begins with a line "@@ name"; the host compares them.
 
 export PATH=/bin
@@ -10,13 +11,36 @@ mount -t sysfs none /sys
 mount -t bpf none /sys/fs/bpf
 mount -t tracefs none /sys/kernel/tracing
 mount -t tmpfs none /run
-[ -d /sys/kernel/btf ] && mount -t tmpfs none /sys/kernel/btf
 
 # End the line that the firmware printed.
 echo
 echo "@@ kernel"
 uname -r
 cat /proc/version
+
+# Runs the program on a file of overlayfs.
+read_modules() {
+	/bin/read_modules /modules/object /modules/archive /overlay/merged/file 2>&1
+	echo "status $?"
+}
+
+if [ -d /modules ]; then
+	mkdir /overlay
+	mount -t tmpfs none /overlay
+	mkdir /overlay/lower /overlay/upper /overlay/work /overlay/merged
+	echo "@@ modules"
+	for module in /modules/*.ko; do insmod $module 2>&1; done
+	mount -t overlay -o lowerdir=/overlay/lower,upperdir=/overlay/upper,workdir=/overlay/work none /overlay/merged 2>&1
+	echo >/overlay/merged/file
+	stat -c %i /overlay/upper/file
+	echo "@@ modules-own"
+	read_modules
+fi
+[ -d /sys/kernel/btf ] && mount -t tmpfs none /sys/kernel/btf
+if [ -d /modules ]; then
+	echo "@@ modules-hidden"
+	read_modules
+fi
 
 echo "@@ plain"
 execwatch --plain --once 0 2>&1

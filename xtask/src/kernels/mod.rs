@@ -1,7 +1,9 @@
-//! Kernels: `cargo xtask kernels` boots Debian's kernels and runs execwatch on them with their BTF hidden.
+//! Kernels: `cargo xtask kernels` boots Debian's kernels and runs execwatch on them with their BTF hidden. On one of them a
+//! program also reads types of modules.
 
 mod guest;
 mod judge;
+mod modules;
 mod package_index;
 mod requested_kernels;
 
@@ -16,7 +18,7 @@ use crate::engine::{HUB_VARIABLE, KernelId};
 use crate::shell::{self, Outcome, cargo};
 use crate::table::{Alignment, table};
 use crate::{corpus, files, parallel, setup};
-use guest::Root;
+use guest::{File, Root};
 use judge::{Answer, Expect, Verdict, judge};
 use package_index::{KernelFiles, PackageIndex};
 use requested_kernels::{CI, Choice, choose};
@@ -86,7 +88,11 @@ fn boot_kernels(only: Option<usize>) -> Outcome {
     let packages = read_packages(&index, &choices)?;
     let hub = hub_of_packages(&folder.join("hub"), &choices, &packages)?;
     let without = Execwatch::build(Some(&hub), &scratch.join("without"))?;
-    let guests = guests(&choices, &packages, &vendored, &without)?;
+    let mut guests = guests(&choices, &packages, &vendored, &without)?;
+    if let Some(guest) = guests.iter_mut().find(|guest| guest.expect.may_read_modules()) {
+        guest.files = modules::files(&index, &guest.expect.kernel, &scratch.join("modules"))?;
+        guest.expect.modules = true;
+    }
     if !guests.iter().any(|guest| matches!(guest.expect.answer, Answer::Inferred { .. })) {
         return Err(
             "no kernel on the mirrors is between two with identical BTFs, so no nearest match can be shown"
@@ -170,6 +176,8 @@ struct Guest<'a> {
     options: &'static str,
     /// Number and length of the blob that must be chosen.
     blob: Option<(usize, usize)>,
+    /// For the guest that reads modules' types.
+    files: Vec<File>,
     expect: Expect,
 }
 
@@ -201,8 +209,8 @@ fn guests<'a>(
             }
         };
         let files = packages.get(&choice.id).ok_or("no package was read for a kernel")?;
-        let expect = Expect { kernel: choice.id.clone(), answer };
-        Ok(Guest { execwatch, hub, image: &files.image, options, blob, expect })
+        let expect = Expect { kernel: choice.id.clone(), answer, modules: false };
+        Ok(Guest { execwatch, hub, image: &files.image, options, blob, files: Vec::new(), expect })
     };
     choices.iter().map(guest).collect()
 }
@@ -219,7 +227,7 @@ struct Boot {
 impl Guest<'_> {
     fn boot(&self) -> Boot {
         let kernel = &self.expect.kernel;
-        let (time, verdict) = match self.execwatch.root.boot(kernel, self.image, self.options) {
+        let (time, verdict) = match self.execwatch.root.boot(kernel, self.image, self.options, &self.files) {
             Ok(run) => (run.time, judge(&run.output, &self.expect)),
             Err(error) => (Duration::ZERO, Verdict { faults: vec![error.to_string()], ..Verdict::default() }),
         };

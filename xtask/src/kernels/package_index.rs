@@ -77,6 +77,18 @@ impl PackageIndex {
         files::write(&files.btf, &btf)?;
         Ok(files)
     }
+
+    /// A kernel's whole package, unless it is cached.
+    pub(super) fn package(&self, id: &KernelId) -> Outcome<PathBuf> {
+        let package = self.folder.join(id.as_str()).join("package.deb");
+        if !package.exists() {
+            eprintln!("reading the whole package of {id}");
+            let urls = self.plan.get(id).map(Vec::as_slice).unwrap_or_default();
+            let bytes = corpus::package(&self.agent, urls)?;
+            files::write(&package, &bytes.ok_or_else(|| format!("{id}: gone from the mirror"))?)?;
+        }
+        Ok(package)
+    }
 }
 
 /// One line for each kernel: its id and the URLs of its packages.

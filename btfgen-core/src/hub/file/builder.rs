@@ -121,6 +121,7 @@ impl HubBuilder {
         let base = Btf::parse(btf).map_err(malformed)?;
         let mut collected = Collected::default();
         collected.add(&mut self.types, &base).map_err(malformed)?;
+        collected.kernel_ends(&self.types);
         let mut hasher = Sha256::new_with_prefix(btf);
         let mut size = btf.len() as u64;
         let mut defects = Defects::of_kernel(&base);
@@ -232,12 +233,17 @@ struct Found {
     repeated: bool,
 }
 
-/// The named definitions of a BTF and of its split BTFs, each once, in the order of their first ids.
+/// The definitions of a kernel and its modules that can be candidates, each once, in the order of their first ids.
+///
+/// As libbpf's `bpf_core_find_cands`: a module's definition is no candidate if the kernel itself has one of its kind and
+/// essential name. Departure: libbpf sees the modules that are loaded, here all vendored ones count, in the order of their names.
 #[derive(Default)]
 struct Collected {
     found: Vec<Found>,
     /// Indices in `found`.
     indices: Memo<TypeRef, usize>,
+    /// Kinds and essential names of the kernel's own definitions.
+    kernel: Memo<(RootKind, Name), ()>,
 }
 
 impl Collected {
@@ -247,7 +253,7 @@ impl Collected {
             let Some(kind) = RootKind::of(raw.kind) else { continue };
             let ty = interner.root(types, raw.id)?;
             // The offset is not 0, but the string may be empty all the same; then nothing looks it up.
-            if types.name_of(ty) == Name::EMPTY {
+            if types.name_of(ty) == Name::EMPTY || self.kernel.contains_key(&key(types, kind, ty)) {
                 continue;
             }
             match self.indices.entry(ty) {
@@ -261,8 +267,13 @@ impl Collected {
         Ok(())
     }
 
+    /// Separates the kernel's own definitions, which were added, from its modules', which follow.
+    fn kernel_ends(&mut self, types: &Types) {
+        self.kernel = self.found.iter().map(|found| (key(types, found.kind, found.ty), ())).collect();
+    }
+
     fn finish(self, types: &Types) -> Holding {
-        let root = |found: &Found| (found.kind, types.names().essential(types.name_of(found.ty)));
+        let root = |found: &Found| key(types, found.kind, found.ty);
         let mut grouped: Vec<&Found> = self.found.iter().collect();
         // A stable sort: within a group the order stays that of the first ids.
         grouped.sort_by_key(|found| root(found));
@@ -278,4 +289,9 @@ impl Collected {
         let repeated = self.found.iter().filter(|found| found.repeated).map(|found| found.ty).collect();
         Holding::new(all, repeated, orders)
     }
+}
+
+/// What candidates are looked up by: kind and essential name.
+fn key(types: &Types, kind: RootKind, ty: TypeRef) -> (RootKind, Name) {
+    (kind, types.names().essential(types.name_of(ty)))
 }

@@ -11,7 +11,9 @@ use crate::types::{Copier, Emission, TypeRef, Types, emit};
 impl HubFile {
     /// One kernel's types as a raw BTF, in which every relocation resolves as in the BTF that the kernel was added from.
     ///
-    /// The ids are others, and there are no modifiers, functions or variables.
+    /// The ids are others, and there are no modifiers, functions or variables. A module's definition that is no candidate,
+    /// since the kernel has one of its name, is written without its name if a candidate contains it. Only `TYPE_MATCHES`,
+    /// and the comparison of a field's enum, read that name.
     ///
     /// # Errors
     /// When there is no such kernel, a column is damaged, or the types do not fit a BTF.
@@ -22,7 +24,8 @@ impl HubFile {
         let contains = |set: SetId| graph.sets.contains(set, row);
         let has = |ty| graph.sets.holders(ty).is_some_and(contains);
         let mut types = Types::new();
-        let mut copier = Copier::new(&graph.types);
+        let keeps_name = |ty| has(ty) || graph.sets.holders(ty).is_none();
+        let mut copier = Copier::with_names(&graph.types, &keeps_name);
         for ty in graph.types.refs().filter(|&ty| has(ty)) {
             copier.copy(&mut types, ty)?;
         }

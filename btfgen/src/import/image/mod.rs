@@ -232,12 +232,23 @@ fn le32(image: &[u8], offset: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(*image.get(offset..)?.first_chunk()?)).ok()
 }
 
-/// The `.BTF` section of a module, unchecked: its names and ids continue the kernel's.
-pub(crate) fn module_btf(module: &[u8]) -> Result<Option<Vec<u8>>, ImportError> {
+/// The BTF of a module, unchecked.
+pub(crate) struct ModuleBtf {
+    /// Section `.BTF`: its names and ids continue those of its base.
+    pub(crate) split: Vec<u8>,
+    /// Section `.BTF.base`: the distilled base of a module from outside the kernel's tree. Without one the kernel is the base.
+    pub(crate) distilled: Option<Vec<u8>>,
+}
+
+/// The BTF of a module; none if it has none.
+pub(crate) fn module_btf(module: &[u8]) -> Result<Option<ModuleBtf>, ImportError> {
     let file = object::File::parse(module)?;
-    let Some(section) = file.section_by_name_bytes(b".BTF") else { return Ok(None) };
-    let bytes = section.data()?;
-    Ok(Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty()))
+    let section = |name: &[u8]| -> Result<Option<Vec<u8>>, ImportError> {
+        let data = file.section_by_name_bytes(name).map(|section| section.data()).transpose()?;
+        Ok(data.filter(|data| !data.is_empty()).map(<[u8]>::to_vec))
+    };
+    let Some(split) = section(b".BTF")? else { return Ok(None) };
+    Ok(Some(ModuleBtf { split, distilled: section(b".BTF.base")? }))
 }
 
 /// What an ELF `vmlinux` says of its kernel.

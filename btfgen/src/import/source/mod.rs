@@ -1,5 +1,6 @@
 //! Source: where kernels come from, and how one is read from each kind of source.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -12,7 +13,7 @@ use btfgen_runtime::{BuildId, Host, KernelId};
 use super::codec::read_up_to;
 use super::error::ImportError;
 use super::image::{self, IMAGE_LIMIT, ImageBtf};
-use super::modules::{self, Module};
+use super::modules::{self, Module, WantedModules};
 use super::package::{self, Entry};
 use super::pahole::vmlinux_btf;
 use super::scan;
@@ -74,14 +75,14 @@ pub struct ReadOptions<'a> {
     pub has: &'a (dyn Fn(&KernelId, &str) -> bool + Sync),
     /// Build id of a kernel whose source has none.
     pub build_id: Option<BuildId>,
-    /// Whether to read the BTF of its modules too.
-    pub modules: bool,
+    /// The modules whose BTF is read too.
+    pub modules: &'a WantedModules,
 }
 
 impl Default for ReadOptions<'_> {
     /// All kernels, as their sources have them, without modules.
     fn default() -> Self {
-        Self { wants: &|_| true, has: &|_, _| false, build_id: None, modules: false }
+        Self { wants: &|_| true, has: &|_, _| false, build_id: None, modules: &WantedModules::None }
     }
 }
 
@@ -276,7 +277,10 @@ fn read_package(
         Ok(Some(Kernel::new(id, provenance, packaged_btf(image)?)))
     })?;
     let Some(kernel) = read else { return Ok(None) };
-    let modules = if options.modules { modules::read_modules(open()?)? } else { Vec::new() };
+    let modules = match options.modules {
+        WantedModules::None => Vec::new(),
+        wanted => modules::read_modules(open()?, wanted, &kernel.btf)?,
+    };
     Ok(Some(Kernel { modules, ..kernel }))
 }
 
@@ -321,23 +325,24 @@ fn image_btf(path: &Path) -> Result<ImageBtf, ImportError> {
 }
 
 /// Reads the running kernel from a folder such as `/sys/kernel`.
-fn this_host(id: KernelId, sys: &Path, with_modules: bool) -> Result<Kernel, ImportError> {
+fn this_host(id: KernelId, sys: &Path, wanted: &WantedModules) -> Result<Kernel, ImportError> {
     let file = sys.join("btf/vmlinux");
     let btf = checked(&files::read(&file)?, &file.display().to_string())?;
     let notes = files::read(&sys.join("notes")).unwrap_or_default();
     let build_id = BuildId::from_notes(&notes, cfg!(target_endian = "big"));
-    let modules = if with_modules { host_modules(&sys.join("btf"))? } else { Vec::new() };
+    let modules = host_modules(&sys.join("btf"), wanted)?;
     Ok(Kernel { modules, ..Kernel::new(id, "host".into(), ImageBtf { btf, build_id }) })
 }
 
-fn host_modules(sys: &Path) -> Result<Vec<Module>, ImportError> {
+/// The loaded modules, whose distilled bases the kernel has replaced by its own BTF.
+fn host_modules(sys: &Path, wanted: &WantedModules) -> Result<Vec<Module>, ImportError> {
+    let names = files::read_dir(sys)?.into_iter().map(|name| name.to_string_lossy().into_owned());
+    let known: BTreeSet<String> = names.filter(|name| name != "vmlinux").collect();
     let mut modules = Vec::new();
-    for name in files::read_dir(sys)? {
-        if name != "vmlinux" {
-            let btf = files::read(&sys.join(&name))?;
-            modules.push(Module { name: name.to_string_lossy().into_owned(), btf });
-        }
+    for name in known.iter().filter(|name| wanted.contains(name)) {
+        modules.push(Module { name: name.clone(), btf: files::read(&sys.join(name))?.to_vec() });
     }
+    wanted.check(&known, &known)?;
     Ok(modules)
 }
 

@@ -26,7 +26,9 @@ fn id(text: &str) -> KernelId {
 fn read_one(path: &Path, given: Option<&KernelId>) -> Result<Kernel, ImportError> {
     let kernels = Source::at(path)?.kernels(given)?;
     assert_eq!(kernels.len(), 1);
-    Ok(kernels[0].read(&ReadOptions { modules: true, ..ReadOptions::default() })?.expect("wanted"))
+    Ok(kernels[0]
+        .read(&ReadOptions { modules: &WantedModules::All, ..ReadOptions::default() })?
+        .expect("wanted"))
 }
 
 #[test]
@@ -170,13 +172,13 @@ fn reads_the_running_kernel() {
     write(&sys, "btf/vmlinux", &btf);
     write(&sys, "btf/xfs", b"split");
     let given = id("fedora/40/x86_64/6.1.0");
-    let kernel = this_host(given.clone(), sys.path(), true).unwrap();
+    let kernel = this_host(given.clone(), sys.path(), &WantedModules::All).unwrap();
     let modules = vec![Module { name: "xfs".into(), btf: b"split".to_vec() }];
     let expect = Kernel { id: given.clone(), provenance: "host".into(), build_id: None, btf, modules };
     assert_eq!(kernel, expect);
     let native = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
     write(&sys, "notes", &build_id_note(native, 7));
-    let kernel = this_host(given.clone(), sys.path(), true).unwrap();
+    let kernel = this_host(given.clone(), sys.path(), &WantedModules::All).unwrap();
     assert_eq!(kernel, Kernel { build_id: Some(BUILD_ID), ..expect });
-    assert!(this_host(given, &sys.path().join("none"), false).is_err());
+    assert!(this_host(given, &sys.path().join("none"), &WantedModules::None).is_err());
 }

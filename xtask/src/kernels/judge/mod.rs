@@ -23,6 +23,15 @@ pub(super) struct Expect {
     /// The booted kernel.
     pub(super) kernel: KernelId,
     pub(super) answer: Answer,
+    /// Whether it also loads modules and reads their types.
+    pub(super) modules: bool,
+}
+
+impl Expect {
+    /// Whether it is a kernel with an entry, and with modules that are not compressed and have BTF.
+    pub(super) fn may_read_modules(&self) -> bool {
+        matches!(self.answer, Answer::Entry { .. }) && self.kernel.release().starts_with("6.1.")
+    }
 }
 
 /// Which BTF execwatch must choose.
@@ -61,6 +70,9 @@ pub(super) fn judge(output: &str, expect: &Expect) -> Verdict {
     }
     verdict.booted(&parts, expect);
     verdict.chosen(&parts, expect);
+    if expect.modules {
+        verdict.modules(&parts);
+    }
     for loader in LOADERS {
         match expect.answer {
             Answer::Refused { .. } => verdict.not_watched(&parts, loader),
@@ -122,6 +134,28 @@ impl Verdict {
                 });
             }
             Err(error) => self.faults.push(error),
+        }
+    }
+
+    /// The types of modules are the same with the kernel's BTF, which libbpf reads with its modules', and with the archive's,
+    /// and the program found the inode below overlayfs.
+    fn modules(&mut self, parts: &Parts<'_>) {
+        let inode = parts.get("modules").unwrap_or_default().join(" / ");
+        let mut values = Vec::new();
+        for (part, source) in [("modules-own", "sysfs"), ("modules-hidden", "embedded archive")] {
+            match parts.command(part) {
+                Ok(([from, found], 0)) if *from == source => values.push(*found),
+                Ok((lines, status)) => {
+                    self.faults.push(format!("{part} ends with status {status}: {}", lines.join(" / ")));
+                }
+                Err(error) => self.faults.push(error),
+            }
+        }
+        if let [own, hidden] = values[..] {
+            self.require(own == hidden, || format!("modules: {own} of the kernel, {hidden} of the archive"));
+            self.require(own.starts_with(&format!("[{inode}, ")), || {
+                format!("modules: {own} does not begin with inode {inode}")
+            });
         }
     }
 

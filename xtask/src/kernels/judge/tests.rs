@@ -12,12 +12,16 @@ fn id(release: &str) -> KernelId {
 }
 
 fn entry() -> Expect {
-    Expect { kernel: id("12/x86_64/6.1.0-50"), answer: Answer::Entry { blob_len: 673 } }
+    Expect { kernel: id("12/x86_64/6.1.0-50"), answer: Answer::Entry { blob_len: 673 }, modules: false }
 }
 
 fn inferred() -> Expect {
     let neighbors = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
-    Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Inferred { neighbors, blob_len: 673 } }
+    Expect {
+        kernel: id("11/x86_64/5.10.0-45"),
+        answer: Answer::Inferred { neighbors, blob_len: 673 },
+        modules: false,
+    }
 }
 
 #[test]
@@ -86,7 +90,8 @@ fn every_fault_is_found() {
 #[test]
 fn a_choice_is_a_fault_where_a_refusal_is_expected() {
     let neighbors = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
-    let expect = Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbors } };
+    let expect =
+        Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbors }, modules: false };
     let faults = judge(INFERRED, &expect).faults;
     assert!(
         faults.iter().any(|fault| fault == "explain-opted-in ends with status 0, not refused"),
@@ -106,4 +111,27 @@ fn invalid_output_is_a_fault() {
             assert!(!verdict.faults.is_empty() && verdict.loaded.is_empty(), "{output:?}");
         }
     }
+}
+
+/// The parts about modules, of a real guest.
+const MODULES: &str = "@@ modules\n10\n@@ modules-own\nsysfs\n[10, 32, 664, 720, 1, 28, 60]\nstatus 0\n\
+                       @@ modules-hidden\nembedded archive\n[10, 32, 664, 720, 1, 28, 60]\nstatus 0\n";
+
+#[test]
+fn types_of_modules_are_compared() {
+    let check = |from: &str, to: &str, fault: &str| {
+        assert!(MODULES.contains(from), "{from:?}");
+        let output = MODULES.replacen(from, to, 1) + ENTRY;
+        let faults = judge(&output, &Expect { modules: true, ..entry() }).faults;
+        match fault {
+            "" => assert!(faults.is_empty(), "{faults:?}"),
+            _ => assert!(faults.iter().any(|found| found.contains(fault)), "{from:?} to {to:?}: {faults:?}"),
+        }
+    };
+    check("", "", "");
+    check("@@ modules-own", "@@ other", "no output of modules-own");
+    check("sysfs", "embedded archive", "modules-own ends with status 0: embedded archive / ");
+    check("status 0", "status 1", "modules-own ends with status 1");
+    check("\n10\n", "\ninsmod: cannot insert\n", "does not begin with inode insmod: cannot insert");
+    check("28, 60]", "16, 60]", "of the kernel, ");
 }
