@@ -1,11 +1,12 @@
 //! Footprint: the relevant candidates of one kernel, and the parts of them that were read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::error::MinimizeError;
+use crate::btf::shown_name;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::Memo;
-use crate::resolve::{Candidate, Evaluator, Reads, RootId, order_decides};
+use crate::resolve::{Candidate, Evaluator, MatchResult, Reads, RootId, order_decides};
 use crate::types::{Name, Type, TypeRef, Types};
 
 /// The parts of a kernel's types that its minimized BTF must contain.
@@ -126,6 +127,7 @@ impl Footprint {
     ) -> Result<(), MinimizeError> {
         let roots = evaluator.roots();
         let mut seen = Memo::default();
+        let mut results: Memo<RootId, HashSet<Vec<MatchResult>>> = Memo::default();
         let mut named: Vec<TypeRef> = self.reads.named().collect();
         loop {
             while let Some(ty) = named.pop() {
@@ -134,9 +136,14 @@ impl Footprint {
                 }
                 let Some(root) = roots.root_of_definition(types, ty) else { continue };
                 let evaluation = evaluator.get(types, kernel.model, root, ty);
-                if evaluation.is_relevant() && !is_covered(evaluator, types, kernel, root, ty) {
-                    let name = String::from_utf8_lossy(types.names().get(types.name_of(ty))).into_owned();
-                    return Err(MinimizeError::TwoDefinitions { name });
+                // Relevant candidates are in `roots`, so this one is no candidate.
+                if evaluation.is_relevant() && !self.roots.contains_key(&ty) {
+                    let known =
+                        results.entry(root).or_insert_with(|| all_results(evaluator, types, kernel, root));
+                    if roots.root(root).reads_type_id() || !known.contains(&evaluation.results) {
+                        let name = shown_name(types.names().get(types.name_of(ty))).into_owned();
+                        return Err(MinimizeError::TwoDefinitions { name });
+                    }
                 }
                 self.reads.merge(&evaluation.reads);
                 named.extend(evaluation.reads.named());
@@ -157,18 +164,13 @@ impl Footprint {
     }
 }
 
-/// Whether a definition is a candidate, or acts as one of the candidates does.
-fn is_covered(
+/// The results of all candidates of a root.
+fn all_results(
     evaluator: &mut Evaluator<'_>,
     types: &Types,
     kernel: &KernelTypes,
     root: RootId,
-    ty: TypeRef,
-) -> bool {
-    let own = evaluator.get(types, kernel.model, root, ty);
-    let reads_type_id = evaluator.roots().root(root).reads_type_id();
-    kernel.candidates(root).iter().any(|candidate| {
-        let other = evaluator.get(types, kernel.model, root, candidate.ty);
-        candidate.ty == ty || !reads_type_id && other.results == own.results
-    })
+) -> HashSet<Vec<MatchResult>> {
+    let candidates = kernel.candidates(root).iter();
+    candidates.map(|it| evaluator.get(types, kernel.model, root, it.ty).results.clone()).collect()
 }
