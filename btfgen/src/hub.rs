@@ -100,7 +100,7 @@ fn print_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<()> {
 }
 
 fn stat(hub: &HubFile, verbose: bool, json: bool) -> Result<()> {
-    let HubStat { kernels, types, distinct, source_bytes, bytes, growth, .. } = hub.stat()?;
+    let HubStat { kernels, types, distinct: distinct_types, source_bytes, bytes, growth, .. } = hub.stat()?;
     let folders = kernels_by_folder(hub.kernels().iter().map(|record| record.id.clone()));
     let columns = hub.columns().map(|column| (column.name, column.stored)).collect();
     let mut defects = BTreeMap::new();
@@ -108,7 +108,6 @@ fn stat(hub: &HubFile, verbose: bool, json: bool) -> Result<()> {
         *defects.entry(defect.name()).or_default() += 1;
     }
     let growth = growth.iter().map(|growth| (growth.types, growth.distinct)).collect();
-    let distinct_types = distinct;
     let stat =
         Stat { kernels, types, distinct_types, source_bytes, bytes, columns, folders, defects, growth };
     if json {

@@ -88,7 +88,9 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
         let added = match result {
             Ok(Some(kernel)) => kernel.add_to(&mut hub).map_err(anyhow::Error::from).map(|()| {
                 let defects = hub.record(&kernel.id).map(|record| record.defects).unwrap_or_default();
-                notes.entry(defects).or_default().push(source.label.clone());
+                if !defects.is_empty() {
+                    notes.entry(defects).or_default().push(source.label.clone());
+                }
             }),
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
@@ -104,7 +106,6 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
         Ok(())
     })?;
     skipped.bar.finish_and_clear();
-    notes.remove(&Defects::default());
     notes.iter().for_each(|(defects, sources)| print_notes(*defects, sources));
 
     let skipped = match skipped.sources {

@@ -38,7 +38,7 @@ pub fn distill(split: &[u8], kernel: &[u8]) -> Result<Distilled, Error> {
 /// Replaces the distilled base of a split BTF by `kernel`, as the kernel does when it loads a module.
 ///
 /// # Errors
-/// When libbpf rejects a BTF, or finds no place in `kernel` for a type of the base.
+/// When libbpf rejects a BTF, or finds no single type of `kernel` that fits a type of the base.
 pub fn relocate(module: &Distilled, kernel: &[u8]) -> Result<Vec<u8>, Error> {
     ffi::start_log(false);
     let kernel = Owned::new(kernel, None)?;

@@ -59,7 +59,7 @@ pub fn load_btf(bytes: &[u8]) -> Result<(), InvalidBtf> {
         return Ok(());
     }
     let error = io::Error::from_raw_os_error(-fd);
-    // The log may be long: it is taken only of a BTF that is rejected.
+    // The log may be long, so it is requested only for a BTF that is rejected.
     let mut log = vec![0u8; 16 << 20];
     let mut options = sys::bpf_btf_load_opts {
         sz: size_of::<sys::bpf_btf_load_opts>() as u64,

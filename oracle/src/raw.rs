@@ -179,7 +179,7 @@ impl Btf {
         self.push(text, kind::DECL_TAG, false, 0, target, &[component.cast_unsigned()])
     }
 
-    /// Turns to the form that Linux 7.1 and pahole 1.31 write: a header of 32 bytes, and a layout section that has the known
+    /// Changes to the form that Linux 7.1 and pahole 1.31 write: a header of 32 bytes, and a layout section that has the known
     /// kinds.
     pub fn widen(&mut self) {
         let size = |words: &[Word]| u8::try_from(words.len() * 4).unwrap_or(u8::MAX);

@@ -51,6 +51,14 @@ pub enum RelocateError {
         /// The name.
         name: String,
     },
+    /// The distilled base has more types of one name than are compared (a limit of this reader).
+    #[error("the distilled base has more than {limit} types {name}")]
+    Repeated {
+        /// The name.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A name of the module is inside the distilled base's strings, and is not the name of a type there.
     #[error("the string at offset {offset} is in the distilled base and is not the name of a type there")]
     String {
@@ -138,7 +146,7 @@ impl Map {
             }
             let same_name = by_name.entry(distilled_names.name(ty.name_off)?).or_default();
             if same_name.len() == MAX_SAME_NAME {
-                return Err(RelocateError::Ambiguous { kind: ty.kind, name: name_of(distilled, &ty) });
+                return Err(RelocateError::Repeated { name: name_of(distilled, &ty), limit: MAX_SAME_NAME });
             }
             same_name.push(ty);
         }

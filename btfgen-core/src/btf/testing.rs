@@ -1,4 +1,4 @@
-//! BTFs by hand, in the form of Linux 7.1: a header of 32 bytes and a layout section.
+//! Hand-made BTFs in the form of Linux 7.1: a header of 32 bytes and a layout section.
 
 use super::endian::Endian;
 

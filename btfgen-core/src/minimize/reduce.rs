@@ -140,14 +140,20 @@ impl Reduction<'_> {
     }
 }
 
-/// The end of the last of these members, in bytes: the smallest size that the kernel's `btf_struct_check_meta` accepts.
+/// The end of the last of these members, in bytes: a size that the kernel accepts for the struct.
 ///
-/// A pointer counts as 8 bytes, as in the kernel's `btf_ptr_check_member`, so that the result is the same for all kernels.
+/// A pointer counts as 8 bytes, as in the kernel's `btf_ptr_check_member`, so that the result is the same for all kernels. An
+/// enum next to bitfields counts as at least 4 bytes, as in `btf_enum_check_kflag_member`.
 fn end_bytes(types: &Types, members: &[Member]) -> u32 {
     let model = DataModel { endian: Endian::Little, pointer_size: 8 };
+    let has_bitfields = members.iter().any(|member| member.bitfield_size != 0);
+    let size_bytes = |ty: TypeRef| {
+        let least = if has_bitfields && matches!(types.get(ty), Type::Enum { .. }) { 4 } else { 0 };
+        size_of(types, ty, model).unwrap_or(0).max(least)
+    };
     let end_bits = |member: &Member| {
         let size_bits = match member.bitfield_size {
-            0 => 8 * u64::from(size_of(types, member.ty, model).unwrap_or(0)),
+            0 => 8 * u64::from(size_bytes(member.ty)),
             bits => u64::from(bits),
         };
         u64::from(member.bit_offset) + size_bits
@@ -173,4 +179,34 @@ fn entries<'t, T>(all: &'t [T], reads: &TypeReads) -> impl Iterator<Item = &'t T
     let missing = (reads.at_least as usize).saturating_sub(kept);
     keep.iter_mut().filter(|keep| !**keep).take(missing).for_each(|keep| *keep = true);
     all.iter().zip(keep).filter(|&(_, keep)| keep).map(|(entry, _)| entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_struct_ends_where_the_kernel_accepts_it() {
+        let mut types = Types::new();
+        let int = types.add(Type::Int { name: Name::EMPTY, size: 4, encoding: 0, offset: 0, bits: 32 });
+        let pointer = types.add(Type::Ptr { pointee: TypeRef::VOID });
+        let packed = types.add_enum(Name::EMPTY, 1, false, false, &[]);
+        let check = |members: &[(TypeRef, u32, u8)], expect| {
+            let member = |&(ty, bit_offset, bitfield_size)| Member {
+                name: Name::EMPTY,
+                ty,
+                bit_offset,
+                bitfield_size,
+            };
+            let members: Vec<Member> = members.iter().map(member).collect();
+            assert_eq!(end_bytes(&types, &members), expect, "{members:?}");
+        };
+        check(&[], 0);
+        check(&[(int, 32, 0), (pointer, 64, 0)], 16);
+        check(&[(int, 0, 3)], 1);
+        check(&[(int, 30, 3)], 5);
+        check(&[(packed, 8, 0)], 2);
+        check(&[(int, 0, 3), (packed, 8, 0)], 5);
+        check(&[(int, 0, 3), (packed, 8, 2)], 2);
+    }
 }

@@ -90,6 +90,9 @@ fn a_build_id_is_of_one_kernel_and_a_kernel_of_one_build() {
          0808080808080808080808080808080808080808 and different BTFs; keep one of them",
     );
     assert_eq!(builder.finish(3).unwrap(), same, "nothing was added");
+    // A removed kernel has no build id any more.
+    assert!(builder.remove(&id(2)));
+    source(4, 8).add_to(&mut builder).unwrap();
 }
 
 #[test]

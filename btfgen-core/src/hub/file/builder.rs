@@ -1,8 +1,7 @@
 //! Builder: collects kernels from BTFs and hub files and writes them as one hub file.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::hash_map;
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 
 use btfgen_runtime::{BuildId, KernelId};
 use sha2::{Digest, Sha256};
@@ -47,6 +46,8 @@ impl<'a> KernelSource<'a> {
 pub struct HubBuilder {
     types: Types,
     kernels: BTreeMap<KernelId, Kernel>,
+    /// The kernels with each build id; they have the same BTF.
+    builds: HashMap<BuildId, BTreeSet<KernelId>>,
 }
 
 /// A kernel with references to the builder's types.
@@ -176,32 +177,42 @@ impl HubBuilder {
     /// Adds a kernel. The same BTF under the same id is one kernel, whatever its sources.
     fn put(&mut self, kernel: Kernel) -> Result<(), HubFileError> {
         self.check_build_id(&kernel)?;
-        match self.kernels.entry(kernel.record.id.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(kernel);
-                Ok(())
-            }
-            Entry::Occupied(mut entry) => entry.get_mut().merge(kernel),
+        let (id, build_id) = (kernel.record.id.clone(), kernel.record.build_id);
+        match self.kernels.entry(id.clone()) {
+            Entry::Vacant(entry) => _ = entry.insert(kernel),
+            Entry::Occupied(mut entry) => entry.get_mut().merge(kernel)?,
         }
+        if let Some(build_id) = build_id {
+            self.builds.entry(build_id).or_default().insert(id);
+        }
+        Ok(())
     }
 
     /// Checks that no other kernel has this one's build id and another BTF.
     fn check_build_id(&self, kernel: &Kernel) -> Result<(), HubFileError> {
         let Some(build_id) = kernel.record.build_id else { return Ok(()) };
-        let same_build =
-            |other: &&Kernel| other.record.build_id == Some(build_id) && other.record.id != kernel.record.id;
-        match self.kernels.values().filter(same_build).find(|other| !other.has_same_btf(kernel)) {
-            None => Ok(()),
-            Some(other) => {
+        let same_build = self.builds.get(&build_id).into_iter().flatten();
+        // One stands for all of them.
+        let other =
+            same_build.filter_map(|id| self.kernels.get(id)).find(|it| it.record.id != kernel.record.id);
+        match other {
+            Some(other) if !other.has_same_btf(kernel) => {
                 let (first, second) = (other.record.id.clone(), kernel.record.id.clone());
                 Err(HubFileError::SharedBuildId { build_id, first, second })
             }
+            _ => Ok(()),
         }
     }
 
     /// Removes a kernel, and returns whether it had been added. Types that only it has are not written.
     pub fn remove(&mut self, id: &KernelId) -> bool {
-        self.kernels.remove(id).is_some()
+        let Some(kernel) = self.kernels.remove(id) else { return false };
+        if let Some(build_id) = kernel.record.build_id
+            && let Some(same_build) = self.builds.get_mut(&build_id)
+        {
+            same_build.remove(id);
+        }
+        true
     }
 
     /// Returns the hub file, which depends on the kernels alone. `level` is zstd's, 1 to 22.

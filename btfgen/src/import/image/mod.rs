@@ -52,7 +52,7 @@ pub fn find_btf(image: &[u8]) -> Result<ImageBtf, ImportError> {
     }
 }
 
-/// What an ELF `vmlinux` says of its kernel; reads only the needed parts of the file.
+/// Reads an ELF `vmlinux`, only the needed parts of the file.
 ///
 /// # Errors
 /// When the file is malformed.

@@ -71,7 +71,7 @@ enum Location {
 pub struct ReadOptions<'a> {
     /// Whether a kernel is wanted; called before its BTF is read.
     pub wants: &'a (dyn Fn(&KernelId) -> bool + Sync),
-    /// Whether a kernel was read before from the package or path in a hub tree of that name; then it is not read again.
+    /// Whether a kernel was read before from the package, or the path in a hub tree, of that name. Then it is not read again.
     pub has: &'a (dyn Fn(&KernelId, &str) -> bool + Sync),
     /// Build id of a kernel whose source has none.
     pub build_id: Option<BuildId>,
