@@ -66,7 +66,7 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     let in_tree = packed.btfs().filter(|_| plan.emit != Emit::Archive);
     files::write_tree(&out_dir.join(TREE_NAME), in_tree)?;
     if plan.emit == Emit::Tree {
-        // Files of a tree are raw BTF.
+        // Files of a tree are raw BTF, which has no build id.
         packed.report.kernels.iter_mut().for_each(|kernel| kernel.build_id = None);
     }
 

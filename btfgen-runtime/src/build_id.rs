@@ -116,7 +116,7 @@ impl FromStr for BuildId {
             return Err(BuildIdError);
         }
         let mut id = [0; Self::LEN];
-        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        for (byte, digits) in id.iter_mut().zip(digits.chunks_exact(2)) {
             let digit = |digit: u8| (digit as char).to_digit(16).unwrap_or_default() as u8;
             *byte = digit(digits[0]) << 4 | digit(digits[1]);
         }

@@ -99,8 +99,8 @@ impl HostBtf {
 
     /// The path for libbpf's `btf_custom_path`, valid until the process ends.
     ///
-    /// The file stays open, close-on-exec, and its few kilobytes in memory: call this once in a process. On a host without `/proc`,
-    /// the file is in a temporary folder and is left there.
+    /// The file, a few kilobytes of memory, stays open (close-on-exec), so call this once in a process. On a host without `/proc`,
+    /// it is in a temporary folder and is not removed.
     ///
     /// ```no_run
     /// # struct ObjectBuilder;

@@ -74,7 +74,9 @@ impl<'h> Identity<'h> {
             return Match::No;
         }
         if !is_known_distro(distro) {
-            return if self.os_release_proves(entry) { Match::Yes } else { Match::No };
+            // A kernel of a known distribution cannot be another distribution's; os-release does not count.
+            let is_proven = self.origin.certainty != Certainty::Certain && self.os_release_proves(entry);
+            return if is_proven { Match::Yes } else { Match::No };
         }
         let is_other_version =
             self.origin.version.is_some_and(|known| known != plain_version(distro, version));

@@ -59,7 +59,7 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// No entry has the host's release and architecture.
     NoSuchRelease,
-    /// Entries have the host's release, but they are other distributions' kernels.
+    /// Entries have the host's release, but they are other distributions' kernels, or some are other builds.
     OtherVendor,
     /// Entries have the host's release, but they are other builds, by their build ids.
     OtherBuild,
@@ -197,10 +197,12 @@ fn select_of_release<'e>(
     if entries.iter().any(needs_build_id) {
         return Err(RefusalKind::BuildIdUnknown);
     }
+    // A custom entry without a build id may be the host's kernel too.
+    let may_be_custom = of_build(None).any(|entry| entry.kernel.distro() == KernelId::CUSTOM);
     let possible = matching(Match::Possible);
     match possible.first() {
         // A single entry proves nothing: the host's kernel may be one that reuses its release.
-        Some(kernel) if possible.len() > 1 && are_identical(&possible) => {
+        Some(kernel) if possible.len() > 1 && !may_be_custom && are_identical(&possible) => {
             let reason = "all entries that it may be have identical BTFs".to_owned();
             Ok(Found { kernel, how: How::SameBtf, reason })
         }
@@ -232,7 +234,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             RefusalKind::NoSuchRelease => "no entry for this release",
-            RefusalKind::OtherVendor => "all entries for this release are other distributions' kernels",
+            RefusalKind::OtherVendor => "all entries for this release are other distributions' kernels or other builds",
             RefusalKind::OtherBuild => "all entries for this release are other builds, by their build ids",
             RefusalKind::BuildIdUnknown => {
                 "entries for this release are identified by build id, and the host's is unknown: /sys/kernel/notes \

@@ -1,4 +1,4 @@
-//! Build ids: which entry they select before all words, and which files they exclude.
+//! Build ids: which entries they select, and which files they exclude.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn build(byte: u8) -> BuildId {
     BuildId::from_bytes([byte; BuildId::LEN])
 }
 
-/// What every reproducible build says of itself.
+/// A host of a reproducible build, whose strings are the same for every build.
 fn custom(build_id: Option<u8>) -> Host {
     let version = "#1 SMP PREEMPT_DYNAMIC @0";
     Host {
@@ -95,7 +95,7 @@ fn build_ids_decide_first() {
     check(&[(TWO[0].0, Some(1), 1), (TWO[1].0, Some(1), 1)], custom(Some(1)), exact(TWO[0].0));
     check(&[(TWO[0].0, Some(1), 1), (TWO[1].0, Some(1), 2)], custom(Some(1)), Err(RefusalKind::Ambiguous));
 
-    // An equal build id wins over words; a different one removes the entry that the words name.
+    // An equal build id wins over strings; a different one removes the entry that the strings name.
     const DEBIAN: &str = "debian/10/x86_64/4.19.0-17-amd64";
     const REBUILT: &str = "custom/home/x86_64/4.19.0-17-amd64";
     let both: &[Row] = &[(DEBIAN, Some(1), 1), (REBUILT, Some(2), 2)];
@@ -103,7 +103,7 @@ fn build_ids_decide_first() {
     check(both, debian(Some(2)), exact(REBUILT));
     check(both, debian(Some(3)), Err(RefusalKind::OtherBuild));
     check(both, Host { release: DEBIAN[17..].to_owned(), ..custom(Some(1)) }, exact(DEBIAN));
-    // If either build id is unknown, the words decide as before.
+    // If either build id is unknown, the strings decide.
     check(both, debian(None), exact(DEBIAN));
     check(&[(DEBIAN, None, 1), (REBUILT, Some(2), 2)], debian(Some(3)), exact(DEBIAN));
     check(&[(DEBIAN, None, 1), (REBUILT, Some(2), 2)], debian(Some(2)), exact(REBUILT));
@@ -118,6 +118,18 @@ fn build_ids_decide_first() {
     // A custom entry does not count for identical BTFs, and without a build id it may be the host's.
     check(three, bare(None), Err(RefusalKind::BuildIdUnknown));
 
+    // Nor does one without a build id, and it may be the host's as well.
+    const BIONIC: Row = ("ubuntu/18.04/x86_64/5.4.0-84-generic", None, 1);
+    const FOCAL: Row = ("ubuntu/20.04/x86_64/5.4.0-84-generic", None, 1);
+    let ubuntu =
+        Host { release: "5.4.0-84-generic".to_owned(), machine: "x86_64".to_owned(), ..Host::default() };
+    check(&[BIONIC, FOCAL], ubuntu.clone(), Ok((BIONIC.0, How::SameBtf)));
+    let custom_too = |build_id| [BIONIC, FOCAL, ("custom/home/x86_64/5.4.0-84-generic", build_id, 2)];
+    check(&custom_too(None), ubuntu.clone(), Err(RefusalKind::Ambiguous));
+    let known = |byte| Host { build_id: Some(build(byte)), ..ubuntu.clone() };
+    check(&custom_too(None), known(1), Err(RefusalKind::Ambiguous));
+    check(&custom_too(Some(2)), known(1), Ok((BIONIC.0, How::SameBtf)));
+
     // A distribution that is not known by name: os-release proves it only if a build id is unknown.
     const KYLIN: &str = "kylin/V10/x86_64/4.19.90-24.4.v2101.ky10.x86_64";
     const OTHER: &str = "anolis/8/x86_64/4.19.90-24.4.v2101.ky10.x86_64";
@@ -129,11 +141,17 @@ fn build_ids_decide_first() {
     check(&[(OTHER, Some(1), 1)], kylin(Some(1)), exact(OTHER));
     check(&[(OTHER, Some(1), 1)], kylin(None), Err(RefusalKind::BuildIdUnknown));
     check(&[(OTHER, None, 1)], kylin(None), Err(RefusalKind::OtherVendor));
-    // In a container the local os-release proves it only with the kernel's own words.
+    // In a container the local os-release proves it only with the kernel's own strings.
     let os = kylin(None).os_release;
     let contained = Host { os_release: None, local_os_release: os, ..kylin(None) };
     check(&[(KYLIN, Some(1), 1)], contained.clone(), Err(RefusalKind::BuildIdUnknown));
     check(&[(KYLIN, Some(1), 1)], Host { build_id: Some(build(1)), ..contained }, exact(KYLIN));
+    // If the kernel's strings prove another distribution, os-release proves nothing.
+    const KALI: Row = ("kali/2021.1/x86_64/4.19.0-17-amd64", None, 2);
+    let os_release = Some(OsRelease::parse("ID=kali\nVERSION_ID=2021.1\n"));
+    let contradictory = Host { os_release, ..debian(None) };
+    check(&[(DEBIAN, None, 1), KALI], contradictory.clone(), exact(DEBIAN));
+    check(&[KALI], contradictory, Err(RefusalKind::OtherVendor));
     // Two folders that the os-release names never count as one, even if their BTFs are identical.
     let (major, minor) = ("kylin/10/x86_64/4.19.90", "kylin/10.1/x86_64/4.19.90");
     let host = Host {
@@ -195,7 +213,7 @@ impl Catalog for Builds<'_> {
 }
 
 /// Every kernel of the hub, with `build-ids = "all"`: an equal build id is enough, and a different one is refused whatever
-/// the kernel says of itself.
+/// the kernel's strings are.
 #[test]
 fn every_kernel_is_found_by_its_build_id_alone() {
     let releases = by_release();
@@ -207,9 +225,9 @@ fn every_kernel_is_found_by_its_build_id_alone() {
             local_os_release: Some(os_release(kernel.distro(), kernel.version())),
             ..kernel_host(&kernel)
         };
-        let words =
+        let no_strings =
             Host { version: String::new(), proc_version: None, local_os_release: None, ..own.clone() };
-        for host in [&own, &words] {
+        for host in [&own, &no_strings] {
             assert_eq!(select(host, &catalog, false).expect("an entry").kernel, kernel);
             hits += 1;
         }
@@ -217,7 +235,7 @@ fn every_kernel_is_found_by_its_build_id_alone() {
         let refusal = select(&rebuilt, &catalog, true).expect_err("another build");
         assert_eq!(refusal.kind, RefusalKind::OtherBuild);
         refused += 1;
-        // Without a readable build id, the words decide as if none was stored.
+        // Without a readable build id, the strings decide as if none was stored.
         assert_eq!(
             select(&Host { build_id: None, ..own }, &catalog, false).expect("an entry").kernel,
             kernel
@@ -303,7 +321,7 @@ fn elf(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 #[test]
-fn files_of_another_build_are_left_out() {
+fn files_of_another_build_are_skipped() {
     let root = Root::new("other-build");
     let own = elf(&[(".BTF", btf()), (".notes", notes(build(1)))]);
     let other = elf(&[(".BTF", btf()), (".notes", notes(build(2)))]);

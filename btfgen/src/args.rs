@@ -121,7 +121,7 @@ pub(crate) struct Vendor {
     /// Kernel id for a source with one kernel: <distro>/<version>/<arch>/<release>.
     #[arg(long = "as", value_name = "KERNEL")]
     pub(crate) kernel: Option<KernelId>,
-    /// Build id of that kernel if its source has none: 40 hex digits, as printed by readelf -n vmlinux.
+    /// Build id of that kernel if its source has none: 40 hexadecimal digits, as printed by readelf -n vmlinux.
     #[arg(long, value_name = "HEX", requires = "kernel")]
     pub(crate) build_id: Option<BuildId>,
     /// Add the BTF of kernel modules too, all or these (packages and --this-host).

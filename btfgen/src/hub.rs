@@ -24,7 +24,7 @@ pub(crate) fn run(command: HubCommand) -> Result<()> {
 #[derive(Serialize)]
 struct Line {
     kernel: String,
-    /// 40 hex digits.
+    /// 40 hexadecimal digits.
     build_id: Option<String>,
     provenance: String,
     sha256: String,

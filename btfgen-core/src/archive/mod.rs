@@ -22,7 +22,7 @@ pub struct Entry {
     pub kernel: KernelId,
     /// Its minimized BTF.
     pub blob: BlobId,
-    /// Its build id, if the archive is to have it.
+    /// Its build id; `None` if it is not stored.
     pub build_id: Option<BuildIdPrefix>,
 }
 
@@ -91,8 +91,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Writes an archive: `entries` name for each kernel the blob of `blobs` that is its minimized BTF, and perhaps its build id;
-/// `objects` are those that it was made for.
+/// Writes an archive of `entries`, whose minimized BTFs are in `blobs`, for the objects with the digests `objects`.
 ///
 /// The bytes depend on the objects, kernels and blobs alone, not on the order of any; equal ones are stored
 /// once, and unused ones are skipped. The result is reopened and compared before it is returned. `level` is zstd's,
@@ -146,7 +145,7 @@ pub fn write(
     Ok(out)
 }
 
-/// What an archive has of a kernel.
+/// What an archive stores for a kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Content<'a> {
     blob: &'a [u8],

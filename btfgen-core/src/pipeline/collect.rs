@@ -37,7 +37,7 @@ pub enum BuildIds {
     /// For kernels that only their build id identifies: custom ones, and those of distributions that are not known by name.
     #[default]
     Needed,
-    /// For all kernels. So a distribution's kernel that somebody built again, which says the same of itself, does not match.
+    /// For all kernels. Then a rebuilt kernel of a distribution, whose strings are the same, does not match.
     All,
 }
 

@@ -55,7 +55,7 @@ pub struct KernelReport {
     pub id: KernelId,
     /// Its minimized BTF; none if the kernel is not served.
     pub blob: Option<BlobId>,
-    /// The build id that the archive has of it.
+    /// Its build id in the archive.
     #[serde(serialize_with = "as_text_if_any")]
     pub build_id: Option<BuildIdPrefix>,
     /// Its problems; kernels with identical problems share the list.
