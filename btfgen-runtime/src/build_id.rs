@@ -218,7 +218,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_kernel_may_have_one() {
+    fn this_kernel_has_one() {
         if let Ok(notes) = std::fs::read("/sys/kernel/notes") {
             assert!(BuildId::from_notes(&notes, cfg!(target_endian = "big")).is_some());
         }

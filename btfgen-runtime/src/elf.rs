@@ -10,6 +10,7 @@ const MAX_TABLE: usize = 4 << 20;
 
 const SHT_STRTAB: u32 = 3;
 const SHT_PROGBITS: u32 = 1;
+const SHT_NOBITS: u64 = 8;
 const SHF_COMPRESSED: u64 = 1 << 11;
 
 /// Whether bytes begin with a BTF header, in either byte order, whose sections are within them.
@@ -84,6 +85,7 @@ const E_SHNUM: Field = Field { narrow: 0x30..0x32, wide: 0x3c..0x3e };
 const E_SHSTRNDX: Field = Field { narrow: 0x32..0x34, wide: 0x3e..0x40 };
 // Fields of a section header.
 const SH_NAME: Field = Field { narrow: 0..4, wide: 0..4 };
+const SH_TYPE: Field = Field { narrow: 4..8, wide: 4..8 };
 const SH_FLAGS: Field = Field { narrow: 0x08..0x0c, wide: 0x08..0x10 };
 const SH_OFFSET: Field = Field { narrow: 0x10..0x14, wide: 0x18..0x20 };
 const SH_SIZE: Field = Field { narrow: 0x14..0x18, wide: 0x20..0x28 };
@@ -136,9 +138,10 @@ impl Elf<'_> {
             name.is_some_and(|name| name.starts_with(wanted))
         };
         let Some(section) = sections.find(named) else { return Ok(None) };
-        // As in libbpf, a compressed section counts as missing.
-        let flags = self.field(section, SH_FLAGS)?;
-        if flags & SHF_COMPRESSED == 0 { self.extent(section).map(Some) } else { Ok(None) }
+        // As in libbpf, a compressed section counts as missing; so does one without content, as in a debug file.
+        let is_missing = self.field(section, SH_FLAGS)? & SHF_COMPRESSED != 0
+            || self.field(section, SH_TYPE)? == SHT_NOBITS;
+        if is_missing { Ok(None) } else { self.extent(section).map(Some) }
     }
 }
 

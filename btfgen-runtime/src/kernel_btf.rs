@@ -54,7 +54,10 @@ pub(crate) fn read_btf(path: &Path) -> io::Result<BtfFile> {
             ErrorKind::NotFound => io::Error::new(ErrorKind::NotFound, "ELF file without a .BTF section"),
             _ => error,
         })?;
-        (btf, section(b".notes\0").ok())
+        match section(b".notes\0") {
+            Err(error) if error.kind() == ErrorKind::NotFound => (btf, None),
+            notes => (btf, Some(notes?)),
+        }
     };
     if !elf::is_btf(&btf) {
         return Err(io::Error::new(ErrorKind::InvalidData, "the BTF is malformed"));

@@ -37,6 +37,12 @@ pub enum ImportError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The package has more modules than any kernel.
+    #[error("the package has more than {limit} modules with BTF")]
+    TooManyModules {
+        /// The limit.
+        limit: usize,
+    },
     /// The image is readable and has no BTF in any known place.
     #[error("no BTF in the {format}; if it is a kernel, try its debug symbols (package or vmlinux)")]
     NoBtf {

@@ -18,6 +18,9 @@ const MODULE_LIMIT: u64 = 256 << 20;
 /// Most bytes of the list of modules that are built in; it has about 20,000.
 const LIST_LIMIT: u64 = 1 << 20;
 
+/// Most modules with BTF; a distribution's kernel has about 4,000.
+const MAX_MODULES: usize = 1 << 14;
+
 /// Most bytes of BTF of all modules; those of a distribution's kernel have about 20 MB.
 const TOTAL_LIMIT: u64 = 512 << 20;
 
@@ -108,6 +111,9 @@ pub fn read_modules<R: Read>(
             && let Some(btf) = module_btf(&read_module(file)?)?
         {
             total += btf.split.len() as u64;
+            if modules.len() == MAX_MODULES {
+                return Err(ImportError::TooManyModules { limit: MAX_MODULES });
+            }
             if total > TOTAL_LIMIT {
                 return Err(ImportError::TooLarge { what: "the modules' BTF".into(), limit: TOTAL_LIMIT });
             }
