@@ -15,6 +15,7 @@ pub mod minimize;
 pub mod object;
 pub mod pipeline;
 pub mod report;
+pub mod requirements;
 pub mod resolve;
 mod threads;
 pub mod types;

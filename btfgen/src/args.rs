@@ -16,6 +16,7 @@ Examples:
   btfgen vendor --this-host -o kernels.hub                   # collect kernels
   btfgen pack --hub kernels.hub tool.bpf.o -o tool.archive   # what a build script embeds
   btfgen report --hub kernels.hub tool.bpf.o                 # which relocation fails on which kernel
+  btfgen inspect tool.bpf.o                                  # what each program requires of a kernel
   btfgen select tool.archive                                 # which kernel's BTF this host uses
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.")]
@@ -40,6 +41,14 @@ Examples:
   btfgen report --hub kernels.hub tool.bpf.o
   btfgen report --hub btfhub-archive --include 'ubuntu/**' tool.bpf.o --verbose")]
     Report(Report),
+    /// Print what each program of an object requires of a kernel.
+    #[command(after_help = "\
+The versions are those of upstream Linux; vendors backport. Exit code 1 if an object cannot be read.
+
+Examples:
+  btfgen inspect tool.bpf.o
+  btfgen inspect *.bpf.o --json")]
+    Inspect(Inspect),
     /// Print the kernel of an archive whose BTF a host uses.
     #[command(after_help = "\
 Without options the host is this machine. Exit code 1 if no kernel is selected.
@@ -151,6 +160,16 @@ fn shard(text: &str) -> Result<Shard, String> {
         .split_once('/')
         .and_then(|(index, shards)| Some(Shard { index: index.parse().ok()?, shards: shards.parse().ok()? }));
     numbers.filter(|it| it.index < it.shards).ok_or_else(|| "not I/N with I from 0 to N-1".to_owned())
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// Compiled eBPF objects.
+    #[arg(required = true)]
+    pub(crate) objects: Vec<PathBuf>,
+    /// Print the requirements, with each instruction that needs them, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 mod archive;
 mod args;
 mod hub;
+mod inspect;
 mod minimize;
 mod output;
 mod pack;
@@ -29,6 +30,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Minimize(args) => minimize::run(&args)?,
         Command::Pack(args) => pack::pack(&args)?,
         Command::Report(args) => pack::report(&args)?,
+        Command::Inspect(args) => inspect::run(&args)?,
         Command::Select(args) => return select::run(&args),
         Command::Archive { command } => archive::run(command)?,
         Command::Vendor(args) => vendor::run(&args)?,

@@ -4,6 +4,7 @@
 //!   for objects and targets of either byte order.
 //! - [`distill`]: libbpf's `btf__distill_base` and `btf__relocate`.
 //! - [`prepare`]: libbpf through its public API, `bpf_object__prepare`, which needs the right to use bpf(2).
+//! - [`opened`]: libbpf through its public API, `bpf_object__open_mem`: programs, maps, section names; without privileges.
 //! - [`aya`]: aya-obj, for the relocation kinds that it implements.
 //! - [`kernel`]: the running kernel, which accepts valid BTF only, with the same right.
 //! - [`bpftool`]: `bpftool gen min_core_btf`, if it is installed.
@@ -27,6 +28,8 @@ pub mod forge;
 pub mod kernel;
 #[cfg(feature = "judges")]
 pub mod libbpf;
+#[cfg(feature = "judges")]
+pub mod opened;
 #[cfg(feature = "judges")]
 pub mod prepare;
 pub mod raw;

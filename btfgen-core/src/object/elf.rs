@@ -1,13 +1,16 @@
-//! The ELF side of an object: byte order, BTF sections, code, and programs from the symbol table.
+//! The ELF side of an object: byte order, BTF sections, code, and programs and references from the symbol table.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use object::elf;
-use object::read::elf::{FileHeader, SectionHeader, Sym};
+use object::read::elf::{FileHeader, Rel, SectionHeader, SectionTable, Sym};
 use object::{Endianness, FileKind};
 
 use super::error::ObjectError;
 use super::program::Program;
+use super::reach::InsnIndex;
+use super::references::{ElfSection, Reference, Symbol};
 use crate::btf::Endian;
 
 /// The used parts of an ELF file.
@@ -16,10 +19,16 @@ pub(super) struct Elf<'a> {
     pub(super) btf: Option<&'a [u8]>,
     pub(super) btf_ext: Option<&'a [u8]>,
     pub(super) programs: Vec<Program>,
-    /// Names of all sections.
-    pub(super) sections: Vec<String>,
+    /// All sections, in the order of the file.
+    pub(super) sections: Vec<ElfSection>,
     /// Instructions, by section.
     pub(super) code: BTreeMap<String, Vec<u8>>,
+    /// Contents of sections with maps as `struct bpf_map_def`, by section.
+    pub(super) legacy_maps: BTreeMap<String, Vec<u8>>,
+    /// All symbols.
+    pub(super) symbols: Vec<Symbol>,
+    /// References of instructions, by section; each list is ordered by instruction.
+    pub(super) references: BTreeMap<Arc<str>, Vec<Reference>>,
 }
 
 impl<'a> Elf<'a> {
@@ -49,40 +58,93 @@ impl<'a> Elf<'a> {
         let mut btf_ext = None;
         let mut sections = Vec::new();
         let mut budget = Budget(4 * bytes.len() + (1 << 16));
-        let mut code = BTreeMap::new();
+        let (mut code, mut legacy_maps) = (BTreeMap::new(), BTreeMap::new());
         for section in table.iter() {
             let name = table.section_name(endian, section).map_err(damaged)?;
             match name {
                 b".BTF" => btf = Some(section.data(endian, bytes).map_err(damaged)?),
                 b".BTF.ext" => btf_ext = Some(section.data(endian, bytes).map_err(damaged)?),
                 _ => {
-                    if section.sh_flags(endian).contains(elf::SHF_EXECINSTR) {
+                    let is_code = section.sh_flags(endian).contains(elf::SHF_EXECINSTR);
+                    if is_code || name == b"maps" || name.starts_with(b"maps/") {
                         let bytes = section.data(endian, bytes).map_err(damaged)?;
-                        code.insert(budget.text(name)?, budget.take(bytes)?.to_vec());
+                        let contents = if is_code { &mut code } else { &mut legacy_maps };
+                        contents.insert(budget.text(name)?, budget.take(bytes)?.to_vec());
                     }
                 }
             }
-            sections.push(budget.text(name)?);
+            sections
+                .push(ElfSection { name: budget.text(name)?.into(), size: section.sh_size(endian).into() });
         }
         let symbols = table.symbols(endian, bytes, elf::SHT_SYMTAB).map_err(damaged)?;
         let mut programs = Vec::new();
-        for symbol in symbols.iter().filter(|symbol| symbol.st_type() == elf::STT_FUNC) {
+        let mut all_symbols = Vec::new();
+        for symbol in symbols.iter() {
             let name = symbol.name(endian, symbols.strings()).map_err(damaged)?;
-            let Some(section) = sections.get(usize::from(symbol.st_shndx(endian).0)) else { continue };
-            programs.push(Program {
-                name: budget.text(name)?,
-                section: budget.text(section.as_bytes())?,
-                offset: symbol.st_value(endian).into(),
-                size: symbol.st_size(endian).into(),
+            let index = symbol.st_shndx(endian);
+            let section = sections.get(usize::from(index.0));
+            let offset = symbol.st_value(endian).into();
+            if let Some(section) = section.filter(|_| symbol.st_type() == elf::STT_FUNC) {
+                programs.push(Program {
+                    name: budget.text(name)?,
+                    section: budget.text(section.name.as_bytes())?,
+                    offset,
+                    size: symbol.st_size(endian).into(),
+                });
+            }
+            all_symbols.push(Symbol {
+                name: budget.text(name)?.into(),
+                section: section.filter(|_| index != elf::SHN_UNDEF).map(|section| Arc::clone(&section.name)),
+                offset,
+                weak: symbol.st_bind() == elf::STB_WEAK,
             });
         }
+        let references = references(&table, endian, bytes, &sections, &code, all_symbols.len())?;
         programs.sort_by(|a, b| (&a.section, a.offset, &a.name).cmp(&(&b.section, b.offset, &b.name)));
         let endian = match endian {
             Endianness::Little => Endian::Little,
             Endianness::Big => Endian::Big,
         };
-        Ok(Self { endian, btf, btf_ext, programs, sections, code })
+        let symbols = all_symbols;
+        Ok(Self { endian, btf, btf_ext, programs, sections, code, legacy_maps, symbols, references })
     }
+}
+
+/// Reads the relocations of sections with code. As in libbpf's `bpf_object__collect_prog_relos`, each is a `SHT_REL` entry
+/// whose symbol exists.
+fn references<H: FileHeader<Endian = Endianness>>(
+    table: &SectionTable<'_, H>,
+    endian: Endianness,
+    bytes: &[u8],
+    sections: &[ElfSection],
+    code: &BTreeMap<String, Vec<u8>>,
+    symbol_count: usize,
+) -> Result<BTreeMap<Arc<str>, Vec<Reference>>, ObjectError> {
+    let damaged = |error: object::Error| ObjectError::Elf(error.to_string());
+    let mut references: BTreeMap<Arc<str>, Vec<Reference>> = BTreeMap::new();
+    let mut left = bytes.len();
+    for section in table.iter() {
+        let Some((entries, _)) = section.rel(endian, bytes).map_err(damaged)? else { continue };
+        let Some(target) = sections.get(section.sh_info(endian) as usize) else { continue };
+        let Some(code) = code.get(&*target.name) else { continue };
+        // In a hostile file, sections may overlap.
+        left = left
+            .checked_sub(size_of_val(entries))
+            .ok_or_else(|| ObjectError::Elf("its relocation sections overlap".to_owned()))?;
+        let own = references.entry(Arc::clone(&target.name)).or_default();
+        for entry in entries {
+            let symbol = entry.r_sym(endian);
+            let offset: u64 = entry.r_offset(endian).into();
+            let insn = u32::try_from(offset).ok().filter(|&offset| (offset as usize) < code.len());
+            let (Some(insn), true) = (insn, (symbol as usize) < symbol_count) else {
+                let section = &target.name;
+                return Err(ObjectError::Elf(format!("a relocation of section {section} is out of range")));
+            };
+            own.push(Reference { insn: InsnIndex::from_offset(insn), symbol });
+        }
+    }
+    references.values_mut().for_each(|own| own.sort_by_key(|reference| reference.insn));
+    Ok(references)
 }
 
 /// Bytes that may still be copied from a file: in a hostile file, sections and names may overlap.

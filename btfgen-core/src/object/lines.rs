@@ -70,6 +70,13 @@ impl Lines {
         Some(SourceLine { file: self.text(record.file)?, line: record.line, text: self.text(record.text)? })
     }
 
+    /// The line of an instruction of a section by name.
+    pub(super) fn line_in(&self, section: &str, insn_offset: u32) -> Option<SourceLine> {
+        let is_named =
+            |at: &StrOffset| string_at(&self.strings, at.0 as usize, MAX_TEXT) == Some(section.as_bytes());
+        self.sections.keys().filter(|at| is_named(at)).find_map(|&at| self.line(at, insn_offset))
+    }
+
     /// A string, truncated to [`MAX_TEXT`] bytes.
     ///
     /// An offset into the middle of a string is refused: compilers write none, and overlapping texts could together be far

@@ -7,21 +7,27 @@ mod kind;
 mod lines;
 mod program;
 mod reach;
+mod references;
 mod relocations;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use btfgen_runtime::ObjectDigest;
 
 use crate::btf::{Btf, Endian};
 use btf_ext::BtfExt;
 use lines::Lines;
+use references::ElfSection;
+
+pub(crate) use program::is_void;
 
 pub use error::ObjectError;
 pub use kind::RelocationKind;
 pub use lines::SourceLine;
 pub use program::{KernelBtfNeed, Program};
-pub use reach::{ControlFlow, InsnIndex, Patch, Reachable};
+pub use reach::{ControlFlow, Insn, InsnIndex, Patch, Reachable};
+pub use references::{Reference, Symbol};
 pub use relocations::{Relocation, Section, SectionId};
 
 /// A compiled eBPF object.
@@ -38,6 +44,11 @@ pub struct Object {
     relocations: Vec<Relocation>,
     lines: Lines,
     needs: Vec<KernelBtfNeed>,
+    elf_sections: Vec<ElfSection>,
+    legacy_maps: BTreeMap<String, Vec<u8>>,
+    symbols: Vec<Symbol>,
+    /// By section; each list is ordered by instruction.
+    references: BTreeMap<Arc<str>, Vec<Reference>>,
 }
 
 impl Object {
@@ -73,6 +84,10 @@ impl Object {
             relocations,
             lines,
             needs,
+            elf_sections: elf.sections,
+            legacy_maps: elf.legacy_maps,
+            symbols: elf.symbols,
+            references: elf.references,
         })
     }
 
@@ -127,7 +142,43 @@ impl Object {
         let own = self.programs[first..].iter().take_while(|program| program.section == section);
         let entries =
             own.filter_map(|program| u32::try_from(program.offset).ok().map(InsnIndex::from_offset));
-        ControlFlow::new(self.code(section), self.endian, entries.collect())
+        let addresses = self.references(section).iter().map(|reference| reference.insn);
+        ControlFlow::new(self.code(section), self.endian, entries.collect(), addresses)
+    }
+
+    /// Names of the sections with instructions.
+    pub fn code_sections(&self) -> impl Iterator<Item = &str> {
+        self.code.keys().map(String::as_str)
+    }
+
+    /// The instructions of a section, decoded. The second half of a 64-bit load is left out.
+    pub fn insns(&self, section: &str) -> impl Iterator<Item = (InsnIndex, Insn)> {
+        reach::insns(self.code(section), self.endian)
+    }
+
+    /// Names of all sections that are not empty, in the order of the file.
+    pub fn section_names(&self) -> impl Iterator<Item = &str> {
+        self.elf_sections.iter().filter(|section| section.size > 0).map(|section| &*section.name)
+    }
+
+    /// Sections with maps as `struct bpf_map_def`, `maps` and `maps/...`, and their contents.
+    pub fn legacy_maps(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.legacy_maps.iter().map(|(section, bytes)| (section.as_str(), bytes.as_slice()))
+    }
+
+    /// All symbols.
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// The references of a section's instructions, ordered by instruction.
+    pub fn references(&self, section: &str) -> &[Reference] {
+        self.references.get(section).map_or(&[], Vec::as_slice)
+    }
+
+    /// The symbol of a reference.
+    pub fn symbol_of(&self, reference: &Reference) -> &Symbol {
+        &self.symbols[reference.symbol as usize]
     }
 
     /// The instructions of a section.
@@ -152,6 +203,11 @@ impl Object {
             Some(program) => program.name.clone(),
             None => format!("section {}", self.section_of(relocation)),
         }
+    }
+
+    /// The C line that an instruction was compiled from, if line info has it.
+    pub fn line_at(&self, section: &str, insn: InsnIndex) -> Option<SourceLine> {
+        self.lines.line_in(section, insn.offset())
     }
 
     /// The C line that a relocation's instruction was compiled from, if line info has it.

@@ -1,5 +1,6 @@
 //! Programs, and the parts of an object that need the kernel's own BTF, even if a minimized BTF is embedded.
 
+use super::references::ElfSection;
 use crate::btf::{Btf, BtfError, Kind, TypeId, shown_name};
 
 /// A program, or a subprogram in `.text`.
@@ -47,7 +48,7 @@ const MAX_READ_NAME: usize = 1024;
 /// Finds the parts that need the kernel's BTF, by section name and by the types in `.ksyms`.
 pub(super) fn kernel_btf_needs(
     programs: &[Program],
-    sections: &[String],
+    sections: &[ElfSection],
     btf: &Btf<'_>,
 ) -> Result<Vec<KernelBtfNeed>, BtfError> {
     let mut needs = Vec::new();
@@ -57,9 +58,9 @@ pub(super) fn kernel_btf_needs(
         }
     }
     for section in
-        sections.iter().filter(|section| matches!(section.as_str(), ".struct_ops" | ".struct_ops.link"))
+        sections.iter().filter(|section| matches!(&*section.name, ".struct_ops" | ".struct_ops.link"))
     {
-        needs.push(KernelBtfNeed { name: section.clone(), what: "struct_ops map" });
+        needs.push(KernelBtfNeed { name: section.name.to_string(), what: "struct_ops map" });
     }
     for datasec in btf.types().filter(|ty| ty.kind == Kind::Datasec) {
         if btf.string_up_to(datasec.name_off, KSYMS.len() + 1)? != KSYMS {
@@ -91,7 +92,7 @@ fn section_need(section: &str) -> Option<&'static str> {
 }
 
 /// Whether a variable is declared `extern const void`, an untyped ksym (`bpf_object__collect_externs`).
-fn is_void(btf: &Btf<'_>, mut id: TypeId) -> Result<bool, BtfError> {
+pub(crate) fn is_void(btf: &Btf<'_>, mut id: TypeId) -> Result<bool, BtfError> {
     for _ in 0..32 {
         if id == TypeId::VOID {
             return Ok(true);

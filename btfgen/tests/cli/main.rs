@@ -5,6 +5,7 @@
 mod archive;
 mod harness;
 mod hub;
+mod inspect;
 mod minimize;
 mod pack;
 mod select;

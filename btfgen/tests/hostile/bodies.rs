@@ -8,6 +8,7 @@ use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::{MinimizeError, Minimizer};
 use btfgen_core::object::{Object, RelocationKind};
+use btfgen_core::requirements::{Checks, Requirements};
 use btfgen_core::resolve::Roots;
 use btfgen_core::resolve::describe_spec;
 use btfgen_core::types::{Interner, Types};
@@ -45,6 +46,7 @@ pub(crate) fn object(data: &[u8]) {
     for program in object.programs().iter().take(8) {
         assert!(object.control_flow(&program.section).reachable([]).insns().count() <= data.len());
     }
+    requirements(&object);
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };
     assert_eq!(roots.lookups()[0].len(), object.relocations().len());
     for query in roots.roots().iter().flat_map(|root| &root.queries).take(1000) {
@@ -52,6 +54,21 @@ pub(crate) fn object(data: &[u8]) {
     }
     // Its own types as the target.
     minimize(&roots, object.btf());
+}
+
+/// The requirements of an object: every need is of an instruction of its code.
+fn requirements(object: &Object) {
+    let Ok(requirements) = Requirements::new(object) else { return };
+    let checks = Checks::new(object);
+    let can_run = |section: &str, insn| checks.can_run_if_failed(section, insn);
+    for program in requirements.programs().iter().take(8) {
+        let all = requirements.needs(program, &|_, _| true);
+        for (need, sites) in requirements.needs(program, &can_run) {
+            assert!(all[&need].len() >= sites.len());
+            assert!(sites.iter().all(|site| site.insn.index() < object.code(&site.section).len() / 8));
+            let _ = object.line_at(&sites[0].section, sites[0].insn);
+        }
+    }
 }
 
 /// An object's digest, which bytes after the file do not change.

@@ -16,6 +16,8 @@ pub(super) const LD_IMM64: u8 = 0x18;
 pub(super) const OP_JA: u8 = 0x00;
 pub(super) const OP_CALL: u8 = 0x80;
 pub(super) const OP_EXIT: u8 = 0x90;
+/// The source of a call whose target is not in the section (`BPF_PSEUDO_KFUNC_CALL`).
+pub(super) const CALL_ELSEWHERE: u8 = 2;
 
 // Operations of arithmetic.
 const OP_ADD: u8 = 0x00;
@@ -62,13 +64,19 @@ pub(super) struct State {
 /// A set of registers: bit n is register n.
 pub(super) type Registers = u16;
 
-#[derive(Clone, Copy)]
-pub(super) struct Insn {
-    pub(super) code: u8,
-    pub(super) dst: u8,
-    pub(super) src: u8,
-    off: i16,
-    pub(super) imm: i32,
+/// A decoded instruction (`struct bpf_insn`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insn {
+    /// Class, operation or mode, and source.
+    pub code: u8,
+    /// The destination register.
+    pub dst: u8,
+    /// The source register, or what a call or a 64-bit load refers to.
+    pub src: u8,
+    /// A jump's or an access's offset.
+    pub off: i16,
+    /// The immediate.
+    pub imm: i32,
 }
 
 /// The registers that a call or a legacy packet load clobbers: the first six.
@@ -145,6 +153,11 @@ impl Insn {
             off: endian.u16([bytes[2], bytes[3]]).cast_signed(),
             imm: endian.u32([bytes[4], bytes[5], bytes[6], bytes[7]]).cast_signed(),
         }
+    }
+
+    /// Whether it calls a helper, subprogram or kernel function.
+    pub fn is_call(self) -> bool {
+        self.code == CLASS_JMP | OP_CALL
     }
 
     pub(super) fn class(self) -> u8 {

@@ -10,9 +10,11 @@ mod insn;
 use crate::btf::Endian;
 use crate::memo::Memo;
 use insn::{
-    CLASS_ALU, CLASS_ALU64, CLASS_JMP, CLASS_JMP32, CLASS_LD, CLASS_LDX, CLOBBERED, Effect, INSN_LEN, Insn,
-    LD_IMM64, OP_CALL, OP_EXIT, OP_JA, State,
+    CALL_ELSEWHERE, CLASS_ALU, CLASS_ALU64, CLASS_JMP, CLASS_JMP32, CLASS_LD, CLASS_LDX, CLOBBERED, Effect,
+    INSN_LEN, LD_IMM64, OP_CALL, OP_EXIT, OP_JA, State,
 };
+
+pub use insn::Insn;
 
 /// Index of an instruction in its section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +24,11 @@ impl InsnIndex {
     /// The instruction at a byte offset of its section.
     pub fn from_offset(offset_bytes: u32) -> Self {
         Self(offset_bytes / INSN_LEN as u32)
+    }
+
+    /// Its byte offset in the section.
+    pub fn offset(self) -> u32 {
+        self.0.saturating_mul(INSN_LEN as u32)
     }
 
     /// The index as a number.
@@ -48,6 +55,21 @@ pub struct ControlFlow {
     joins: Vec<bool>,
     /// For each instruction whether it can affect a branch with a known value.
     affects_branch: Vec<bool>,
+    /// For each instruction whether it refers to a symbol, so that it loads an address and not its immediate.
+    addresses: Vec<bool>,
+}
+
+/// Decodes a section's instructions. The second half of a 64-bit load is left out.
+pub(super) fn insns(code: &[u8], endian: Endian) -> impl Iterator<Item = (InsnIndex, Insn)> {
+    let (code, _) = code.as_chunks();
+    let mut is_second_half = false;
+    (0..).map(InsnIndex).zip(code.iter().map(move |bytes| Insn::decode(*bytes, endian))).filter(
+        move |(_, insn)| {
+            let keep = !is_second_half;
+            is_second_half = keep && insn.code == LD_IMM64;
+            keep
+        },
+    )
 }
 
 /// The instructions of a section that can run.
@@ -70,10 +92,23 @@ impl Reachable {
 }
 
 impl ControlFlow {
-    /// Decodes a section; programs and subprograms begin at `entries`.
-    pub(crate) fn new(code: &[u8], endian: Endian, entries: Vec<InsnIndex>) -> Self {
+    /// Decodes a section; programs and subprograms begin at `entries`, and `addresses` refer to symbols.
+    pub(crate) fn new(
+        code: &[u8],
+        endian: Endian,
+        entries: Vec<InsnIndex>,
+        addresses: impl Iterator<Item = InsnIndex>,
+    ) -> Self {
         let (code, _) = code.as_chunks();
-        let insns: Vec<Insn> = code.iter().map(|bytes| Insn::decode(*bytes, endian)).collect();
+        let mut insns: Vec<Insn> = code.iter().map(|bytes| Insn::decode(*bytes, endian)).collect();
+        let mut is_address = vec![false; insns.len()];
+        for at in addresses.map(InsnIndex::index).filter(|&at| at < code.len()) {
+            is_address[at] = true;
+            // The target of such a call is not in its immediate. It is another section's, a kernel function or an entry.
+            if insns[at].is_call() {
+                insns[at].src = CALL_ELSEWHERE;
+            }
+        }
         let mut joins = vec![false; insns.len()];
         let mut join = |at: i64| {
             if let Some(join) = usize::try_from(at).ok().and_then(|at| joins.get_mut(at)) {
@@ -96,7 +131,7 @@ impl ControlFlow {
         let affects_branch =
             effects.iter().zip(&known).map(|(effect, &known)| branches::affects_branch(effect, known, &live));
         let affects_branch = affects_branch.collect();
-        Self { insns, entries, joins, affects_branch }
+        Self { insns, entries, joins, affects_branch, addresses: is_address }
     }
 
     /// Whether a value patched into an instruction can affect a branch. Branches themselves are included.
@@ -153,8 +188,10 @@ impl ControlFlow {
             CLASS_LD if insn.code == LD_IMM64 => {
                 let high = self.insns.get(at + 1).map_or(0, |second| second.imm.cast_unsigned());
                 let own = u64::from(high) << 32 | u64::from(insn.imm.cast_unsigned());
-                // A source register other than 0 marks a map, function or symbol; its address is unknown.
-                state.set(insn.dst, (insn.src == 0).then_some(value.unwrap_or(own)));
+                // A reference to a symbol or a source register other than 0 marks a map, function or extern. Its address is
+                // unknown, and 0 for a weak extern that is missing.
+                let is_constant = insn.src == 0 && !self.addresses[at];
+                state.set(insn.dst, value.filter(|_| insn.src == 0).or(is_constant.then_some(own)));
                 return Some(at + 2);
             }
             CLASS_ALU | CLASS_ALU64 => {
@@ -246,7 +283,8 @@ mod tests {
     }
 
     fn flow(insns: &[u8], entries: &[u32]) -> ControlFlow {
-        ControlFlow::new(insns, Endian::Little, entries.iter().map(|&entry| InsnIndex(entry)).collect())
+        let entries = entries.iter().map(|&entry| InsnIndex(entry)).collect();
+        ControlFlow::new(insns, Endian::Little, entries, std::iter::empty())
     }
 
     #[test]
@@ -310,6 +348,31 @@ mod tests {
             &[(0xb7, 1, 0, 0), (0x85, 0x10, 0, 2), (0x55, 1, 0, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)],
             &[0, 1, 2, 3, 4],
         );
+    }
+
+    #[test]
+    fn an_address_is_unknown_unless_patched() {
+        // r1 = &weak_extern ll; if r1 == 0 goto +1; exit; exit
+        let guarded =
+            code(&[(0x18, 1, 0, 0), (0, 0, 0, 0), (0x15, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)]);
+        let flow =
+            ControlFlow::new(&guarded, Endian::Little, vec![InsnIndex(0)], std::iter::once(InsnIndex(0)));
+        let check = |patches: &[(InsnIndex, Patch)], expect: [bool; 5]| {
+            assert_eq!(flow.reachable(patches.iter().copied()).0, expect, "{patches:?}");
+        };
+        check(&[], [true, false, true, true, true]);
+        check(&[(InsnIndex(0), Patch::Value(0))], [true, false, true, false, true]);
+        check(&[(InsnIndex(0), Patch::Value(1))], [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn a_call_of_a_symbol_keeps_what_is_known() {
+        // r6 = 0; call extern; if r6 != 0 goto +1; exit; exit
+        let insns =
+            code(&[(0xb7, 6, 0, 0), (0x85, 0x10, 0, -1), (0x55, 6, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)]);
+        let addresses = std::iter::once(InsnIndex(1));
+        let flow = ControlFlow::new(&insns, Endian::Little, vec![InsnIndex(0)], addresses);
+        assert_eq!(flow.reachable([]).0, [true, true, true, true, false]);
     }
 
     /// Random code, followed with and without the values that affect no branch.
