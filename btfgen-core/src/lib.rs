@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod btf;
 mod diagnose;
+pub mod facts;
 pub mod files;
 pub mod hub;
 pub mod kernel;

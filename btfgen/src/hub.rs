@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use btfgen_core::hub::file::{HubBuilder, HubFile, HubStat, KernelRecord};
+use btfgen_core::hub::file::{FunctionSummary, HubBuilder, HubFile, HubStat, KernelRecord};
 use btfgen_core::hub::{Defect, Near};
 use btfgen_core::{KernelId, files};
 use serde::Serialize;
@@ -33,10 +33,16 @@ struct Line {
     endian: String,
     pointer_size: u8,
     defects: Vec<&'static str>,
+    /// `yes`, `no` or `unknown`.
+    ships_btf: &'static str,
+    /// Number of its functions; none if they are not known.
+    functions: Option<usize>,
+    /// Number of those that are known to be attachable; none if there are none.
+    attachable: Option<usize>,
 }
 
 impl Line {
-    fn new(record: &KernelRecord) -> Self {
+    fn new(record: &KernelRecord, functions: usize, attachable: usize) -> Self {
         Self {
             kernel: record.id.to_string(),
             build_id: record.build_id.map(|id| id.to_string()),
@@ -46,6 +52,9 @@ impl Line {
             endian: record.model.endian.to_string(),
             pointer_size: record.model.pointer_size,
             defects: record.defects.iter().map(Defect::name).collect(),
+            ships_btf: record.ships_btf.name(),
+            functions: Some(functions).filter(|&functions| functions > 0),
+            attachable: Some(attachable).filter(|&attachable| attachable > 0),
         }
     }
 }
@@ -56,6 +65,13 @@ struct Stat {
     /// Named types, counted for each kernel.
     types: u64,
     distinct_types: u64,
+    /// Functions, counted for each kernel.
+    functions: u64,
+    distinct_functions: usize,
+    /// Kernels that ship BTF: `yes`, `no` and `unknown`.
+    ships_btf: BTreeMap<&'static str, usize>,
+    /// Kernels with functions that are known to be attachable.
+    kernels_with_attachable: usize,
     /// Bytes of the source BTFs.
     source_bytes: u64,
     /// Bytes of the hub file.
@@ -90,7 +106,13 @@ fn list(path: &Path, json: bool) -> Result<()> {
         return if json { print_json(&ids) } else { print_lines(ids) };
     }
     with(path, |hub| match json {
-        true => print_json(&hub.kernels().iter().map(Line::new).collect::<Vec<_>>()),
+        true => {
+            let FunctionSummary { of_kernels, attachable, .. } = hub.function_summary()?;
+            let lines = hub.kernels().iter().zip(of_kernels).zip(attachable);
+            let lines =
+                lines.map(|((record, functions), attachable)| Line::new(record, functions, attachable));
+            print_json(&lines.collect::<Vec<_>>())
+        }
         false => print_lines(hub.kernels().iter().map(|kernel| kernel.id.as_str())),
     })
 }
@@ -107,9 +129,25 @@ fn stat(hub: &HubFile, verbose: bool, json: bool) -> Result<()> {
     for defect in hub.kernels().iter().flat_map(|record| record.defects.iter()) {
         *defects.entry(defect.name()).or_default() += 1;
     }
+    let mut ships_btf = BTreeMap::new();
+    hub.kernels().iter().for_each(|record| *ships_btf.entry(record.ships_btf.name()).or_default() += 1);
+    let summary = hub.function_summary()?;
     let growth = growth.iter().map(|growth| (growth.types, growth.distinct)).collect();
-    let stat =
-        Stat { kernels, types, distinct_types, source_bytes, bytes, columns, folders, defects, growth };
+    let stat = Stat {
+        kernels,
+        types,
+        distinct_types,
+        functions: summary.of_kernels.iter().map(|&functions| functions as u64).sum(),
+        distinct_functions: summary.distinct,
+        ships_btf,
+        kernels_with_attachable: summary.attachable.iter().filter(|&&functions| functions > 0).count(),
+        source_bytes,
+        bytes,
+        columns,
+        folders,
+        defects,
+        growth,
+    };
     if json {
         return print_json(&stat);
     }
@@ -125,12 +163,20 @@ impl Stat {
             row("kernels", self.kernels as u64),
             row("types", self.types),
             row("distinct types", self.distinct_types),
+            row("functions", self.functions),
+            row("distinct functions", self.distinct_functions as u64),
+            row("kernels with attachable functions", self.kernels_with_attachable as u64),
             row("bytes of the source BTFs", self.source_bytes),
             row("bytes of the hub file", self.bytes),
             row("bytes per kernel", self.bytes.checked_div(self.kernels as u64).unwrap_or(0)),
         ];
         rows.extend(
             self.folders.iter().map(|(folder, &kernels)| row(&format!("  {folder}"), kernels as u64)),
+        );
+        let ships_btf = self.ships_btf.iter();
+        rows.extend(
+            ships_btf
+                .map(|(answer, &kernels)| row(&format!("kernels that ship BTF: {answer}"), kernels as u64)),
         );
         let defects = self.defects.iter();
         rows.extend(

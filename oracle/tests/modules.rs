@@ -7,7 +7,7 @@ mod kernels;
 
 use btfgen_core::KernelId;
 use btfgen_core::btf::{Btf as Parsed, RelocateError, relocate};
-use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource};
+use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource, ModuleSource};
 use btfgen_core::minimize::{MinimizeError, Minimizer};
 use btfgen_core::object::Object;
 use btfgen_core::resolve::Roots;
@@ -56,7 +56,8 @@ impl Kernel {
 
     fn hub(&self) -> HubFile {
         let splits = self.splits();
-        let modules: Vec<&[u8]> = splits.iter().map(Vec::as_slice).collect();
+        let modules: Vec<ModuleSource<'_>> =
+            splits.iter().map(|btf| ModuleSource { name: "module", btf }).collect();
         let (own, id) = (self.own.to_bytes(false), id());
         let source = KernelSource { modules: &modules, ..KernelSource::new(&id, "a test", &own) };
         let mut hub = HubBuilder::new();

@@ -7,11 +7,13 @@ pub mod codec;
 pub mod collect;
 mod error;
 pub mod image;
+mod kallsyms;
 pub mod modules;
 pub mod package;
 mod pahole;
 mod scan;
 pub mod source;
+mod symbols;
 
 #[cfg(test)]
 mod testing;

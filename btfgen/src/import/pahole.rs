@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use btfgen_core::hub::ShipsBtf;
+
 use super::error::ImportError;
 use super::image::{ImageBtf, Vmlinux, read_vmlinux};
 use super::scan;
@@ -16,12 +18,12 @@ use super::scan;
 pub(crate) fn vmlinux_btf(vmlinux: &Path) -> Result<ImageBtf, ImportError> {
     let file = File::open(vmlinux).map_err(ImportError::read(vmlinux.display().to_string()))?;
     let Vmlinux { btf, has_dwarf, build_id } = read_vmlinux(file)?;
-    let btf = match btf {
-        Some(btf) => btf,
-        None if has_dwarf => encode("pahole", vmlinux)?,
+    let (btf, ships_btf) = match btf {
+        Some(btf) => (btf, ShipsBtf::Yes),
+        None if has_dwarf => (encode("pahole", vmlinux)?, ShipsBtf::No),
         None => return Err(ImportError::NoBtf { format: "ELF file" }),
     };
-    Ok(ImageBtf { btf, build_id })
+    Ok(ImageBtf { btf, build_id, ships_btf, attachability: None })
 }
 
 /// Runs `pahole --btf_encode_detached=<out> <vmlinux>`.

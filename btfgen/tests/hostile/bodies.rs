@@ -3,6 +3,7 @@
 //! A body panics only if btfgen is wrong, never because its input is malformed.
 
 use btfgen_core::btf::{Btf, BtfError, Endian, Enumerator, Kind, Member, TypeId, Writer};
+use btfgen_core::facts::Facts;
 use btfgen_core::hub::file::{HubFile, HubFileError};
 use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
@@ -170,10 +171,16 @@ pub(crate) fn archive(data: &[u8]) {
     assert!(archive.blob(archive.blob_count()).is_err());
 }
 
-/// A hub file: every kernel listed, a few written out again.
+/// A hub file: every kernel listed, its facts asked for, a few kernels written out again.
 pub(crate) fn hub_file(data: &[u8]) {
     let Ok(file) = HubFile::open(data.to_vec()) else { return };
     let _ = file.stat();
+    if let Ok(facts) = Facts::new(&file) {
+        let kernels = file.kernels().len();
+        assert!(facts.kernels_with_functions().len() <= kernels);
+        assert!(facts.functions("first").iter().all(|function| function.kernels.len() <= kernels));
+        assert!(facts.kernels_with_value("bpf_func_id", 1).len() <= kernels);
+    }
     let sound = file.check().is_ok();
     for kernel in file.kernels().iter().take(MOST_BLOBS) {
         assert!(file.find(&kernel.id).is_some());

@@ -1,4 +1,4 @@
-//! Tests of what hub files record of sources: build ids and defects, and the laws of merging them.
+//! Tests of what hub files record of sources: build ids, defects and facts, and the laws of merging them.
 
 use btfgen_runtime::BuildId;
 
@@ -6,7 +6,7 @@ use super::column::{Column, Columns, Table};
 use super::tests::{Numbers, id, kernel, merge};
 use super::*;
 use crate::btf::{Endian, Writer};
-use crate::hub::{Defect, Defects};
+use crate::hub::{AttachTable, Attachability, Defect, Defects, ShipsBtf};
 
 /// The build id of a test kernel.
 fn build_id(number: usize) -> BuildId {
@@ -19,13 +19,22 @@ struct TestSource {
     number: usize,
     build_id: Option<BuildId>,
     provenance: &'static str,
+    ships_btf: ShipsBtf,
+    /// The attachability of the functions `first` and `second`, if the source tells.
+    attachability: Option<[Attachability; 2]>,
 }
 
 impl TestSource {
+    const NEW: Self =
+        Self { number: 0, build_id: None, provenance: "", ships_btf: ShipsBtf::Unknown, attachability: None };
+
     fn add_to(self, builder: &mut HubBuilder) -> Result<(), HubFileError> {
         let (id, btf) = (id(self.number), kernel(self.number));
+        let names = [b"first".to_vec(), b"second".to_vec()];
+        let table: Option<AttachTable> = self.attachability.map(|all| names.into_iter().zip(all).collect());
         let source = KernelSource::new(&id, self.provenance, &btf);
-        builder.add_btf(&KernelSource { build_id: self.build_id, ..source })
+        let Self { build_id, ships_btf, .. } = self;
+        builder.add_btf(&KernelSource { build_id, ships_btf, attachability: table.as_ref(), ..source })
     }
 }
 
@@ -36,14 +45,17 @@ fn build(sources: &[TestSource]) -> Vec<u8> {
 }
 
 #[test]
-fn merging_keeps_every_known_build_id() {
+fn merging_keeps_all_that_any_source_tells() {
     let mut random = Numbers(4);
+    let attachabilities = [Attachability::Unknown, Attachability::No, Attachability::Yes];
     let mut some = || -> Vec<TestSource> {
         let numbers = (0..8).filter(|_| random.below(2) == 0).collect::<Vec<_>>();
         let sources = numbers.into_iter().map(|number| TestSource {
             number,
             build_id: (random.below(2) == 0).then(|| build_id(number)),
             provenance: ["one", "other"][random.below(2)],
+            ships_btf: [ShipsBtf::Unknown, ShipsBtf::No, ShipsBtf::Yes][random.below(3)],
+            attachability: (random.below(2) == 0).then(|| [(); 2].map(|()| attachabilities[random.below(3)])),
         });
         sources.collect()
     };
@@ -59,14 +71,28 @@ fn merging_keeps_every_known_build_id() {
             let sources: Vec<_> = all.iter().filter(|source| id(source.number) == record.id).collect();
             assert_eq!(record.build_id, sources.iter().find_map(|source| source.build_id), "{a:?} {b:?}");
             assert_eq!(record.provenance, sources.iter().map(|source| source.provenance).min().unwrap());
+            let ships_btf = sources.iter().map(|source| source.ships_btf).max().unwrap();
+            assert_eq!(record.ships_btf, ships_btf, "{a:?} {b:?}");
+            let kernel = hub.find(&record.id).unwrap();
+            for (index, name) in [b"first".as_slice(), b"second"].into_iter().enumerate() {
+                let told = sources.iter().filter_map(|source| Some(source.attachability?[index]));
+                let found = hub.decoded().unwrap().functions(name);
+                let [function] = found.as_slice() else { panic!("{found:?}") };
+                assert!(function.kernels.contains(kernel));
+                assert_eq!(function.attachability(kernel), told.max().unwrap_or_default(), "{a:?} {b:?}");
+            }
         }
     }
 }
 
 #[test]
 fn a_build_id_is_of_one_kernel_and_a_kernel_of_one_build() {
-    let source =
-        |number, byte| TestSource { number, build_id: Some(build_id(byte)), provenance: "a package" };
+    let source = |number, byte| TestSource {
+        number,
+        build_id: Some(build_id(byte)),
+        provenance: "a package",
+        ..TestSource::NEW
+    };
     // Numbers 0 and 1 have the same BTF.
     let same = build(&[source(0, 7), source(1, 7), source(2, 8)]);
     assert_eq!(HubFile::open(same.clone()).unwrap().kernels().len(), 3);
@@ -97,7 +123,7 @@ fn a_build_id_is_of_one_kernel_and_a_kernel_of_one_build() {
 
 #[test]
 fn one_build_id_with_two_sources_is_refused() {
-    let source = |number| TestSource { number, build_id: Some(build_id(number)), provenance: "" };
+    let source = |number| TestSource { number, build_id: Some(build_id(number)), ..TestSource::NEW };
     let file = build(&[source(0), source(4)]);
     let table = Table::open(&file).unwrap();
     let columns = table.unpack(&file, |_| true).unwrap();
@@ -116,6 +142,27 @@ fn one_build_id_with_two_sources_is_refused() {
     );
 }
 
+/// A hub file from before facts were stored stays readable, and says that nothing is known.
+#[test]
+fn without_facts_nothing_is_known() {
+    let source = TestSource { ships_btf: ShipsBtf::Yes, ..TestSource::NEW };
+    let file = build(&[source]);
+    let columns = Table::open(&file).unwrap().unpack(&file, |_| true).unwrap();
+    let mut out = Columns::new();
+    for &column in Column::ALL.iter().filter(|&&column| column < Column::KernelFacts) {
+        out.raw(column).extend_from_slice(columns.raw(column));
+    }
+    let old = out.finish(3).unwrap();
+    let hub = HubFile::open(old.clone()).unwrap();
+    assert_eq!(hub.kernels()[0].ships_btf, ShipsBtf::Unknown);
+    let summary = hub.function_summary().unwrap();
+    assert_eq!((summary.distinct, summary.of_kernels), (0, vec![0]));
+    assert!(summary.with_functions.is_empty());
+    assert_eq!(merge(&[&old]), old, "the columns stay absent");
+    assert_eq!(merge(&[&old, &file]), file);
+    assert_eq!(merge(&[&file, &old]), file);
+}
+
 #[test]
 fn defects_are_kept() {
     let mut bad = Writer::new(Endian::Little);
@@ -123,11 +170,12 @@ fn defects_are_kept() {
     let (bad, good) = (bad.finish().unwrap(), kernel(1));
     let mut builder = HubBuilder::new();
     builder.add_btf(&KernelSource::new(&id(0), "", &bad)).unwrap();
-    let source = TestSource { number: 1, build_id: Some(build_id(1)), provenance: "" };
+    let source = TestSource { number: 1, build_id: Some(build_id(1)), ..TestSource::NEW };
     source.add_to(&mut builder).unwrap();
     // A module with no types: only a header, and strings that continue the kernel's.
     let empty = Writer::new(Endian::Little).finish().unwrap();
-    builder.add_btf(&KernelSource { modules: &[&empty], ..KernelSource::new(&id(2), "", &good) }).unwrap();
+    let empty = ModuleSource { name: "empty", btf: &empty };
+    builder.add_btf(&KernelSource { modules: &[empty], ..KernelSource::new(&id(2), "", &good) }).unwrap();
     let file = builder.finish(3).unwrap();
     assert_eq!(merge(&[&file, &file]), file);
     let hub = HubFile::open(file).unwrap();

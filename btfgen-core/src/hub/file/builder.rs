@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 use super::canonical::Canonical;
 use super::column::Columns;
 use super::error::HubFileError;
+use super::functions::{self, FunctionStore, KernelFunctions};
 use super::kernels::{self, KernelRecord};
 use super::open::HubFile;
 use super::sets::{self, Holding};
 use super::write_types;
 use crate::btf::{Btf, BtfError};
-use crate::hub::Defects;
+use crate::hub::function::functions_of;
+use crate::hub::{AttachTable, Attachability, Defects, ShipsBtf};
 use crate::memo::Memo;
 use crate::resolve::RootKind;
 use crate::types::{Copier, Interner, Name, TypeRef, Types};
@@ -30,14 +32,28 @@ pub struct KernelSource<'a> {
     pub build_id: Option<BuildId>,
     /// Its raw BTF.
     pub btf: &'a [u8],
-    /// The split BTFs of its modules.
-    pub modules: &'a [&'a [u8]],
+    /// Its modules.
+    pub modules: &'a [ModuleSource<'a>],
+    /// Whether it ships BTF of its own.
+    pub ships_btf: ShipsBtf,
+    /// Which of its functions are attachable, if the source tells.
+    pub attachability: Option<&'a AttachTable>,
+}
+
+/// A module of a kernel to add to a hub file.
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleSource<'a> {
+    /// Its name, as the kernel writes it (`KBUILD_MODNAME`).
+    pub name: &'a str,
+    /// Its split BTF.
+    pub btf: &'a [u8],
 }
 
 impl<'a> KernelSource<'a> {
-    /// A kernel without modules and build id.
+    /// A kernel of which nothing but its BTF is known.
     pub fn new(id: &'a KernelId, provenance: &'a str, btf: &'a [u8]) -> Self {
-        Self { id, provenance, build_id: None, btf, modules: &[] }
+        let (ships_btf, attachability) = (ShipsBtf::Unknown, None);
+        Self { id, provenance, build_id: None, btf, modules: &[], ships_btf, attachability }
     }
 }
 
@@ -45,16 +61,18 @@ impl<'a> KernelSource<'a> {
 #[derive(Clone, Default)]
 pub struct HubBuilder {
     types: Types,
+    functions: FunctionStore,
     kernels: BTreeMap<KernelId, Kernel>,
     /// The kernels with each build id; they have the same BTF.
     builds: HashMap<BuildId, BTreeSet<KernelId>>,
 }
 
-/// A kernel with references to the builder's types.
+/// A kernel with references to the builder's types and functions.
 #[derive(Clone)]
 struct Kernel {
     record: KernelRecord,
     holding: Holding,
+    functions: KernelFunctions,
 }
 
 impl Kernel {
@@ -75,8 +93,11 @@ impl Kernel {
             let (first, second) = (self.record.provenance.clone(), other.record.provenance);
             return Err(HubFileError::Conflict { kernel, first, second });
         }
-        let KernelRecord { provenance, build_id, defects, .. } = other.record;
+        let KernelRecord { provenance, build_id, defects, ships_btf, has_modules, .. } = other.record;
+        self.functions.merge(other.functions);
         let record = &mut self.record;
+        record.ships_btf = record.ships_btf.max(ships_btf);
+        record.has_modules |= has_modules;
         record.build_id = record.build_id.or(build_id);
         record.defects |= defects;
         if provenance < record.provenance {
@@ -117,7 +138,7 @@ impl HubBuilder {
     /// # Errors
     /// When a BTF is malformed, or a different kernel with that id or build id was added; then nothing is added.
     pub fn add_btf(&mut self, source: &KernelSource<'_>) -> Result<(), HubFileError> {
-        let KernelSource { id, provenance, build_id, btf, modules } = *source;
+        let KernelSource { id, provenance, build_id, btf, modules, ships_btf, attachability } = *source;
         let malformed = |source: BtfError| HubFileError::Btf { kernel: id.clone(), source };
         let base = Btf::parse(btf).map_err(malformed)?;
         let mut collected = Collected::default();
@@ -126,12 +147,19 @@ impl HubBuilder {
         let mut hasher = Sha256::new_with_prefix(btf);
         let mut size = btf.len() as u64;
         let mut defects = Defects::of_kernel(&base);
+        let attachability =
+            |name: &[u8]| attachability.map_or(Attachability::Unknown, |table| table.get(name));
+        let own = functions_of(&base, None).map_err(malformed)?.into_iter();
+        let mut functions: Vec<_> = own.map(|function| (attachability(&function.name), function)).collect();
         for module in modules {
-            let split = Btf::parse_split(module, &base).map_err(malformed)?;
+            let split = Btf::parse_split(module.btf, &base).map_err(malformed)?;
             collected.add(&mut self.types, &split).map_err(malformed)?;
+            let name = module.name.replace('\0', "").into();
+            let own = functions_of(&split, Some(&name)).map_err(malformed)?.into_iter();
+            functions.extend(own.map(|function| (Attachability::Unknown, function)));
             defects |= Defects::of_module(&split);
-            hasher.update(module);
-            size += module.len() as u64;
+            hasher.update(module.btf);
+            size += module.btf.len() as u64;
         }
         let record = KernelRecord {
             id: id.clone(),
@@ -141,9 +169,15 @@ impl HubBuilder {
             size,
             build_id,
             defects,
+            ships_btf,
+            has_modules: !modules.is_empty(),
         };
         let holding = collected.finish(&self.types);
-        self.put(Kernel { record, holding })
+        let functions = functions.into_iter();
+        let functions =
+            functions.map(|(attachability, function)| (self.functions.add(function), attachability));
+        let functions = KernelFunctions::new(functions);
+        self.put(Kernel { record, holding, functions })
     }
 
     /// Adds all kernels of a hub file.
@@ -154,10 +188,12 @@ impl HubBuilder {
         let graph = hub.graph()?;
         let mut copier = Copier::new(&graph.types);
         let holdings = graph.sets.holdings(hub.kernels().len());
+        let mut functions = hub.functions()?.of_kernels(&mut self.functions, hub.kernels().len());
         for (index, record) in hub.kernels().iter().enumerate() {
-            let holding = &holdings[hub.row(index).index()];
-            let holding = holding.map(|ty| copier.copy(&mut self.types, ty))?;
-            self.put(Kernel { record: record.clone(), holding })?;
+            let row = hub.row(index).index();
+            let holding = holdings[row].map(|ty| copier.copy(&mut self.types, ty))?;
+            let functions = std::mem::take(&mut functions[row]);
+            self.put(Kernel { record: record.clone(), holding, functions })?;
         }
         Ok(())
     }
@@ -165,10 +201,12 @@ impl HubBuilder {
     /// Adds the kernels of another builder, except those that are different here, and returns why.
     pub fn merge(&mut self, other: Self) -> Vec<HubFileError> {
         let mut copier = Copier::new(&other.types);
+        let ids = self.functions.add_all(&other.functions);
         let mut errors = Vec::new();
-        for (_, Kernel { record, holding }) in other.kernels {
+        for (_, Kernel { record, holding, functions }) in other.kernels {
             let holding = holding.map(|ty| copier.copy(&mut self.types, ty));
-            let added = holding.and_then(|holding| self.put(Kernel { record, holding }));
+            let functions = functions.map(|id| ids[id.index()]);
+            let added = holding.and_then(|holding| self.put(Kernel { record, holding, functions }));
             errors.extend(added.err());
         }
         errors
@@ -231,7 +269,10 @@ impl HubBuilder {
         let mut columns = Columns::new();
         kernels::write(&mut columns, order.iter().map(|kernel| &kernel.record));
         write_types::write(&mut columns, &canonical.types)?;
-        sets::write(&mut columns, &canonical.types, &holdings)?;
+        kernels::write_facts(&mut columns, order.iter().map(|kernel| &kernel.record));
+        let ids = sets::write(&mut columns, &canonical.types, &holdings)?;
+        let lists: Vec<&KernelFunctions> = order.iter().map(|kernel| &kernel.functions).collect();
+        functions::write(&mut columns, &self.functions, &lists, ids)?;
         columns.finish(level)
     }
 }

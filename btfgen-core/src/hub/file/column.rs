@@ -29,7 +29,12 @@ macro_rules! columns {
 
             /// Whether it belongs to the kernel table.
             pub(super) fn is_of_kernels(self) -> bool {
-                matches!(self, Self::Kernels | Self::Hashes)
+                matches!(self, Self::Kernels | Self::Hashes | Self::KernelFacts)
+            }
+
+            /// Whether only facts about functions need it.
+            pub(super) fn is_of_functions(self) -> bool {
+                self >= Self::FunctionShared
             }
 
             /// Its name in messages.
@@ -106,6 +111,26 @@ columns! {
     Orders = 28 "orders",
     /// Kinds of opaque definitions.
     OpaqueKind = 29 "opaque-kind",
+    /// Whether each kernel ships BTF, and whether it has modules.
+    KernelFacts = 30 "kernel-facts",
+    /// For each function the number of bytes that its name shares with the one before.
+    FunctionShared = 31 "function-shared",
+    /// The other bytes of each function's name, and a NUL byte.
+    FunctionTail = 32 "function-tail",
+    /// Argument words and flags of each function.
+    FunctionShape = 33 "function-shape",
+    /// Names of modules.
+    ModuleName = 34 "module-name",
+    /// Modules of the functions that have one.
+    FunctionModule = 35 "function-module",
+    /// The set of kernels that have each function.
+    FunctionHolders = 36 "function-holders",
+    /// The set of kernels in which each function is attachable.
+    Attachable = 37 "attachable",
+    /// The set of kernels in which each function is not attachable.
+    Unattachable = 38 "unattachable",
+    /// The distinct sets of kernels that only functions have.
+    FunctionSets = 39 "function-sets",
 }
 
 /// Columns being written.

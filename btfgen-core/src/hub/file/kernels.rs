@@ -7,13 +7,16 @@ use btfgen_runtime::{BuildId, KernelId};
 use super::column::{Column, Columns, Reader};
 use super::error::HubFileError;
 use crate::btf::{DataModel, Endian};
-use crate::hub::Defects;
+use crate::hub::{Defects, ShipsBtf};
 
 /// Most kernels of one file.
 const MAX_KERNELS: usize = 1 << 16;
 /// Flags in the byte of byte order and pointer size.
 const HAS_BUILD_ID: u8 = 0x80;
 const HAS_DEFECTS: u8 = 0x40;
+/// Bits of the byte in [`Column::KernelFacts`].
+const SHIPS_BTF: u8 = 3;
+const HAS_MODULES: u8 = 4;
 
 /// A kernel's row in a file's kernel table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +46,10 @@ pub struct KernelRecord {
     pub build_id: Option<BuildId>,
     /// What is bad about its source.
     pub defects: Defects,
+    /// Whether it ships BTF of its own.
+    pub ships_btf: ShipsBtf,
+    /// Whether its functions include those of modules.
+    pub has_modules: bool,
 }
 
 /// The order of the kernel table. Neighbors share most types, so sets of kernels consist of few runs.
@@ -91,9 +98,34 @@ pub(super) fn write<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k Ker
     }
 }
 
+/// Writes what is known of the kernels apart from their types; nothing if that is nothing.
+pub(super) fn write_facts<'k>(out: &mut Columns, kernels: impl Iterator<Item = &'k KernelRecord>) {
+    let byte = |kernel: &KernelRecord| {
+        let ships_btf = kernel.ships_btf as u8;
+        ships_btf | if kernel.has_modules { HAS_MODULES } else { 0 }
+    };
+    let bytes: Vec<u8> = kernels.map(byte).collect();
+    if bytes.iter().any(|&byte| byte != 0) {
+        out.raw(Column::KernelFacts).extend(bytes);
+    }
+}
+
+/// Reads what is known of a kernel apart from its types; a file may know nothing of all.
+fn read_facts(columns: &mut Reader, is_known: bool) -> Result<(ShipsBtf, bool), HubFileError> {
+    let column = Column::KernelFacts;
+    let byte = if is_known { columns.byte(column)? } else { 0 };
+    let ships_btf = [ShipsBtf::Unknown, ShipsBtf::No, ShipsBtf::Yes];
+    let ships_btf = ships_btf.get(usize::from(byte & SHIPS_BTF));
+    match ships_btf.filter(|_| byte & !(SHIPS_BTF | HAS_MODULES) == 0) {
+        Some(&ships_btf) => Ok((ships_btf, byte & HAS_MODULES != 0)),
+        None => Err(column.malformed("flags")),
+    }
+}
+
 /// Reads the kernel table; no two kernels share an id, and no two sources a build id.
 pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileError> {
     let column = Column::Kernels;
+    let has_facts = columns.left(Column::KernelFacts) != 0;
     let mut kernels: Vec<KernelRecord> = Vec::new();
     while columns.left(column) != 0 {
         let id = columns.text(column)?;
@@ -112,6 +144,7 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
         let sha256 = hash(columns)?;
         let build_id =
             if flags & HAS_BUILD_ID != 0 { Some(BuildId::from_bytes(hash(columns)?)) } else { None };
+        let (ships_btf, has_modules) = read_facts(columns, has_facts)?;
         kernels.push(KernelRecord {
             id,
             model: DataModel { endian, pointer_size },
@@ -120,6 +153,8 @@ pub(super) fn read(columns: &mut Reader) -> Result<Vec<KernelRecord>, HubFileErr
             size,
             build_id,
             defects,
+            ships_btf,
+            has_modules,
         });
         if kernels.len() > MAX_KERNELS {
             return Err(HubFileError::TooLarge { what: "kernels" });

@@ -6,23 +6,27 @@ use btfgen_runtime::KernelId;
 
 use super::column::{Column, ColumnLength, Table};
 use super::error::HubFileError;
+use super::functions::Functions;
 use super::kernels::{self, KernelRecord, KernelRow};
 use super::read_types;
 use super::sets::Sets;
 use crate::types::UncheckedTypes;
 
-/// An opened hub file: the kernel table is decoded, the types when they are needed.
+/// An opened hub file: the kernel table is decoded, types and functions when they are needed.
 pub struct HubFile {
     pub(super) bytes: Vec<u8>,
     table: Table,
     pub(super) kernels: Vec<KernelRecord>,
     /// For each of `kernels` its row in the file's kernel table.
     rows: Vec<KernelRow>,
+    /// For each row of the file's kernel table its index in `kernels`.
+    indices: Vec<usize>,
     graph: OnceLock<Graph>,
+    functions: OnceLock<Functions>,
 }
 
 /// The decoded types of a file.
-pub(super) struct Graph {
+pub(crate) struct Graph {
     pub(super) types: UncheckedTypes,
     pub(super) sets: Sets,
 }
@@ -38,7 +42,9 @@ impl HubFile {
         let mut rows: Vec<KernelRow> = (0..stored.len() as u32).map(KernelRow).collect();
         rows.sort_unstable_by(|a, b| stored[a.index()].id.cmp(&stored[b.index()].id));
         let kernels = rows.iter().map(|row| stored[row.index()].clone()).collect();
-        Ok(Self { bytes, table, kernels, rows, graph: OnceLock::new() })
+        let mut indices = vec![0; rows.len()];
+        rows.iter().enumerate().for_each(|(index, row)| indices[row.index()] = index);
+        Ok(Self { bytes, table, kernels, rows, indices, graph: OnceLock::new(), functions: OnceLock::new() })
     }
 
     /// The kernels, sorted by id.
@@ -69,14 +75,32 @@ impl HubFile {
         self.rows[kernel]
     }
 
+    /// The index in [`HubFile::kernels`] of a row in the kernel table.
+    pub(super) fn index(&self, row: KernelRow) -> usize {
+        self.indices[row.index()]
+    }
+
     pub(super) fn graph(&self) -> Result<&Graph, HubFileError> {
         if let Some(graph) = self.graph.get() {
             return Ok(graph);
         }
-        let mut columns = self.table.unpack(&self.bytes, |column| !column.is_of_kernels())?;
+        let is_of_types = |column: Column| !column.is_of_kernels() && !column.is_of_functions();
+        let mut columns = self.table.unpack(&self.bytes, is_of_types)?;
         let types = read_types::read(&mut columns)?;
         let sets = Sets::read(&mut columns, &types, self.kernels.len())?;
         columns.end()?;
         Ok(self.graph.get_or_init(|| Graph { types, sets }))
+    }
+
+    /// The functions, decoded when they are first asked for: only facts need them.
+    pub(super) fn functions(&self) -> Result<&Functions, HubFileError> {
+        if let Some(functions) = self.functions.get() {
+            return Ok(functions);
+        }
+        let is_wanted = |column: Column| column.is_of_functions() || column == Column::Sets;
+        let mut columns = self.table.unpack(&self.bytes, is_wanted)?;
+        let functions = Functions::read(&mut columns, self.kernels.len())?;
+        columns.end()?;
+        Ok(self.functions.get_or_init(|| functions))
     }
 }

@@ -12,7 +12,7 @@ use crate::types::{
 
 /// Reads names and definitions. References are in range, but may form a circle.
 pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError> {
-    let names = read_names(columns)?;
+    let names = read_names(columns, Column::NameShared, Column::NameTail)?;
     let name_count = names.len();
     let mut by_kind = Vec::with_capacity(DefinitionKind::STORED.len());
     let mut total = 1u64;
@@ -39,14 +39,19 @@ pub(super) fn read(columns: &mut Reader) -> Result<UncheckedTypes, HubFileError>
     Ok(types)
 }
 
-fn read_names(columns: &mut Reader) -> Result<Names, HubFileError> {
+/// Reads names that `write_names` wrote, after the empty name.
+pub(super) fn read_names(
+    columns: &mut Reader,
+    shared_column: Column,
+    tail_column: Column,
+) -> Result<Names, HubFileError> {
     let (mut bytes, mut ends) = (Vec::new(), vec![0u32]);
     let mut start = 0;
-    while columns.left(Column::NameShared) != 0 {
+    while columns.left(shared_column) != 0 {
         let next = bytes.len();
-        let len = columns.below(Column::NameShared, next - start + 1, "lengths")? as usize;
+        let len = columns.below(shared_column, next - start + 1, "lengths")? as usize;
         bytes.extend_from_within(start..start + len);
-        bytes.extend_from_slice(columns.text(Column::NameTail)?);
+        bytes.extend_from_slice(columns.text(tail_column)?);
         // Each name may begin with the whole of the last one.
         if bytes.len() > MAX_NAME_BYTES {
             return Err(HubFileError::TooLarge { what: "bytes of names" });

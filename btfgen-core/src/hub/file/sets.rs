@@ -67,21 +67,21 @@ impl Holding {
 
 /// Consecutive rows of the kernel table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Run {
+pub(super) struct Run {
     start: u32,
     len: u32,
 }
 
 /// Adds a kernel to a set; kernels must be added in ascending order.
-fn add(set: &mut Vec<Run>, kernel: KernelRow) {
+pub(super) fn add(set: &mut Vec<Run>, kernel: KernelRow) {
     match set.last_mut() {
         Some(run) if run.start + run.len == kernel.0 => run.len += 1,
         _ => set.push(Run { start: kernel.0, len: 1 }),
     }
 }
 
-/// Writes the types of the kernels; `holdings` are in the order of the kernel table.
-pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> Result<(), HubFileError> {
+/// Writes the types of the kernels, and returns the ids of the sets; `holdings` are in the order of the kernel table.
+pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> Result<SetIds, HubFileError> {
     if holdings.iter().map(|holding| holding.types.len() as u64).sum::<u64>() > MAX_MEMBERS {
         return Err(HubFileError::TooLarge { what: "types of kernels" });
     }
@@ -97,14 +97,15 @@ pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> R
     let held: Vec<&[Run]> =
         types.refs().filter(|&ty| is_root(types, ty)).map(|ty| holders[ty.index()].as_slice()).collect();
     let others = repeated.values().chain(orders.values()).map(Vec::as_slice);
-    let ids = write_sets(out, held.iter().copied().chain(others));
+    let mut ids = SetIds::default();
+    ids.write(out, Column::Sets, held.iter().copied().chain(others));
     for set in held {
-        out.uint(Column::Holders, ids[set]);
+        out.uint(Column::Holders, ids.get(set));
     }
     let mut last = TypeRef::VOID;
     for (ty, set) in &repeated {
         out.uint(Column::Repeated, u64::from(ty.number() - last.number()));
-        out.uint(Column::Repeated, ids[set.as_slice()]);
+        out.uint(Column::Repeated, ids.get(set));
         last = *ty;
     }
     let mut first = TypeRef::VOID;
@@ -116,33 +117,49 @@ pub(super) fn write(out: &mut Columns, types: &Types, holdings: &[Holding]) -> R
             last = ty;
         }
         first = order.first().copied().unwrap_or(first);
-        out.uint(Column::Orders, ids[set.as_slice()]);
+        out.uint(Column::Orders, ids.get(set));
     }
-    Ok(())
+    Ok(ids)
 }
 
-/// Writes the distinct sets, the most used ones first, and returns their ids.
-fn write_sets<'s>(out: &mut Columns, used: impl Iterator<Item = &'s [Run]>) -> HashMap<&'s [Run], u64> {
-    let mut uses: HashMap<&[Run], usize> = HashMap::new();
-    used.for_each(|set| *uses.entry(set).or_default() += 1);
-    let mut sets: Vec<(&[Run], usize)> = uses.into_iter().collect();
-    sets.sort_unstable_by(|(a, a_uses), (b, b_uses)| b_uses.cmp(a_uses).then_with(|| a.cmp(b)));
-    out.uint(Column::Sets, sets.len() as u64);
-    for (set, _) in &sets {
-        out.uint(Column::Sets, set.len() as u64);
-        let mut end = 0;
-        for run in *set {
-            out.uint(Column::Sets, u64::from(run.start - end));
-            out.uint(Column::Sets, u64::from(run.len - 1));
-            end = run.start + run.len;
+/// The ids of the sets that were written.
+#[derive(Default)]
+pub(super) struct SetIds(HashMap<Vec<Run>, u64>);
+
+impl SetIds {
+    /// The id of a set that was written.
+    pub(super) fn get(&self, set: &[Run]) -> u64 {
+        self.0[set]
+    }
+
+    /// Writes the distinct sets that were not written before, the most used ones first.
+    pub(super) fn write<'s>(
+        &mut self,
+        out: &mut Columns,
+        column: Column,
+        used: impl Iterator<Item = &'s [Run]>,
+    ) {
+        let mut uses: HashMap<&[Run], usize> = HashMap::new();
+        used.filter(|&set| !self.0.contains_key(set)).for_each(|set| *uses.entry(set).or_default() += 1);
+        let mut sets: Vec<(&[Run], usize)> = uses.into_iter().collect();
+        sets.sort_unstable_by(|(a, a_uses), (b, b_uses)| b_uses.cmp(a_uses).then_with(|| a.cmp(b)));
+        out.uint(column, sets.len() as u64);
+        for (set, _) in sets {
+            out.uint(column, set.len() as u64);
+            let mut end = 0;
+            for run in set {
+                out.uint(column, u64::from(run.start - end));
+                out.uint(column, u64::from(run.len - 1));
+                end = run.start + run.len;
+            }
+            self.0.insert(set.to_vec(), self.0.len() as u64);
         }
     }
-    sets.iter().zip(0..).map(|(&(set, _), id)| (set, id)).collect()
 }
 
 /// A set of kernels, as a file numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SetId(u32);
+pub(super) struct SetId(pub(super) u32);
 
 /// A definition that kernels have more than once.
 #[derive(Debug)]
@@ -158,13 +175,67 @@ pub(super) struct Order {
     pub(super) kernels: SetId,
 }
 
-/// The types of all kernels of a file.
-#[derive(Debug)]
-pub(super) struct Sets {
+/// The distinct sets of kernels of a file.
+#[derive(Debug, Default)]
+pub(super) struct KernelSets {
     /// The runs of all sets.
     runs: Vec<Run>,
     /// For each set the end of its runs.
     ends: Vec<usize>,
+}
+
+impl KernelSets {
+    /// Reads the sets of a column, whose ids continue those of the sets that were read before.
+    pub(super) fn read(
+        &mut self,
+        columns: &mut Reader,
+        column: Column,
+        kernels: usize,
+    ) -> Result<(), HubFileError> {
+        let count = columns.below(column, columns.left(column), "lengths")?;
+        for _ in 0..count {
+            let mut end = 0;
+            for _ in 0..columns.below(column, columns.left(column), "lengths")? {
+                let start = end + columns.below(column, kernels - end as usize, "kernels")?;
+                let len = 1 + columns.below(column, kernels - start as usize, "kernels")?;
+                end = start + len;
+                self.runs.push(Run { start, len });
+            }
+            if self.runs.len() > MAX_RUNS {
+                return Err(HubFileError::TooLarge { what: "sets" });
+            }
+            self.ends.push(self.runs.len());
+        }
+        Ok(())
+    }
+
+    /// Number of sets.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Number of kernels of each set.
+    pub(super) fn sizes(&self) -> Vec<u64> {
+        let size = |set| self.runs(SetId(set)).iter().map(|run| u64::from(run.len)).sum();
+        (0..self.len() as u32).map(size).collect()
+    }
+
+    pub(super) fn runs(&self, SetId(set): SetId) -> &[Run] {
+        let set = set as usize;
+        let start = set.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.runs[start..self.ends[set]]
+    }
+
+    /// The kernels of a set, ascending.
+    pub(super) fn kernels(&self, set: SetId) -> impl Iterator<Item = KernelRow> + '_ {
+        self.runs(set).iter().flat_map(|run| run.start..run.start + run.len).map(KernelRow)
+    }
+}
+
+/// The types of all kernels of a file.
+#[derive(Debug)]
+pub(super) struct Sets {
+    sets: KernelSets,
     /// For each definition the kernels that have it; none for those that are only parts of others.
     holders: Vec<Option<SetId>>,
     /// Ascending by definition.
@@ -175,17 +246,14 @@ pub(super) struct Sets {
 impl Sets {
     pub(super) fn read(columns: &mut Reader, types: &Types, kernels: usize) -> Result<Self, HubFileError> {
         let mut sets = Self {
-            runs: Vec::new(),
-            ends: Vec::new(),
+            sets: KernelSets::default(),
             holders: Vec::with_capacity(types.len()),
             repeated: Vec::new(),
             orders: Vec::new(),
         };
-        sets.read_sets(columns, kernels)?;
-        let count = sets.ends.len();
-        let sizes: Vec<u64> = (0..count as u32)
-            .map(|set| sets.runs(SetId(set)).iter().map(|run| u64::from(run.len)).sum())
-            .collect();
+        sets.sets.read(columns, Column::Sets, kernels)?;
+        let sizes = sets.sets.sizes();
+        let count = sizes.len();
         let mut members = 0u64;
         for ty in types.refs() {
             let mut holders = None;
@@ -233,44 +301,19 @@ impl Sets {
         Ok(sets)
     }
 
-    fn read_sets(&mut self, columns: &mut Reader, kernels: usize) -> Result<(), HubFileError> {
-        let column = Column::Sets;
-        let count = columns.below(column, columns.left(column), "lengths")?;
-        for _ in 0..count {
-            let mut end = 0;
-            for _ in 0..columns.below(column, columns.left(column), "lengths")? {
-                let start = end + columns.below(column, kernels - end as usize, "kernels")?;
-                let len = 1 + columns.below(column, kernels - start as usize, "kernels")?;
-                end = start + len;
-                self.runs.push(Run { start, len });
-            }
-            if self.runs.len() > MAX_RUNS {
-                return Err(HubFileError::TooLarge { what: "sets" });
-            }
-            self.ends.push(self.runs.len());
-        }
-        Ok(())
-    }
-
     /// The kernels that have a definition; none for those that are only parts of others.
     pub(super) fn holders(&self, ty: TypeRef) -> Option<SetId> {
         self.holders.get(ty.index()).copied().flatten()
     }
 
-    fn runs(&self, SetId(set): SetId) -> &[Run] {
-        let set = set as usize;
-        let start = set.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.runs[start..self.ends[set]]
-    }
-
     /// The kernels of a set, ascending.
     pub(super) fn kernels(&self, set: SetId) -> impl Iterator<Item = KernelRow> + '_ {
-        self.runs(set).iter().flat_map(|run| run.start..run.start + run.len).map(KernelRow)
+        self.sets.kernels(set)
     }
 
     /// Whether a kernel is in a set.
     pub(super) fn contains(&self, set: SetId, KernelRow(kernel): KernelRow) -> bool {
-        let runs = self.runs(set);
+        let runs = self.sets.runs(set);
         let after = runs.partition_point(|run| run.start <= kernel);
         after.checked_sub(1).is_some_and(|last| kernel - runs[last].start < runs[last].len)
     }

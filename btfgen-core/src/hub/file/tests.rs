@@ -72,6 +72,10 @@ fn btf(endian: Endian, version: u32) -> Vec<u8> {
     let proto = out.func_proto(int, [task_pointer, long].into_iter()).unwrap();
     let callback = out.reference(Kind::Ptr, b"", proto).unwrap();
     out.reference(Kind::Typedef, b"callback_t", callback).unwrap();
+    let own = format!("function_{}", version % 4);
+    for name in ["first", "second", &own] {
+        out.reference(Kind::Func, name.as_bytes(), proto).unwrap();
+    }
     let value = |name: &'static [u8], value| Enumerator { name, value };
     let values: [Enumerator<&[u8]>; 3] =
         [value(b"ONE", 1), value(b"TWO", 2 + u64::from(version)), value(b"MINUS", u64::MAX)];
@@ -150,9 +154,10 @@ fn records_modules() {
     assert_eq!(Btf::parse_split(&module, &parsed).unwrap().types().count(), 1);
 
     let mut builder = HubBuilder::new();
-    builder.add_btf(&KernelSource { modules: &[&module], ..KernelSource::new(&id(0), "", &base) }).unwrap();
+    let module = ModuleSource { name: "module", btf: &module };
+    builder.add_btf(&KernelSource { modules: &[module], ..KernelSource::new(&id(0), "", &base) }).unwrap();
     let hub = HubFile::open(builder.finish(3).unwrap()).unwrap();
-    assert_eq!(hub.kernels()[0].size, (base.len() + module.len()) as u64);
+    assert_eq!(hub.kernels()[0].size, (base.len() + module.btf.len()) as u64);
     let mut types = Types::new();
     let listing = listing(&mut types, &hub.extract(&id(0)).unwrap());
     assert!(listing.iter().any(|&(_, ty)| types.names().get(types.name_of(ty)) == b"module_int"));
@@ -245,7 +250,7 @@ fn a_bad_btf_adds_nothing() {
 #[test]
 fn damage_is_an_error() {
     let file = build(&[0, 1, 2, 3]);
-    let opens = |bytes: Vec<u8>| HubFile::open(bytes).and_then(|hub| hub.check());
+    let opens = |bytes: Vec<u8>| HubFile::open(bytes).and_then(|hub| hub.decoded().map(|_| ()));
     opens(file.clone()).unwrap();
     for len in 0..file.len() {
         assert!(opens(file[..len].to_vec()).is_err(), "cut to {len} bytes");
@@ -299,6 +304,9 @@ fn hostile_columns_are_refused_or_read() {
         }
         let all: Vec<usize> = (0..hub.kernels().len()).collect();
         let _ = hub.view(&mut roots.types().clone(), &roots, &all);
+        if let Ok(hub) = hub.decoded() {
+            hub.functions(b"first").iter().for_each(|function| assert!(function.kernels.len() <= all.len()));
+        }
     }
     assert!(read > 20, "only {read} changed files were read");
 }
@@ -315,10 +323,28 @@ fn endless_expansion_is_refused() {
             out.raw(column).extend_from_slice(columns.raw(column));
         }
         change(&mut out);
-        let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.check());
+        let opened = HubFile::open(out.finish(1).unwrap()).and_then(|hub| hub.decoded().map(|_| ()));
         assert_eq!(opened.unwrap_err().to_string(), expect);
     };
     let huge = "too many";
+    check(
+        &|out| {
+            // Each function's name is the one before.
+            *out.raw(Column::FunctionTail) = [vec![b'a'; 1 << 16], vec![0; 1 << 14]].concat();
+            out.raw(Column::FunctionShared).clear();
+            out.uint(Column::FunctionShared, 0);
+            (1..1 << 14).for_each(|_| out.uint(Column::FunctionShared, 1 << 16));
+        },
+        &format!("{huge} bytes of names for a hub file"),
+    );
+    check(
+        &|out| *out.raw(Column::FunctionShape) = vec![26; 4],
+        "malformed hub file: invalid argument words in column function-shape",
+    );
+    check(
+        &|out| out.raw(Column::KernelFacts).push(3),
+        "malformed hub file: invalid flags in column kernel-facts",
+    );
     check(
         &|out| {
             out.raw(Column::Counts).clear();

@@ -6,7 +6,7 @@ use super::column::{Column, Columns};
 use super::entries::{Edit, Entry, EntryWriter, cost_of_new};
 use super::error::HubFileError;
 use crate::btf::excess_len;
-use crate::types::{Composite, DefinitionKind, Enumerator, Member, Name, Names, Type, TypeRef, Types};
+use crate::types::{Composite, DefinitionKind, Enumerator, Member, Name, Type, TypeRef, Types};
 
 /// Most definitions of one file.
 pub(super) const MAX_TYPES: u64 = 1 << 22;
@@ -82,7 +82,9 @@ fn entries(types: &Types, ty: TypeRef) -> Vec<Entry> {
 /// Writes names and definitions.
 pub(super) fn write(out: &mut Columns, types: &Types) -> Result<(), HubFileError> {
     check_names(types)?;
-    write_names(out, types.names());
+    let names = types.names();
+    let all = (1..names.len() as u32).map(|name| names.get(Name::at(name)));
+    write_names(out, Column::NameShared, Column::NameTail, all);
     for kind in DefinitionKind::STORED {
         let count = types.refs().filter(|&ty| types.get(ty).kind() == kind).count();
         if count > 0 || kind != DefinitionKind::Opaque {
@@ -119,14 +121,19 @@ pub(super) fn check_names(types: &Types) -> Result<(), HubFileError> {
     Ok(())
 }
 
-fn write_names(out: &mut Columns, names: &Names) {
+/// Writes sorted names, each as what it does not share with the one before.
+pub(super) fn write_names<'n>(
+    out: &mut Columns,
+    shared_column: Column,
+    tail_column: Column,
+    names: impl Iterator<Item = &'n [u8]>,
+) {
     let mut last: &[u8] = b"";
-    for index in 1..names.len() as u32 {
-        let name = names.get(Name::at(index));
+    for name in names {
         let shared = last.iter().zip(name).take_while(|(a, b)| a == b).count();
-        out.uint(Column::NameShared, shared as u64);
-        out.raw(Column::NameTail).extend_from_slice(&name[shared..]);
-        out.raw(Column::NameTail).push(0);
+        out.uint(shared_column, shared as u64);
+        out.raw(tail_column).extend_from_slice(&name[shared..]);
+        out.raw(tail_column).push(0);
         last = name;
     }
 }

@@ -6,11 +6,13 @@ use memchr::memmem;
 use object::read::{ReadCache, ReadCacheOps, ReadRef};
 use object::{Object, ObjectSection};
 
+use btfgen_core::hub::{AttachTable, ShipsBtf};
 use btfgen_runtime::BuildId;
 
 use super::build_id;
 use super::codec::Codec;
 use super::error::ImportError;
+use super::kallsyms;
 use super::scan;
 
 /// Most bytes of an image, packed or unpacked; distributions' kernels unpack to about 100 MB.
@@ -33,6 +35,10 @@ pub struct ImageBtf {
     pub btf: Vec<u8>,
     /// Its build id, if the image has one.
     pub build_id: Option<BuildId>,
+    /// Whether the kernel ships that BTF.
+    pub ships_btf: ShipsBtf,
+    /// Which of its functions are attachable, if the image tells.
+    pub attachability: Option<AttachTable>,
 }
 
 /// The BTF of a kernel image, and the build id next to it.
@@ -129,11 +135,16 @@ struct Search {
 impl Search {
     fn layer(&mut self, image: &[u8], depth: u32) -> Result<Option<ImageBtf>, ImportError> {
         if let Some(btf) = scan::btf_at_start(image) {
-            return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id: None }));
+            let (btf, ships_btf) = (btf.to_vec(), ShipsBtf::Unknown);
+            return Ok(Some(ImageBtf { btf, build_id: None, ships_btf, attachability: None }));
         }
+        let ships_btf = ShipsBtf::Yes;
         match Format::of(image) {
             Format::Elf => match Vmlinux::read(image) {
-                Ok(Vmlinux { btf: Some(btf), build_id, .. }) => return Ok(Some(ImageBtf { btf, build_id })),
+                Ok(Vmlinux { btf: Some(btf), build_id, .. }) => {
+                    let attachability = kallsyms::attachability(image);
+                    return Ok(Some(ImageBtf { btf, build_id, ships_btf, attachability }));
+                }
                 // A ppc kernel's wrapper has neither BTF nor DWARF: scan, and so with malformed section headers.
                 Ok(Vmlinux { has_dwarf, .. }) => self.dwarf |= has_dwarf,
                 Err(_) => {}
@@ -152,7 +163,7 @@ impl Search {
         }
         if let Some((btf, endian)) = scan::kernel_btf(image) {
             let build_id = build_id::of_memory_image(image, endian);
-            return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id }));
+            return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id, ships_btf, attachability: None }));
         }
         self.scan(image, depth)
     }

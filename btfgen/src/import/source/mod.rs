@@ -6,8 +6,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use btfgen_core::hub::file::{HubBuilder, HubFileError, KernelSource};
-use btfgen_core::{files, hub};
+use btfgen_core::files;
+use btfgen_core::hub::file::{HubBuilder, HubFileError, KernelSource, ModuleSource};
+use btfgen_core::hub::{AttachTable, Form, ShipsBtf};
 use btfgen_runtime::{BuildId, Host, KernelId};
 
 use super::codec::read_up_to;
@@ -17,9 +18,12 @@ use super::modules::{self, Module, WantedModules};
 use super::package::{self, Entry};
 use super::pahole::vmlinux_btf;
 use super::scan;
+use super::symbols::Tables;
 
-/// Where the running kernel has its notes, its BTF and its modules' BTF.
+/// Where the running kernel has its notes, its BTF, its modules' BTF and its tables of functions.
 const SYS_KERNEL: &str = "/sys/kernel";
+/// Where the running kernel has its symbols.
+const KALLSYMS: &str = "/proc/kallsyms";
 
 /// First bytes of every hub file.
 const HUB_MAGIC: &[u8] = b"\x89BTFHUB\n";
@@ -99,6 +103,10 @@ pub struct Kernel {
     pub btf: Vec<u8>,
     /// Its modules' BTF, if requested and present.
     pub modules: Vec<Module>,
+    /// Whether it ships BTF of its own.
+    pub ships_btf: ShipsBtf,
+    /// Which of its functions are attachable, if the source tells.
+    pub attachability: Option<AttachTable>,
 }
 
 impl Source {
@@ -172,7 +180,7 @@ fn location(path: &Path) -> Result<Location, ImportError> {
         .map_err(ImportError::read(path.display().to_string()))?;
     Ok(if package::is_package(head.get(..len).unwrap_or_default()) {
         Location::Package(path.to_owned())
-    } else if hub::Form::split(&name).is_some() {
+    } else if Form::split(&name).is_some() {
         Location::Btf(path.to_owned())
     } else {
         Location::Image(path.to_owned())
@@ -211,17 +219,26 @@ impl SourceKernel {
             Location::Package(path) => read_package(path, Some(id), options),
             Location::Tree { provenance, .. } if (options.has)(&id, provenance) => Ok(None),
             Location::Tree { path, provenance } => {
-                let btf = checked(&files::read_btf(path)?, &self.label)?;
-                Ok(Some(Kernel::new(id, provenance.clone(), ImageBtf { btf, build_id: None })))
+                Ok(Some(Kernel::new(id, provenance.clone(), btf_file(path)?)))
             }
-            Location::Btf(path) => {
-                let btf = checked(&files::read_btf(path)?, &self.label)?;
-                Ok(Some(Kernel::new(id, file_name(path), ImageBtf { btf, build_id: None })))
-            }
+            Location::Btf(path) => Ok(Some(Kernel::new(id, file_name(path), btf_file(path)?))),
             Location::Image(path) => Ok(Some(Kernel::new(id, file_name(path), image_btf(path)?))),
-            Location::ThisHost => this_host(id, Path::new(SYS_KERNEL), options.modules).map(Some),
+            Location::ThisHost => {
+                let kernel = this_host(id, Path::new(SYS_KERNEL), options.modules)?;
+                let attachability = host_attachability(Path::new(KALLSYMS), Path::new(SYS_KERNEL));
+                Ok(Some(Kernel { attachability, ..kernel }))
+            }
         }
     }
+}
+
+/// The BTF in a file of one of a hub tree's forms. BTFHub's archive has kernels without BTF of their own, in a form of its own.
+fn btf_file(path: &Path) -> Result<ImageBtf, ImportError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_from_btfhub = Form::split(&name).is_some_and(|(_, form)| form == Form::TarXz);
+    let ships_btf = if is_from_btfhub { ShipsBtf::No } else { ShipsBtf::Unknown };
+    let btf = checked(&files::read_btf(path)?, &path.display().to_string())?;
+    Ok(ImageBtf { btf, build_id: None, ships_btf, attachability: None })
 }
 
 fn file_name(path: &Path) -> String {
@@ -230,8 +247,9 @@ fn file_name(path: &Path) -> String {
 
 impl Kernel {
     /// A kernel without modules.
-    fn new(id: KernelId, provenance: String, ImageBtf { btf, build_id }: ImageBtf) -> Self {
-        Self { id, provenance, build_id, btf, modules: Vec::new() }
+    fn new(id: KernelId, provenance: String, image: ImageBtf) -> Self {
+        let ImageBtf { btf, build_id, ships_btf, attachability } = image;
+        Self { id, provenance, build_id, btf, modules: Vec::new(), ships_btf, attachability }
     }
 
     /// The kernel with the given build id if its source has none.
@@ -253,9 +271,18 @@ impl Kernel {
     /// # Errors
     /// When its BTF is malformed, or the hub has its id with another BTF.
     pub fn add_to(&self, hub: &mut HubBuilder) -> Result<(), HubFileError> {
-        let modules: Vec<&[u8]> = self.modules.iter().map(|module| module.btf.as_slice()).collect();
-        let source = KernelSource::new(&self.id, &self.provenance, &self.btf);
-        hub.add_btf(&KernelSource { build_id: self.build_id, modules: &modules, ..source })
+        let Self { id, provenance, build_id, btf, modules, ships_btf, attachability } = self;
+        let modules: Vec<ModuleSource<'_>> =
+            modules.iter().map(|Module { name, btf }| ModuleSource { name, btf }).collect();
+        hub.add_btf(&KernelSource {
+            id,
+            provenance,
+            build_id: *build_id,
+            btf,
+            modules: &modules,
+            ships_btf: *ships_btf,
+            attachability: attachability.as_ref(),
+        })
     }
 }
 
@@ -331,7 +358,22 @@ fn this_host(id: KernelId, sys: &Path, wanted: &WantedModules) -> Result<Kernel,
     let notes = files::read(&sys.join("notes")).unwrap_or_default();
     let build_id = BuildId::from_notes(&notes, cfg!(target_endian = "big"));
     let modules = host_modules(&sys.join("btf"), wanted)?;
-    Ok(Kernel { modules, ..Kernel::new(id, "host".into(), ImageBtf { btf, build_id }) })
+    let image = ImageBtf { btf, build_id, ships_btf: ShipsBtf::Yes, attachability: None };
+    Ok(Kernel { modules, ..Kernel::new(id, "host".into(), image) })
+}
+
+/// The attachability of the running kernel's functions; only root can read the tables.
+fn host_attachability(kallsyms: &Path, sys: &Path) -> Option<AttachTable> {
+    let kallsyms = files::read(kallsyms).ok()?;
+    let traced = |name: &str| {
+        let folders = [sys.join("tracing"), sys.join("debug/tracing")];
+        folders.iter().find_map(|folder| files::read(&folder.join(name)).ok())
+    };
+    let addresses = traced("available_filter_functions_addrs");
+    let names = traced("available_filter_functions");
+    let blacklist = files::read(&sys.join("debug/kprobes/blacklist")).ok();
+    let tables = Tables::of_host(&kallsyms, addresses.as_deref(), names.as_deref(), blacklist.as_deref())?;
+    Some(tables.attachability())
 }
 
 /// The loaded modules, whose distilled bases the kernel has replaced by its own BTF.

@@ -4,8 +4,9 @@ use std::fs;
 
 use super::*;
 use crate::import::codec::Codec;
-use crate::import::testing::{btf, build_id_note, bzimage, compress, deb, elf, filler, rpm};
+use crate::import::testing::{btf, build_id_note, bzimage, compress, deb, elf, filler, rpm, tar};
 use btfgen_core::btf::Endian;
+use btfgen_core::hub::Attachability;
 use tempfile::TempDir;
 
 const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n";
@@ -37,18 +38,21 @@ fn reads_one_kernel_from_each_kind_of_file() {
     let btf = btf(Endian::Little, 400);
     let vmlinux = elf(Endian::Little, &[(".text", &filler(70_000)), (".BTF", &btf)]);
     let given = id("fedora/40/x86_64/6.1.0");
-    let files: [(&str, Vec<u8>); 6] = [
-        ("plain.btf", btf.clone()),
-        ("packed.btf.xz", compress(Codec::Xz, &btf)),
-        ("vmlinux", vmlinux.clone()),
-        ("vmlinuz", bzimage(&compress(Codec::Lzma, &vmlinux), vmlinux.len())),
-        ("Image.gz", compress(Codec::Gzip, &vmlinux)),
-        ("zImage", elf(Endian::Little, &[(".kernel", &compress(Codec::Gzip, &vmlinux))])),
+    let btfhub = compress(Codec::Xz, &tar(&[("6.1.0.btf", &btf)]));
+    let files: [(&str, Vec<u8>, ShipsBtf); 7] = [
+        ("plain.btf", btf.clone(), ShipsBtf::Unknown),
+        ("packed.btf.xz", compress(Codec::Xz, &btf), ShipsBtf::Unknown),
+        ("6.1.0.btf.tar.xz", btfhub, ShipsBtf::No),
+        ("vmlinux", vmlinux.clone(), ShipsBtf::Yes),
+        ("vmlinuz", bzimage(&compress(Codec::Lzma, &vmlinux), vmlinux.len()), ShipsBtf::Yes),
+        ("Image.gz", compress(Codec::Gzip, &vmlinux), ShipsBtf::Yes),
+        ("zImage", elf(Endian::Little, &[(".kernel", &compress(Codec::Gzip, &vmlinux))]), ShipsBtf::Yes),
     ];
-    for (name, bytes) in files {
+    for (name, bytes, ships_btf) in files {
         let path = write(&folder, name, &bytes);
         let kernel = read_one(&path, Some(&given)).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(kernel.btf == btf, "{name}");
+        assert_eq!(kernel.ships_btf, ships_btf, "{name}");
         assert_eq!((kernel.id.as_str(), kernel.provenance.as_str()), (given.as_str(), name));
         let error = read_one(&path, None).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("--as"), "{error}");
@@ -72,6 +76,8 @@ fn reads_packages_with_their_modules() {
         build_id: Some(BUILD_ID),
         btf: kernel.clone(),
         modules: vec![Module { name: "a_b".into(), btf: module }],
+        ships_btf: ShipsBtf::Yes,
+        attachability: None,
     };
     assert_eq!(read_one(&path, None).unwrap(), expect);
     let given = id("fedora/40/x86_64/6.1.0");
@@ -174,11 +180,38 @@ fn reads_the_running_kernel() {
     let given = id("fedora/40/x86_64/6.1.0");
     let kernel = this_host(given.clone(), sys.path(), &WantedModules::All).unwrap();
     let modules = vec![Module { name: "xfs".into(), btf: b"split".to_vec() }];
-    let expect = Kernel { id: given.clone(), provenance: "host".into(), build_id: None, btf, modules };
+    let expect = Kernel {
+        id: given.clone(),
+        provenance: "host".into(),
+        build_id: None,
+        btf,
+        modules,
+        ships_btf: ShipsBtf::Yes,
+        attachability: None,
+    };
     assert_eq!(kernel, expect);
     let native = if cfg!(target_endian = "big") { Endian::Big } else { Endian::Little };
     write(&sys, "notes", &build_id_note(native, 7));
     let kernel = this_host(given.clone(), sys.path(), &WantedModules::All).unwrap();
     assert_eq!(kernel, Kernel { build_id: Some(BUILD_ID), ..expect });
     assert!(this_host(given, &sys.path().join("none"), &WantedModules::None).is_err());
+}
+
+#[test]
+fn reads_the_tables_of_the_running_kernel() {
+    let sys = tempfile::tempdir().unwrap();
+    let kallsyms = write(&sys, "kallsyms", b"81000000 T traced\n81000100 t notrace\n81000200 T last\n");
+    let attachable = || {
+        let table = host_attachability(&kallsyms, sys.path()).unwrap();
+        [b"traced".as_slice(), b"notrace", b"inlined"].map(|name| table.get(name))
+    };
+    let [unknown, no, yes] = [Attachability::Unknown, Attachability::No, Attachability::Yes];
+    assert_eq!(attachable(), [unknown, unknown, no]);
+    write(&sys, "debug/tracing/available_filter_functions", b"traced\n");
+    assert_eq!(attachable(), [unknown, no, no]);
+    write(&sys, "debug/kprobes/blacklist", b"0x81000200-0x81000300\tlast\n");
+    assert_eq!(attachable(), [yes, no, no]);
+    write(&sys, "tracing/available_filter_functions_addrs", b"81000104 notrace\n");
+    assert_eq!(attachable(), [no, yes, no]);
+    assert!(host_attachability(&sys.path().join("none"), sys.path()).is_none());
 }

@@ -1,0 +1,128 @@
+//! Queries: which kernels have a definition or a function.
+
+use std::collections::HashSet;
+
+use super::error::HubFileError;
+use super::functions::Functions;
+use super::kernel_set::KernelSet;
+use super::kernels::KernelRow;
+use super::open::{Graph, HubFile};
+use crate::hub::Attachability;
+use crate::types::{TypeRef, Types};
+
+/// A function, and the kernels that have it, by their indices in [`HubFile::kernels`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionFacts<'h> {
+    /// Number of 8-byte words that its arguments take; none if no kernel makes a trampoline for it.
+    pub argument_words: Option<u8>,
+    /// Whether it has the declaration tag `bpf_kfunc`.
+    pub is_kfunc: bool,
+    /// Its module; none for a function of the kernel itself.
+    pub module: Option<&'h str>,
+    /// The kernels that have it.
+    pub kernels: KernelSet,
+    /// Those in which it is known to be attachable.
+    pub attachable: KernelSet,
+    /// Those in which it is known not to be.
+    pub unattachable: KernelSet,
+}
+
+impl FunctionFacts<'_> {
+    /// Whether it is attachable in a kernel.
+    pub fn attachability(&self, kernel: usize) -> Attachability {
+        match (self.attachable.contains(kernel), self.unattachable.contains(kernel)) {
+            (true, _) => Attachability::Yes,
+            (false, true) => Attachability::No,
+            (false, false) => Attachability::Unknown,
+        }
+    }
+}
+
+/// Functions of the kernels of a hub file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionSummary {
+    /// Number of distinct functions.
+    pub distinct: usize,
+    /// For each kernel of [`HubFile::kernels`] the number of its functions; 0 if they are not known.
+    pub of_kernels: Vec<usize>,
+    /// For each kernel the number of functions that are known to be attachable.
+    pub attachable: Vec<usize>,
+    /// The kernels whose functions are known.
+    pub with_functions: KernelSet,
+    /// The kernels that have functions with the declaration tag `bpf_kfunc`.
+    pub with_kfunc_tags: KernelSet,
+}
+
+/// A hub file whose types and functions are decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoded<'h> {
+    hub: &'h HubFile,
+    graph: &'h Graph,
+    functions: &'h Functions,
+}
+
+impl<'h> Decoded<'h> {
+    /// The definitions of all kernels.
+    pub(crate) fn types(self) -> &'h Types {
+        &self.graph.types
+    }
+
+    /// The kernels in which a definition is a candidate.
+    pub(crate) fn kernels_with(self, ty: TypeRef) -> KernelSet {
+        let sets = &self.graph.sets;
+        self.hub.kernel_set(sets.holders(ty).into_iter().flat_map(|set| sets.kernels(set)))
+    }
+
+    /// The functions of a name.
+    pub(crate) fn functions(self, name: &[u8]) -> Vec<FunctionFacts<'h>> {
+        let kernels = |set| self.hub.kernel_set(self.functions.kernels(set));
+        let facts = self.functions.named(name).map(|row| FunctionFacts {
+            argument_words: row.argument_words,
+            is_kfunc: row.is_kfunc,
+            module: row.module,
+            kernels: kernels(row.holders),
+            attachable: row.attachable.map(kernels).unwrap_or_default(),
+            unattachable: row.unattachable.map(kernels).unwrap_or_default(),
+        });
+        facts.collect()
+    }
+}
+
+impl HubFile {
+    /// Decodes types and functions, if that is not done yet.
+    pub(crate) fn decoded(&self) -> Result<Decoded<'_>, HubFileError> {
+        Ok(Decoded { hub: self, graph: self.graph()?, functions: self.functions()? })
+    }
+
+    /// Counts the functions of all kernels.
+    ///
+    /// # Errors
+    /// When a column is damaged.
+    pub fn function_summary(&self) -> Result<FunctionSummary, HubFileError> {
+        let functions = self.functions()?;
+        let none = vec![0; self.kernels.len()];
+        let mut summary =
+            FunctionSummary { of_kernels: none.clone(), attachable: none, ..FunctionSummary::default() };
+        let mut kfuncs = HashSet::new();
+        for row in functions.rows() {
+            summary.distinct += 1;
+            for kernel in functions.kernels(row.holders) {
+                summary.of_kernels[self.index(kernel)] += 1;
+            }
+            kfuncs.extend(row.is_kfunc.then_some(row.holders));
+            for kernel in row.attachable.into_iter().flat_map(|set| functions.kernels(set)) {
+                summary.attachable[self.index(kernel)] += 1;
+            }
+        }
+        summary.with_kfunc_tags = self.kernel_set(kfuncs.into_iter().flat_map(|set| functions.kernels(set)));
+        let counts = summary.of_kernels.iter().enumerate();
+        summary.with_functions = counts.filter(|&(_, &count)| count > 0).map(|(kernel, _)| kernel).collect();
+        Ok(summary)
+    }
+
+    fn kernel_set(&self, rows: impl Iterator<Item = KernelRow>) -> KernelSet {
+        rows.map(|row| self.index(row)).collect()
+    }
+}
