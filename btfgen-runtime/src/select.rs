@@ -101,10 +101,8 @@ pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result
     let mut reasons = std::mem::take(&mut identity.reasons);
     let entries = entries_of_release(host, catalog);
     let other_builds = entries.iter().filter(|entry| entry.is_build_of(host) == Some(false)).count();
-    match other_builds {
-        0 => {}
-        1 => reasons.push("1 entry for this release has another build id".to_owned()),
-        _ => reasons.push(format!("{other_builds} entries for this release have other build ids")),
+    if other_builds > 0 {
+        reasons.push(format!("entries for this release with another build id: {other_builds}"));
     }
     let kind = match select_of_release(host, &identity, &entries, catalog) {
         Ok(Found { kernel, how, reason }) => {
