@@ -181,7 +181,7 @@ fn reasons_name_the_build_id() {
     let selection = select(&custom(Some(1)), &Rows(rows), false).expect("an entry");
     let reasons = selection.reasons.join("; ");
     for part in
-        [&format!("build id {}", "01".repeat(20)), "by build id", "1 entry for this release has another"]
+        [&format!("build id {}", "01".repeat(20)), "by build id", "entries for this release with another build id: 1"]
     {
         assert!(reasons.contains(part), "{part} is not in: {reasons}");
     }
