@@ -180,9 +180,11 @@ fn reasons_name_the_build_id() {
     let rows: &[Row] = &[("custom/a/x86_64/6.18.44", Some(1), 1), ("custom/b/x86_64/6.18.44", Some(2), 2)];
     let selection = select(&custom(Some(1)), &Rows(rows), false).expect("an entry");
     let reasons = selection.reasons.join("; ");
-    for part in
-        [&format!("build id {}", "01".repeat(20)), "by build id", "entries for this release with another build id: 1"]
-    {
+    for part in [
+        &format!("build id {}", "01".repeat(20)),
+        "by build id",
+        "entries for this release with another build id: 1",
+    ] {
         assert!(reasons.contains(part), "{part} is not in: {reasons}");
     }
     let refusal = select(&custom(None), &Rows(rows), false).expect_err("a refusal").to_string();
