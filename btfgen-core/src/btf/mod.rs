@@ -32,4 +32,4 @@ pub use write::Writer;
 
 pub(crate) use endian::u16_at;
 pub(crate) use name::{excess_len, shown_name};
-pub(crate) use read::{is_long, string_at};
+pub(crate) use read::{MAX_CHAIN, is_long, string_at};

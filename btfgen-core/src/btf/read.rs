@@ -17,6 +17,9 @@ const TYPE_LEN: usize = 12;
 /// Limit on the bytes that a [`NameReader`] reads beyond those of ordinary names, as a multiple of the string section.
 const MAX_EXCESS: usize = 64;
 
+/// Longest chain of modifiers, typedefs and arrays that is followed, as in libbpf's `btf__resolve_size`.
+pub(crate) const MAX_CHAIN: usize = 32;
+
 /// A BTF, borrowed from its bytes.
 ///
 /// Parsing checks the header, both ends of the string section and that the types fill the type section; references
@@ -170,6 +173,24 @@ impl<'a> Btf<'a> {
 
     fn first_id(&self) -> u32 {
         self.base.map_or(1, |base| base.type_count())
+    }
+
+    /// The type behind modifiers and typedefs; none if that is `void` (libbpf's `skip_mods_and_typedefs`).
+    ///
+    /// # Errors
+    /// When an id is out of range, or the chain is longer than [`MAX_CHAIN`].
+    pub(crate) fn skip_mods_and_typedefs(&self, mut id: TypeId) -> Result<Option<RawType<'a>>, BtfError> {
+        for _ in 0..MAX_CHAIN {
+            if id == TypeId::VOID {
+                return Ok(None);
+            }
+            let ty = self.type_by_id(id)?;
+            if !(ty.kind.is_modifier() || ty.kind == Kind::Typedef) {
+                return Ok(Some(ty));
+            }
+            id = ty.target();
+        }
+        Err(BtfError::TooDeep { id })
     }
 
     /// The byte order.

@@ -10,10 +10,7 @@ use super::error::BtfError;
 use super::ids::{StrOffset, TypeId};
 use super::kind::Kind;
 use super::name::shown_name;
-use super::read::{Btf, NameReader, RawType};
-
-/// Longest chain of modifiers, typedefs and arrays that is followed; the interner refuses longer ones.
-const MAX_CHAIN: usize = 32;
+use super::read::{Btf, MAX_CHAIN, NameReader, RawType};
 
 /// Most types of one name in a distilled base; each is compared with each of the kernel's of that name.
 const MAX_SAME_NAME: usize = 64;
@@ -254,17 +251,15 @@ fn embedded(split: &Btf<'_>, distilled: &Btf<'_>) -> Vec<bool> {
     {
         let mut id = member.ty;
         for _ in 0..MAX_CHAIN {
-            let Some(ty) = split.get(id) else { break };
-            id = match ty.kind {
-                Kind::Array => ty.array_element(),
-                kind if kind.is_modifier() || kind == Kind::Typedef => ty.target(),
-                kind => {
-                    if let Some(embedded) = embedded.get_mut(id.index()).filter(|_| is_composite(kind)) {
-                        *embedded = true;
-                    }
-                    break;
-                }
-            };
+            let Ok(Some(ty)) = split.skip_mods_and_typedefs(id) else { break };
+            if ty.kind == Kind::Array {
+                id = ty.array_element();
+                continue;
+            }
+            if let Some(embedded) = embedded.get_mut(ty.id.index()).filter(|_| is_composite(ty.kind)) {
+                *embedded = true;
+            }
+            break;
         }
     }
     embedded

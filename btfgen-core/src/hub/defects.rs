@@ -6,10 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::BitOrAssign;
 
-use crate::btf::{Btf, Kind, RawType, TypeId};
-
-/// Most typedefs, modifiers and arrays between a member and its type.
-const MAX_DEPTH: u32 = 32;
+use crate::btf::{Btf, Kind, MAX_CHAIN, RawType, TypeId};
 
 /// What is bad about a kernel's BTF, or about that of one of its modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,17 +150,15 @@ fn has_sized_member(btf: &Btf<'_>, ty: RawType<'_>) -> bool {
 }
 
 /// Whether a type has a size other than 0. Structs of size 0 are usual: empty ones, and those around flexible arrays.
-fn has_size(btf: &Btf<'_>, id: TypeId) -> bool {
-    let mut next = id;
-    for _ in 0..MAX_DEPTH {
-        let Some(ty) = btf.get(next) else { return false };
-        next = match ty.kind {
-            Kind::Typedef | Kind::Volatile | Kind::Const | Kind::Restrict | Kind::TypeTag => ty.target(),
+fn has_size(btf: &Btf<'_>, mut id: TypeId) -> bool {
+    for _ in 0..MAX_CHAIN {
+        let Ok(Some(ty)) = btf.skip_mods_and_typedefs(id) else { return false };
+        match ty.kind {
             Kind::Array if ty.array_len() == 0 => return false,
-            Kind::Array => ty.array_element(),
+            Kind::Array => id = ty.array_element(),
             Kind::Ptr => return true,
             _ => return ty.size() != 0,
-        };
+        }
     }
     false
 }

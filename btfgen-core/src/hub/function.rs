@@ -14,8 +14,6 @@ const MAX_PARAM_LEN: u32 = 16;
 const WORD: u32 = 8;
 /// Most argument words of a function with a trampoline.
 pub(super) const MAX_WORDS: u8 = MAX_PARAMS as u8 * (MAX_PARAM_LEN / WORD) as u8;
-/// Most typedefs and modifiers between a parameter and its type.
-const MAX_DEPTH: u32 = 32;
 /// The declaration tag of a kfunc, which pahole adds since version 1.26.
 const KFUNC_TAG: &[u8] = b"bpf_kfunc";
 
@@ -64,8 +62,9 @@ pub(super) fn functions_of(btf: &Btf<'_>, module: Option<&Arc<str>>) -> Result<B
 
 fn argument_words(btf: &Btf<'_>, func: &RawType<'_>) -> Option<u8> {
     let proto = btf.get(func.target()).filter(|proto| proto.kind == Kind::FuncProto)?;
+    let resolved = |id| btf.skip_mods_and_typedefs(id).ok().flatten();
     if proto.target() != TypeId::VOID {
-        let result = resolved(btf, proto.target())?;
+        let result = resolved(proto.target())?;
         if matches!(result.kind, Kind::Struct | Kind::Union) {
             return None;
         }
@@ -74,25 +73,13 @@ fn argument_words(btf: &Btf<'_>, func: &RawType<'_>) -> Option<u8> {
     let mut words = 0;
     for (index, param) in proto.params().enumerate() {
         // A variadic function's last parameter is `void`.
-        let len = size(&resolved(btf, param.ty)?).filter(|&len| len <= MAX_PARAM_LEN)?;
+        let len = size(&resolved(param.ty)?).filter(|&len| len <= MAX_PARAM_LEN)?;
         if index >= MAX_PARAMS {
             return None;
         }
         words += len.div_ceil(WORD);
     }
     u8::try_from(words).ok()
-}
-
-/// The type behind typedefs and modifiers; none for `void`.
-fn resolved<'a>(btf: &Btf<'a>, mut id: TypeId) -> Option<RawType<'a>> {
-    for _ in 0..MAX_DEPTH {
-        let ty = btf.get(id)?;
-        if ty.kind != Kind::Typedef && !ty.kind.is_modifier() {
-            return Some(ty);
-        }
-        id = ty.target();
-    }
-    None
 }
 
 /// The size of an argument in bytes, as the kernel's `__get_type_size` has it.

@@ -20,8 +20,6 @@ use btf_ext::BtfExt;
 use lines::Lines;
 use references::ElfSection;
 
-pub(crate) use program::is_void;
-
 pub use error::ObjectError;
 pub use kind::RelocationKind;
 pub use lines::SourceLine;

@@ -1,7 +1,7 @@
 //! Programs, and the parts of an object that need the kernel's own BTF, even if a minimized BTF is embedded.
 
 use super::references::ElfSection;
-use crate::btf::{Btf, BtfError, Kind, TypeId, shown_name};
+use crate::btf::{Btf, BtfError, Kind, shown_name};
 
 /// A program, or a subprogram in `.text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,8 @@ pub(super) fn kernel_btf_needs(
             let symbol = btf.type_by_id(variable.ty)?;
             let what = match symbol.kind {
                 Kind::Func => "kfunc",
-                Kind::Var if !is_void(btf, symbol.target())? => "typed ksym",
+                // One that is declared `extern const void` has no type (`bpf_object__collect_externs`).
+                Kind::Var if btf.skip_mods_and_typedefs(symbol.target())?.is_some() => "typed ksym",
                 _ => continue,
             };
             let name = shown_name(btf.string_up_to(symbol.name_off, MAX_READ_NAME)?).into_owned();
@@ -89,21 +90,6 @@ fn section_need(section: &str) -> Option<&'static str> {
     let kind = kind.strip_suffix(".s").unwrap_or(kind);
     let kind = kind.strip_suffix(".multi").unwrap_or(kind);
     SECTIONS.iter().find(|(name, _)| *name == kind).map(|&(_, what)| what)
-}
-
-/// Whether a variable is declared `extern const void`, an untyped ksym (`bpf_object__collect_externs`).
-pub(crate) fn is_void(btf: &Btf<'_>, mut id: TypeId) -> Result<bool, BtfError> {
-    for _ in 0..32 {
-        if id == TypeId::VOID {
-            return Ok(true);
-        }
-        let ty = btf.type_by_id(id)?;
-        if !(ty.kind.is_modifier() || ty.kind == Kind::Typedef) {
-            return Ok(false);
-        }
-        id = ty.target();
-    }
-    Err(BtfError::TooDeep { id })
 }
 
 #[cfg(test)]

@@ -102,8 +102,7 @@ impl Code {
                     Found::Nothing => Vec::new(),
                     Found::Call(callee) => {
                         function.calls.push((at, callee));
-                        let is_call = insn.is_call();
-                        vec![Need::InstructionSet(match is_call {
+                        vec![Need::InstructionSet(match insn.is_call() {
                             true => InstructionSet::SubprogramCall,
                             false => InstructionSet::FunctionPointer,
                         })]

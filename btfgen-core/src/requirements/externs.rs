@@ -3,7 +3,7 @@
 use super::names::name_of;
 use crate::btf::{Btf, BtfError, Kind};
 use crate::memo::Memo;
-use crate::object::{Object, is_void};
+use crate::object::Object;
 
 /// What an extern refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +44,11 @@ pub(super) fn find(object: &Object, btf: &Btf<'_>) -> Result<Vec<Extern>, BtfErr
             let ty = btf.type_by_id(variable.ty)?;
             let kind = match ty.kind {
                 Kind::Func if is_ksyms => ExternKind::Kfunc,
-                Kind::Var if is_ksyms && is_void(btf, ty.target())? => ExternKind::Ksym,
-                Kind::Var if is_ksyms => ExternKind::TypedKsym,
+                // One that is declared `extern const void` has no type.
+                Kind::Var if is_ksyms => match btf.skip_mods_and_typedefs(ty.target())? {
+                    Some(_) => ExternKind::TypedKsym,
+                    None => ExternKind::Ksym,
+                },
                 Kind::Var => ExternKind::Kconfig,
                 _ => continue,
             };

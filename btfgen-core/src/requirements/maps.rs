@@ -1,8 +1,8 @@
 //! Maps: their types and flags, from BTF (`.maps`), from `struct bpf_map_def` (`maps`) and from data sections.
 
 use super::error::RequirementsError;
-use super::names::{name_of, skip_modifiers};
-use crate::btf::{Btf, Kind, RawType, TypeId, u32_at};
+use super::names::name_of;
+use crate::btf::{Btf, BtfError, Kind, RawType, TypeId, u32_at};
 use crate::object::Object;
 
 /// A map that the object creates.
@@ -130,18 +130,19 @@ fn defined(btf: &Btf<'_>, variable: TypeId) -> Result<Map, RequirementsError> {
     if variable.kind != Kind::Var {
         return Err(malformed("it is not a variable"));
     }
-    let definition = skip_modifiers(btf, variable.target())?;
-    if definition.kind != Kind::Struct {
-        return Err(malformed("its definition is not a struct"));
-    }
+    let definition = skip_to(btf, variable.target(), Kind::Struct)?;
+    let definition = definition.ok_or_else(|| malformed("its definition is not a struct"))?;
     let mut inner = None;
     let kind = kind(btf, &definition, |values| {
-        let Some(values) = pointed_struct(btf, values)? else { return Ok(()) };
-        inner = Some(self::kind(btf, &values, |_| Ok(()))?);
+        if let Some(values) = pointed_struct(btf, values)? {
+            inner = Some(self::kind(btf, &values, |_| Ok(()))?);
+        }
         Ok(())
-    });
-    let kind = kind?.filter(|kind| kind.map_type != 0).ok_or_else(|| malformed("its type is not given"))?;
-    Ok(Map { name, kind, inner: inner.flatten(), section: MAPS_SECTION.to_owned() })
+    })?;
+    if kind.map_type == 0 {
+        return Err(malformed("its type is not given"));
+    }
+    Ok(Map { name, kind, inner, section: MAPS_SECTION.to_owned() })
 }
 
 /// The type and flags of a definition (`parse_btf_map_def`); `values` is called with the type of its values' definition.
@@ -149,7 +150,7 @@ fn kind(
     btf: &Btf<'_>,
     definition: &RawType<'_>,
     mut values: impl FnMut(TypeId) -> Result<(), RequirementsError>,
-) -> Result<Option<MapKind>, RequirementsError> {
+) -> Result<MapKind, RequirementsError> {
     let mut kind = MapKind::default();
     for member in definition.members() {
         match name_of(btf, member.name)?.as_str() {
@@ -159,15 +160,12 @@ fn kind(
             _ => {}
         }
     }
-    Ok(Some(kind))
+    Ok(kind)
 }
 
 /// A number in a definition: the length of an array that is pointed to (`get_map_field_int`).
 fn int(btf: &Btf<'_>, field: TypeId) -> Result<Option<u32>, RequirementsError> {
-    let pointer = skip_modifiers(btf, field)?;
-    if pointer.kind != Kind::Ptr {
-        return Ok(None);
-    }
+    let Some(pointer) = skip_to(btf, field, Kind::Ptr)? else { return Ok(None) };
     let array = btf.type_by_id(pointer.target())?;
     Ok((array.kind == Kind::Array).then(|| array.array_len()))
 }
@@ -178,12 +176,13 @@ fn pointed_struct<'b>(btf: &Btf<'b>, values: TypeId) -> Result<Option<RawType<'b
     if array.kind != Kind::Array {
         return Ok(None);
     }
-    let pointer = skip_modifiers(btf, array.array_element())?;
-    if pointer.kind != Kind::Ptr {
-        return Ok(None);
-    }
-    let definition = skip_modifiers(btf, pointer.target())?;
-    Ok((definition.kind == Kind::Struct).then_some(definition))
+    let Some(pointer) = skip_to(btf, array.array_element(), Kind::Ptr)? else { return Ok(None) };
+    Ok(skip_to(btf, pointer.target(), Kind::Struct)?)
+}
+
+/// The type behind modifiers and typedefs, if it is of that kind.
+fn skip_to<'b>(btf: &Btf<'b>, id: TypeId, kind: Kind) -> Result<Option<RawType<'b>>, BtfError> {
+    Ok(btf.skip_mods_and_typedefs(id)?.filter(|ty| ty.kind == kind))
 }
 
 /// Maps as `struct bpf_map_def`, which libbpf read before version 1.0 and other loaders still do.

@@ -143,12 +143,14 @@ pub(super) fn inspect(object: &Object) -> Result<ObjectData> {
     let requirements = Requirements::new(object)?;
     let roots = Roots::new(std::slice::from_ref(object))?;
     let checks = Checks::new(object);
-    let program = |program| {
-        Programs { object, requirements: &requirements, roots: &roots, checks: &checks }.data(program)
-    };
+    let inspector = Inspector { object, requirements: &requirements, roots: &roots, checks: &checks };
     Ok(ObjectData {
         name: object.name().to_owned(),
-        programs: requirements.programs().iter().map(program).collect::<Result<_>>()?,
+        programs: requirements
+            .programs()
+            .iter()
+            .map(|program| inspector.program(program))
+            .collect::<Result<_>>()?,
         maps: requirements
             .maps()
             .iter()
@@ -199,16 +201,16 @@ fn map_flags(kind: MapKind) -> Vec<Feature> {
     flags
 }
 
-/// What describes the programs of an object.
-struct Programs<'a> {
+/// Inspects the programs of an object.
+struct Inspector<'a> {
     object: &'a Object,
     requirements: &'a Requirements,
     roots: &'a Roots,
     checks: &'a Checks,
 }
 
-impl Programs<'_> {
-    fn data(&self, program: &Program) -> Result<ProgramData> {
+impl Inspector<'_> {
+    fn program(&self, program: &Program) -> Result<ProgramData> {
         let all = self.requirements.needs(program, &|_, _| true);
         let failed =
             self.requirements.needs(program, &|section, insn| self.checks.can_run_if_failed(section, insn));

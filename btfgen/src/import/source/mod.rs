@@ -260,7 +260,7 @@ impl Kernel {
             return Err(ImportError::OtherBuildId { found, given });
         }
         self.build_id = self.build_id.or(given);
-        if self.build_id.is_none() && self.id.distro() == "custom" {
+        if self.build_id.is_none() && self.id.distro() == KernelId::CUSTOM {
             return Err(ImportError::NoBuildId { kernel: self.id });
         }
         Ok(self)
