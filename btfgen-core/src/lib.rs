@@ -9,6 +9,7 @@ pub mod btf;
 mod diagnose;
 pub mod facts;
 pub mod files;
+pub mod forecast;
 pub mod hub;
 pub mod kernel;
 mod memo;

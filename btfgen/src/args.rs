@@ -114,6 +114,9 @@ pub(crate) struct Pack {
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
+    /// TSV
+    #[arg(long)]
+    pub(crate) tsv: bool,
     /// List every affected kernel.
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) verbose: bool,

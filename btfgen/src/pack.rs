@@ -29,6 +29,9 @@ pub(crate) fn pack(args: &args::Pack) -> Result<()> {
 
 pub(crate) fn report(args: &args::Report) -> Result<()> {
     let report = run(&args.job, OnFailure::Warn, BuildIds::Needed)?.report;
+    if args.tsv {
+        return print(&report.tsv());
+    }
     show(&report, args.job.json, |report| report.text(args.verbose))
 }
 
@@ -42,7 +45,7 @@ fn show(report: &Report, json: bool, text: impl Fn(&Report) -> String) -> Result
 fn run(job: &Job, on_failure: OnFailure, build_ids: BuildIds) -> Result<Packed> {
     let filter = job.kernels.filter()?;
     let (objects, hub) = (job.objects.clone(), job.hub.clone());
-    let request = Request { objects, hub, filter, on_failure, build_ids };
+    let request = Request { objects, hub, filter, on_failure, build_ids, assumptions: btfgen_core::forecast::Assumptions { deployment: match std::env::var("BTF").as_deref() { Ok("own") => btfgen_core::forecast::Deployment::Own, Ok("embedded") => btfgen_core::forecast::Deployment::Embedded, _ => Default::default() }, ..Default::default() } };
     let bar = progress_bar("minimizing");
     let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);

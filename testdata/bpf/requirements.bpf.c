@@ -100,4 +100,50 @@ SEC("raw_tp/sys_enter") int with_weak_symbols(u64 *ctx)
 /* A helper that only XDP has. */
 SEC("tc") int with_wrong_helper(void *ctx) { return bpf_xdp_adjust_head(ctx, 4); }
 
+/* Settings: what the loader sets before it loads the programs. */
+const volatile _Bool with_cgroup = 0;
+static const volatile s16 min_level = -3;
+const volatile struct {
+	u32 pid;
+	u8 flags[4];
+} filter = {.flags = {0, 0, 7, 0}};
+u64 disabled;
+
+static NOINLINE int is_wanted(u32 pid)
+{
+	if (!filter.pid)
+		return bpf_get_current_cgroup_id() & 1;
+	return filter.pid == pid;
+}
+
+SEC("raw_tp/sys_exit") int with_settings(s16 *ctx)
+{
+	if (with_cgroup)
+		bpf_get_current_cgroup_id();
+	if (ctx[0] >= min_level && min_level < 0)
+		bpf_ktime_get_boot_ns();
+	if (filter.flags[2] == 7)
+		bpf_ktime_get_ns();
+	/* A variable that programs change is not one. */
+	if (disabled)
+		bpf_xdp_adjust_head(ctx, 0);
+	return is_wanted(ctx[1]);
+}
+
+SEC("raw_tp/sched_switch") int with_early_return(u64 *ctx)
+{
+	u64 sum = 0;
+
+	if (LINUX_KERNEL_VERSION < 0x50b00)
+		return 0;
+	/* Its address is loaded before the loop. */
+	for (u64 i = 0; i < ctx[0]; i++) {
+		if (threshold > 2)
+			sum += bpf_ktime_get_ns();
+		if (threshold > 5)
+			sum += bpf_ktime_get_boot_ns();
+	}
+	return sum;
+}
+
 LICENSE;

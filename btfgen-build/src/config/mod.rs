@@ -7,6 +7,7 @@ pub(crate) mod paths;
 
 use std::path::{Path, PathBuf};
 
+use btfgen_core::forecast::Assumptions;
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::pipeline::{BuildIds, OnFailure, Request};
 use btfgen_core::{DEFAULT_LEVEL, files};
@@ -219,7 +220,8 @@ impl Config {
         let objects = paths::objects(&self.objects, &base, script)?;
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
         let (on_failure, build_ids) = (self.on_failure, self.build_ids);
-        let request = Request { objects, hub, filter, on_failure, build_ids };
+        let assumptions = Assumptions::default();
+        let request = Request { objects, hub, filter, on_failure, build_ids, assumptions };
         Ok(Plan { request, level, emit: self.emit, out_dir })
     }
 }

@@ -18,6 +18,8 @@ ids! {
     FindingId;
     /// A kernel's findings, among those of all kernels; kernels may share them.
     KernelFindingsId;
+    /// What relocations do to a section, among the distinct states of that section.
+    SectionStateId;
 }
 
 /// A relocation that gets no value from some kernel, and whose instruction can run.
@@ -28,23 +30,63 @@ pub(crate) struct Finding {
     pub(crate) reason: Arc<str>,
 }
 
-/// The findings of a kernel, or of a section on a kernel.
+/// What relocations do to the instructions of a section on some kernels, where that matters.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct SectionState {
+    pub(crate) effects: Vec<(RelocationId, InsnIndex, Effect)>,
+}
+
+/// The findings of a kernel.
 #[derive(Debug, Default)]
 pub(crate) struct KernelFindings {
+    /// The state of each section of the layout.
+    pub(crate) sections: Vec<SectionStateId>,
     /// In the order of sections, and of relocations in a section.
     pub(crate) findings: Vec<FindingId>,
     /// Number of relocations that get no value and whose instruction never runs, because a check rules it out.
     pub(crate) guarded: usize,
 }
 
+/// The findings of a section.
+#[derive(Debug)]
+struct SectionFindings {
+    findings: Vec<FindingId>,
+    guarded: usize,
+    state: SectionStateId,
+}
+
 /// The findings of all kernels. All threads of a run add to them, so ids differ from run to run.
-#[derive(Default)]
 pub(crate) struct Findings {
     all: Mutex<Distinct<FindingId, Finding>>,
     kernels: Mutex<Vec<KernelFindings>>,
+    /// For each section of the layout.
+    states: Mutex<Vec<SectionStates>>,
+}
+
+/// The distinct states of a section.
+pub(crate) type SectionStates = Distinct<SectionStateId, SectionState>;
+
+/// The results of all kernels.
+pub(crate) struct Diagnosis {
+    /// The distinct findings, by [`FindingId`].
+    pub(crate) findings: Vec<Arc<Finding>>,
+    /// By [`KernelFindingsId`].
+    pub(crate) kernels: Vec<KernelFindings>,
+    /// For each section of the layout.
+    pub(crate) states: Vec<SectionStates>,
 }
 
 impl Findings {
+    /// No findings yet.
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let states = layout.sections.iter().map(|_| Distinct::default()).collect();
+        Self { all: Mutex::default(), kernels: Mutex::default(), states: Mutex::new(states) }
+    }
+
+    fn state(&self, section: usize, state: SectionState) -> SectionStateId {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)[section].id(state)
+    }
+
     fn ids(&self, findings: Vec<Finding>) -> Vec<FindingId> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         findings.into_iter().map(|finding| all.id(finding)).collect()
@@ -56,10 +98,13 @@ impl Findings {
         KernelFindingsId::new(kernels.len() - 1)
     }
 
-    /// The distinct findings by [`FindingId`], and those of the kernels by [`KernelFindingsId`].
-    pub(crate) fn into_parts(self) -> (Vec<Arc<Finding>>, Vec<KernelFindings>) {
-        let all = self.all.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (all.values().to_vec(), self.kernels.into_inner().unwrap_or_else(PoisonError::into_inner))
+    /// The results, once all kernels are diagnosed.
+    pub(crate) fn finish(self) -> Diagnosis {
+        Diagnosis {
+            findings: self.all.into_inner().unwrap_or_else(PoisonError::into_inner).values().to_vec(),
+            kernels: self.kernels.into_inner().unwrap_or_else(PoisonError::into_inner),
+            states: self.states.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
@@ -90,7 +135,7 @@ pub(crate) struct Diagnoser<'a> {
     groups: Memo<GroupKey, EffectsId>,
     group_effects: Distinct<EffectsId, Effects>,
     /// For each section of the layout its findings.
-    sections: Vec<Memo<Vec<SiteEffect>, KernelFindings>>,
+    sections: Vec<Memo<Vec<SiteEffect>, SectionFindings>>,
     kernels: Memo<Vec<EffectsId>, KernelFindingsId>,
 }
 
@@ -127,16 +172,21 @@ impl<'a> Diagnoser<'a> {
             return *known;
         }
         let mut all = KernelFindings::default();
-        for (section, known) in layout.sections.iter().zip(sections) {
+        for (index, (section, known)) in layout.sections.iter().zip(sections).enumerate() {
             let own = section.parts.iter().flat_map(|part| {
                 let of_group = &group_effects[ids[part.group.index()]];
                 site_effects(part, of_group)
             });
             let found = known.entry(own.collect()).or_insert_with_key(|own| {
-                section_findings(section.object, &section.flow, own, effects, findings)
+                let (own_findings, guarded) = section_findings(section.object, &section.flow, own, effects);
+                let effect = |site: &SiteEffect| (site.relocation, site.insn, effects[site.effect].clone());
+                let state = SectionState { effects: own.iter().map(effect).collect() };
+                let state = findings.state(index, state);
+                SectionFindings { findings: findings.ids(own_findings), guarded, state }
             });
             all.findings.extend_from_slice(&found.findings);
             all.guarded += found.guarded;
+            all.sections.push(found.state);
         }
         let id = findings.add_kernel(all);
         kernels.insert(ids, id);
@@ -153,14 +203,13 @@ fn site_effects(part: &SectionPart, effects: &Effects) -> impl Iterator<Item = S
     })
 }
 
-/// The findings of a section from the effects on its instructions.
+/// The findings of a section from the effects on its instructions, and the number of relocations that a check guards.
 fn section_findings(
     object: ObjectId,
     flow: &ControlFlow,
     own: &[SiteEffect],
     effects: &Distinct<EffectId, Effect>,
-    all: &Findings,
-) -> KernelFindings {
+) -> (Vec<Finding>, usize) {
     let mut patches = Vec::new();
     let (mut refused, mut poisoned) = (Vec::new(), Vec::new());
     for &SiteEffect { relocation, insn, effect } in own {
@@ -184,5 +233,5 @@ fn section_findings(
     }
     findings.sort_unstable_by_key(|finding| finding.relocation);
     let guarded = failed - findings.len();
-    KernelFindings { findings: all.ids(findings), guarded }
+    (findings, guarded)
 }

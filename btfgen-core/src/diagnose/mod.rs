@@ -11,5 +11,8 @@ mod findings;
 mod layout;
 mod verdicts;
 
-pub(crate) use findings::{Diagnoser, Finding, Findings, KernelFindingsId};
-pub(crate) use layout::Layout;
+pub(crate) use findings::{
+    Diagnoser, Diagnosis, Finding, Findings, KernelFindingsId, SectionState, SectionStateId, SectionStates,
+};
+pub(crate) use layout::{Layout, RelocationId};
+pub(crate) use verdicts::Effect;

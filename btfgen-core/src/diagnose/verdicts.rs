@@ -23,7 +23,7 @@ enum Verdict {
 
 /// What a relocation does to its instruction, where that matters for a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// Sets a value that a branch can depend on.
     Value(u64),
     /// Makes it invalid, for this reason.

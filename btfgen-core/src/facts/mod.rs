@@ -65,6 +65,11 @@ impl<'h> Facts<'h> {
         self.hub.functions(name.as_bytes())
     }
 
+    /// The functions whose names match a pattern of `*` and `?` (libbpf's `glob_match`).
+    pub fn functions_like(&self, pattern: &str) -> Vec<FunctionFacts<'h>> {
+        self.hub.functions_that(|name| glob_match(name, pattern.as_bytes()))
+    }
+
     /// The definitions that kernels have of a kind and name, such as the struct `trace_event_raw_sched_switch`, whose members
     /// are the fields of a classic tracepoint.
     pub fn variants(&self, kind: RootKind, name: &str) -> Vec<Variant> {
@@ -81,9 +86,13 @@ impl<'h> Facts<'h> {
         kernels
     }
 
-    /// The kernels in which an enum has an enumerator of that value, such as `bpf_func_id` that of a helper.
+    /// The kernels in which an enum has an enumerator of that value, such as `bpf_func_id` that of a helper. One that marks the
+    /// end, such as `__BPF_FUNC_MAX_ID`, does not count.
     pub fn kernels_with_value(&self, enumeration: &str, value: u64) -> KernelSet {
-        self.kernels_with_enumerator_that(enumeration, |enumerator| enumerator.value == value)
+        let names = self.types().names();
+        self.kernels_with_enumerator_that(enumeration, |enumerator| {
+            enumerator.value == value && !names.get(enumerator.name).starts_with(b"__")
+        })
     }
 
     /// The kernels in which an enum has an enumerator of that name, such as `bpf_map_type` `BPF_MAP_TYPE_RINGBUF`.
@@ -107,4 +116,30 @@ impl<'h> Facts<'h> {
         }
         kernels
     }
+}
+
+/// Whether a name matches a pattern, in which `*` stands for any text and `?` for any character (libbpf's `glob_match`).
+fn glob_match(name: &[u8], pattern: &[u8]) -> bool {
+    let (mut at, mut in_pattern) = (0, 0);
+    // Where to continue if the last star takes one character more.
+    let mut retry = None;
+    while at < name.len() {
+        match pattern.get(in_pattern) {
+            Some(b'*') => {
+                retry = Some((at, in_pattern + 1));
+                in_pattern += 1;
+            }
+            Some(&wanted) if wanted == b'?' || wanted == name[at] => {
+                (at, in_pattern) = (at + 1, in_pattern + 1)
+            }
+            _ => match retry {
+                Some((start, after_star)) => {
+                    (at, in_pattern) = (start + 1, after_star);
+                    retry = Some((start + 1, after_star));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[in_pattern..].iter().all(|&byte| byte == b'*')
 }

@@ -104,3 +104,21 @@ fn tells_modules_and_attachability() {
     assert_eq!(attachability("inlined"), [(None, Attachability::No)]);
     assert_eq!(attachability("unsure"), [(None, Attachability::Unknown)]);
 }
+
+#[test]
+fn patterns_match_names() {
+    let check = |name: &str, pattern: &str, expect: bool| {
+        assert_eq!(super::glob_match(name.as_bytes(), pattern.as_bytes()), expect, "{name} {pattern}");
+    };
+    check("tcp_connect", "tcp_*", true);
+    check("tcp_connect", "*connect", true);
+    check("tcp_connect", "*_c*t", true);
+    check("tcp_connect", "tcp_connec?", true);
+    check("tcp_connect", "tcp_connect?", false);
+    check("tcp_connect", "tcp", false);
+    check("tcp_connect", "*x*", false);
+    check("", "*", true);
+    check("", "", true);
+    check("a", "", false);
+    check("aaaaaaaaab", "*a*a*a*b", true);
+}

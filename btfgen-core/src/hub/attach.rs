@@ -32,10 +32,17 @@ pub enum Attachability {
     /// The source does not tell.
     #[default]
     Unknown,
-    /// The kernel's symbols lack it or have it more than once, it has no ftrace site, or is on the kprobe blacklist.
+    /// The kernel's symbols lack it, or it has no ftrace site.
     No,
+    /// It takes no kprobe: several symbols have its name, or it is on the kprobe blacklist. It may take a trampoline.
+    TraceOnly,
     /// It is once among the kernel's symbols, has an ftrace site, and is not on the kprobe blacklist.
     Yes,
+}
+
+impl Attachability {
+    /// Those that a source can tell.
+    pub(crate) const TOLD: [Self; 3] = [Self::Yes, Self::TraceOnly, Self::No];
 }
 
 /// The attachability of a kernel's functions by name, without those of its modules.
@@ -52,8 +59,13 @@ impl AttachTable {
 }
 
 impl FromIterator<(Vec<u8>, Attachability)> for AttachTable {
-    /// A table of all symbols of a kernel.
+    /// A table of all symbols of a kernel; of several with one name the greatest attachability counts.
     fn from_iter<I: IntoIterator<Item = (Vec<u8>, Attachability)>>(symbols: I) -> Self {
-        Self { symbols: symbols.into_iter().collect() }
+        let mut table = Self::default();
+        for (name, attachability) in symbols {
+            let known = table.symbols.entry(name).or_default();
+            *known = attachability.max(*known);
+        }
+        table
     }
 }

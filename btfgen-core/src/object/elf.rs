@@ -25,6 +25,8 @@ pub(super) struct Elf<'a> {
     pub(super) code: BTreeMap<String, Vec<u8>>,
     /// Contents of sections with maps as `struct bpf_map_def`, by section.
     pub(super) legacy_maps: BTreeMap<String, Vec<u8>>,
+    /// Contents of `.rodata` and `.rodata.*`, by section; empty if several have the same name.
+    pub(super) rodata: BTreeMap<Arc<str>, &'a [u8]>,
     /// All symbols.
     pub(super) symbols: Vec<Symbol>,
     /// References of instructions, by section; each list is ordered by instruction.
@@ -59,6 +61,7 @@ impl<'a> Elf<'a> {
         let mut sections = Vec::new();
         let mut budget = Budget(4 * bytes.len() + (1 << 16));
         let (mut code, mut legacy_maps) = (BTreeMap::new(), BTreeMap::new());
+        let mut rodata: BTreeMap<Arc<str>, &'a [u8]> = BTreeMap::new();
         for section in table.iter() {
             let name = table.section_name(endian, section).map_err(damaged)?;
             match name {
@@ -73,8 +76,13 @@ impl<'a> Elf<'a> {
                     }
                 }
             }
-            sections
-                .push(ElfSection { name: budget.text(name)?.into(), size: section.sh_size(endian).into() });
+            let name: Arc<str> = budget.text(name)?.into();
+            // libbpf makes a map of each (`bpf_object__elf_collect`).
+            if *name == *".rodata" || name.starts_with(".rodata.") {
+                let data = section.data(endian, bytes).unwrap_or_default();
+                rodata.entry(Arc::clone(&name)).and_modify(|data| *data = &[]).or_insert(data);
+            }
+            sections.push(ElfSection { name, size: section.sh_size(endian).into() });
         }
         let symbols = table.symbols(endian, bytes, elf::SHT_SYMTAB).map_err(damaged)?;
         let mut programs = Vec::new();
@@ -106,7 +114,7 @@ impl<'a> Elf<'a> {
             Endianness::Big => Endian::Big,
         };
         let symbols = all_symbols;
-        Ok(Self { endian, btf, btf_ext, programs, sections, code, legacy_maps, symbols, references })
+        Ok(Self { endian, btf, btf_ext, programs, sections, code, legacy_maps, rodata, symbols, references })
     }
 }
 

@@ -9,6 +9,7 @@ mod program;
 mod reach;
 mod references;
 mod relocations;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use program::{KernelBtfNeed, Program};
 pub use reach::{ControlFlow, Insn, InsnIndex, Patch, Reachable};
 pub use references::{Reference, Symbol};
 pub use relocations::{Relocation, Section, SectionId};
+pub use settings::SettingLoad;
 
 /// A compiled eBPF object.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Object {
     symbols: Vec<Symbol>,
     /// By section; each list is ordered by instruction.
     references: BTreeMap<Arc<str>, Vec<Reference>>,
+    /// By section; each list is ordered by instruction.
+    setting_loads: BTreeMap<Arc<str>, Vec<SettingLoad>>,
 }
 
 impl Object {
@@ -71,6 +75,7 @@ impl Object {
         }
         let needs =
             program::kernel_btf_needs(&elf.programs, &elf.sections, &btf).map_err(ObjectError::Btf)?;
+        let setting_loads = settings::find(&elf, &btf, &relocations, &sections);
         Ok(Self {
             name: name.to_owned(),
             endian: elf.endian,
@@ -86,6 +91,7 @@ impl Object {
             legacy_maps: elf.legacy_maps,
             symbols: elf.symbols,
             references: elf.references,
+            setting_loads,
         })
     }
 
@@ -136,12 +142,15 @@ impl Object {
 
     /// The control flow of a section. A subprogram in `.text` may be called from anywhere.
     pub fn control_flow(&self, section: &str) -> ControlFlow {
-        let first = self.programs.partition_point(|program| *program.section < *section);
-        let own = self.programs[first..].iter().take_while(|program| program.section == section);
-        let entries =
-            own.filter_map(|program| u32::try_from(program.offset).ok().map(InsnIndex::from_offset));
+        let entries = program::entries(&self.programs, section);
         let addresses = self.references(section).iter().map(|reference| reference.insn);
-        ControlFlow::new(self.code(section), self.endian, entries.collect(), addresses)
+        let settings = self.setting_loads(section).iter().map(|load| load.insn);
+        ControlFlow::new(self.code(section), self.endian, entries, addresses, settings)
+    }
+
+    /// The loads of settings in a section, ordered by instruction.
+    pub fn setting_loads(&self, section: &str) -> &[SettingLoad] {
+        self.setting_loads.get(section).map_or(&[], Vec::as_slice)
     }
 
     /// Names of the sections with instructions.

@@ -1,5 +1,6 @@
 //! Programs, and the parts of an object that need the kernel's own BTF, even if a minimized BTF is embedded.
 
+use super::reach::InsnIndex;
 use super::references::ElfSection;
 use crate::btf::{Btf, BtfError, Kind, shown_name};
 
@@ -81,6 +82,13 @@ pub(super) fn kernel_btf_needs(
     needs.sort();
     needs.dedup();
     Ok(needs)
+}
+
+/// The first instructions of a section's programs and subprograms; `programs` is ordered by section.
+pub(super) fn entries(programs: &[Program], section: &str) -> Vec<InsnIndex> {
+    let first = programs.partition_point(|program| *program.section < *section);
+    let own = programs[first..].iter().take_while(|program| program.section == section);
+    own.filter_map(|program| u32::try_from(program.offset).ok().map(InsnIndex::from_offset)).collect()
 }
 
 /// The kind of program in a section of that name, if that kind needs the kernel's BTF.

@@ -8,7 +8,7 @@ use super::error::{Error, KernelError};
 use super::hub::Kernel;
 use super::worker::Minimized;
 use crate::archive::{self, Entry};
-use crate::diagnose::{Finding, Findings};
+use crate::diagnose::{Diagnosis, Finding};
 use crate::memo::{Id, Memo};
 use crate::minimize::MinimizeError;
 use crate::object::{Object, RelocationKind};
@@ -79,13 +79,12 @@ impl Packed {
 pub(super) fn collect<'m>(
     objects: &[Object],
     roots: &Roots,
-    results: impl Iterator<Item = (Kernel, &'m Result<Minimized, KernelError>)>,
-    findings: Findings,
+    results: Vec<(Kernel, &'m Result<Minimized, KernelError>)>,
+    diagnosis: &Diagnosis,
     on_failure: OnFailure,
     build_ids: BuildIds,
 ) -> Result<Packed, Error> {
-    let results: Vec<_> = results.collect();
-    let Problems { problems, of_kernels } = Problems::new(objects, roots, &results, findings);
+    let Problems { problems, of_kernels } = Problems::new(objects, roots, &results, diagnosis);
     let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
     let mut blobs = Blobs::default();
     for ((Kernel { id, build_id }, result), KernelProblems { list, guarded }) in
@@ -153,7 +152,7 @@ impl Problems {
         objects: &[Object],
         roots: &Roots,
         results: &[(Kernel, &Result<Minimized, KernelError>)],
-        findings: Findings,
+        diagnosis: &Diagnosis,
     ) -> Self {
         let mut problems = Vec::new();
         let mut unusable: Memo<String, KernelProblems> = Memo::default();
@@ -167,7 +166,7 @@ impl Problems {
         // An unusable kernel has one problem. The findings of the others are numbered below.
         let own: Vec<_> = results.iter().map(|(_, it)| it.as_ref().map_err(&mut unusable)).collect();
 
-        let (findings, kernels) = findings.into_parts();
+        let Diagnosis { findings, kernels, .. } = diagnosis;
         let mut order: Vec<usize> = (0..findings.len()).collect();
         order.sort_unstable_by(|&a, &b| findings[a].cmp(&findings[b]));
         let mut ids = vec![ProblemId(0); findings.len()];
@@ -176,7 +175,7 @@ impl Problems {
             problems.push(problem(objects, roots, &findings[index]));
         }
         let shared: Vec<KernelProblems> = kernels
-            .into_iter()
+            .iter()
             .map(|kernel| {
                 let mut list: Vec<ProblemId> = kernel.findings.iter().map(|id| ids[id.index()]).collect();
                 list.sort_unstable();

@@ -7,6 +7,7 @@ use btfgen_runtime::KernelId;
 use crate::archive::ArchiveError;
 use crate::btf::{BtfError, Endian};
 use crate::files::{FileError, HubError};
+use crate::forecast::ForecastError;
 use crate::hub::FilterError;
 use crate::minimize::MinimizeError;
 use crate::object::ObjectError;
@@ -74,6 +75,9 @@ pub enum Error {
         /// The first problems.
         problems: Vec<String>,
     },
+    /// There is no forecast.
+    #[error(transparent)]
+    Forecast(#[from] ForecastError),
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

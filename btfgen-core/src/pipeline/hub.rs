@@ -5,11 +5,12 @@ use std::path::Path;
 use btfgen_runtime::{BuildId, KernelId};
 
 use super::error::Error;
-use crate::files::{self, HubError, Listing, TreeEntry};
-use crate::hub::file::HubFile;
+use crate::files::{self, HubError, Listing, TreeEntry, read_btf};
+use crate::hub::file::{HubBuilder, HubFile, KernelSource};
 use crate::hub::{Form, KernelFilter};
 use crate::kernel::KernelTypes;
 use crate::resolve::Roots;
+use crate::threads::on_all_cores;
 use crate::types::Types;
 
 /// A hub before kernels are selected.
@@ -63,8 +64,29 @@ impl Hub {
         Ok(Self::File(Box::new(file)))
     }
 
+    /// The hub as a hub file, with all that it tells of its kernels. Files of a tree that cannot be read are left out.
+    pub(super) fn into_file(self, path: &Path) -> Result<HubFile, HubError> {
+        let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
+        let entries = match self {
+            Self::File(file) => return Ok(*file),
+            Self::Tree(listing) => listing.kernels,
+        };
+        let read = |(): &mut (), index: usize| {
+            let TreeEntry { id, path, form } = &entries[index];
+            let btf = read_btf(path).ok()?;
+            let mut builder = HubBuilder::new();
+            let source = KernelSource { ships_btf: form.ships_btf(), ..KernelSource::new(id, "", &btf) };
+            builder.add_btf(&source).is_ok().then_some(builder)
+        };
+        let mut all = HubBuilder::new();
+        for builder in on_all_cores(entries.len(), || (), read).into_iter().flatten() {
+            all.merge(builder);
+        }
+        HubFile::open(all.finish(1).map_err(malformed)?).map_err(malformed)
+    }
+
     /// Selects the wanted kernels, and the part of their types that the roots need; `path` is for messages.
-    pub(super) fn select(self, path: &Path, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
+    pub(super) fn select(&self, path: &Path, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
         let unmatched = |source| Error::Filter { hub: path.to_owned(), source: Box::new(source) };
         let mut types = roots.types().clone();
         match self {

@@ -13,13 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::diagnose::{Findings, Layout};
 use crate::files;
+use crate::forecast::{Assumptions, Inputs, KernelState, forecast};
 use crate::hub::KernelFilter;
 use crate::object::Object;
 use crate::resolve::Roots;
 use crate::threads::{join, on_all_cores};
 use collect::collect;
-use hub::Hub;
-use worker::Worker;
+use error::KernelError;
+use hub::{Hub, Kernel};
+use worker::{Minimized, Worker};
 
 pub use collect::{BuildIds, OnFailure, Packed};
 pub use error::{ByteOrderError, Error};
@@ -38,6 +40,8 @@ pub struct Request {
     pub on_failure: OnFailure,
     /// For which kernels the archive has the build id.
     pub build_ids: BuildIds,
+    /// What the forecast assumes.
+    pub assumptions: Assumptions,
 }
 
 /// Minimizes the wanted kernels of a hub for a set of objects.
@@ -56,7 +60,7 @@ pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resul
     let kernels = hub.select(&request.hub, &request.filter, &roots)?;
 
     // Minimize and diagnose.
-    let findings = Findings::default();
+    let findings = Findings::new(&layout);
     let worker = || Worker::new(&objects, &roots, &layout, &findings, kernels.types.clone());
     let mut sharing = vec![0; kernels.sources.len()];
     kernels.source_of.iter().for_each(|&source| sharing[source] += 1);
@@ -71,8 +75,29 @@ pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resul
 
     // Collect.
     let unpacked_kernels = kernels.sources.iter().filter(|source| source.is_packed()).count();
-    let results = kernels.kernels.into_iter().zip(kernels.source_of.iter().map(|&source| &minimized[source]));
-    let mut packed = collect(&objects, &roots, results, findings, request.on_failure, request.build_ids)?;
+    let diagnosis = findings.finish();
+    let results: Vec<_> =
+        kernels.kernels.into_iter().zip(kernels.source_of.iter().map(|&source| &minimized[source])).collect();
+
+    // Forecast.
+    let state = |(kernel, result): &(Kernel, &Result<Minimized, KernelError>)| {
+        let state = match result {
+            Ok(minimized) => KernelState::Diagnosed(minimized.findings),
+            Err(error) => KernelState::Unusable(error.chain()),
+        };
+        (kernel.id.clone(), state)
+    };
+    let forecast = forecast(&Inputs {
+        objects: &objects,
+        roots: &roots,
+        hub: &hub.into_file(&request.hub)?,
+        kernels: results.iter().map(state).collect(),
+        diagnosis: &diagnosis,
+        assumptions: &request.assumptions,
+    })?;
+
+    let mut packed = collect(&objects, &roots, results, &diagnosis, request.on_failure, request.build_ids)?;
+    packed.report.forecast = forecast;
     packed.report.unused_excludes = kernels.unused_excludes;
     packed.report.hub_notes = kernels.notes;
     packed.report.unpacked_kernels = unpacked_kernels;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use btfgen_runtime::{BuildIdPrefix, KernelId};
 use serde::Serialize;
 
+use crate::forecast::Forecast;
+
 /// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -27,6 +29,8 @@ pub struct Report {
     pub hub_notes: Vec<String>,
     /// Number of kernels that were unpacked from files of a hub tree.
     pub unpacked_kernels: usize,
+    /// Whether each program runs on each kernel.
+    pub forecast: Forecast,
 }
 
 /// An object and its needs.

@@ -5,5 +5,6 @@
 mod data;
 mod kernels;
 mod text;
+mod tsv;
 
 pub use data::{BlobId, KernelReport, ObjectReport, Problem, ProblemId, Report};

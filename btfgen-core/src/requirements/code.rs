@@ -47,6 +47,10 @@ pub struct Site {
     pub insn: InsnIndex,
 }
 
+/// Functions that a program runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called(BTreeSet<FunctionId>);
+
 /// Functions do not overlap: each ends where the next one of its section begins.
 struct Function {
     section: Arc<str>,
@@ -117,7 +121,7 @@ impl Code {
     }
 
     /// The function that contains an instruction.
-    fn containing(&self, section: &str, at: InsnIndex) -> Option<FunctionId> {
+    pub(super) fn containing(&self, section: &str, at: InsnIndex) -> Option<FunctionId> {
         let after =
             self.functions.partition_point(|function| (&*function.section, function.first) <= (section, at));
         let index = after.checked_sub(1)?;
@@ -176,19 +180,25 @@ impl Code {
     /// The number of instructions of a function and of all that it calls, as loaded by libbpf.
     pub(super) fn insn_count(&self, function: FunctionId) -> usize {
         self.called(function, &|_, _| true)
+            .0
             .iter()
             .map(|function| self.functions[function.index()].insns)
             .sum()
     }
 
-    /// What a function and those that it calls need, each with the instructions that need it.
-    pub(super) fn needs(
+    /// The sections of functions.
+    pub(super) fn sections_of(&self, called: &Called) -> BTreeSet<&str> {
+        called.0.iter().map(|function| &*self.functions[function.index()].section).collect()
+    }
+
+    /// What functions need, each with the instructions that need it.
+    pub(super) fn needs_of(
         &self,
-        function: FunctionId,
+        called: &Called,
         can_run: &dyn Fn(&str, InsnIndex) -> bool,
     ) -> BTreeMap<Need, Vec<Site>> {
         let mut needs: BTreeMap<Need, Vec<Site>> = BTreeMap::new();
-        for function in self.called(function, can_run) {
+        for &function in &called.0 {
             let function = &self.functions[function.index()];
             for &(insn, need) in function.needs.iter().filter(|(insn, _)| can_run(&function.section, *insn)) {
                 needs.entry(need).or_default().push(Site { section: Arc::clone(&function.section), insn });
@@ -198,11 +208,7 @@ impl Code {
     }
 
     /// A function and those that its instructions that can run call, directly or not.
-    fn called(
-        &self,
-        function: FunctionId,
-        can_run: &dyn Fn(&str, InsnIndex) -> bool,
-    ) -> BTreeSet<FunctionId> {
+    pub(super) fn called(&self, function: FunctionId, can_run: &dyn Fn(&str, InsnIndex) -> bool) -> Called {
         let (mut called, mut open) = (BTreeSet::from([function]), vec![function]);
         while let Some(function) = open.pop() {
             let function = &self.functions[function.index()];
@@ -212,14 +218,20 @@ impl Code {
                 }
             }
         }
-        called
+        Called(called)
+    }
+}
+
+impl Called {
+    pub(super) fn contains(&self, function: FunctionId) -> bool {
+        self.0.contains(&function)
     }
 }
 
 impl<'a> Names<'a> {
     fn new(maps: &'a [Map], externs: &'a [Extern]) -> Self {
         let all = || (0..).map(MapId).zip(maps);
-        let is_data = |map: &&'a Map| map.section == map.name;
+        let is_data = |map: &&'a Map| map.is_global_data();
         let data = || all().filter(move |(_, map)| is_data(map));
         Self {
             maps: all().filter(|(_, map)| !is_data(map)).map(|(id, map)| (map.name.as_str(), id)).collect(),

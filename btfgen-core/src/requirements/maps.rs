@@ -1,7 +1,7 @@
 //! Maps: their types and flags, from BTF (`.maps`), from `struct bpf_map_def` (`maps`) and from data sections.
 
 use super::error::RequirementsError;
-use super::names::name_of;
+use super::names::{essential_name_of, name_of};
 use crate::btf::{Btf, BtfError, Kind, RawType, TypeId, u32_at};
 use crate::object::Object;
 
@@ -16,6 +16,15 @@ pub struct Map {
     pub inner: Option<MapKind>,
     /// The section that defines it.
     pub section: String,
+    /// The kernel's struct of operations that it implements, such as `tcp_congestion_ops`; none if it is another kind of map.
+    pub struct_ops: Option<String>,
+}
+
+impl Map {
+    /// Whether it holds global data or kconfig values; its name is then the section's.
+    pub fn is_global_data(&self) -> bool {
+        self.name == self.section
+    }
 }
 
 /// A map's type and flags.
@@ -88,11 +97,14 @@ pub(super) fn find(object: &Object, btf: &Btf<'_>) -> Result<Vec<Map>, Requireme
             name @ (".struct_ops" | ".struct_ops.link") => {
                 let flags = if name == ".struct_ops.link" { LINK } else { 0 };
                 for variable in section.variables() {
+                    let variable = btf.type_by_id(variable.ty)?;
+                    let operations = skip_to(btf, variable.target(), Kind::Struct)?;
                     maps.push(Map {
-                        name: name_of(btf, btf.type_by_id(variable.ty)?.name_off)?,
+                        name: name_of(btf, variable.name_off)?,
                         kind: MapKind { map_type: STRUCT_OPS, flags },
                         inner: None,
                         section: name.to_owned(),
+                        struct_ops: operations.map(|it| essential_name_of(btf, it.name_off)).transpose()?,
                     });
                 }
             }
@@ -115,7 +127,7 @@ pub(super) fn find(object: &Object, btf: &Btf<'_>) -> Result<Vec<Map>, Requireme
 /// Global data. libbpf leaves `BPF_F_MMAPABLE` out if the kernel does not know it (`bpf_object__sanitize_maps`).
 fn data(section: &str, flags: u32) -> Map {
     let kind = MapKind { map_type: ARRAY, flags };
-    Map { name: section.to_owned(), kind, inner: None, section: section.to_owned() }
+    Map { name: section.to_owned(), kind, inner: None, section: section.to_owned(), struct_ops: None }
 }
 
 fn is_data(section: &str, kind: &str) -> bool {
@@ -142,7 +154,7 @@ fn defined(btf: &Btf<'_>, variable: TypeId) -> Result<Map, RequirementsError> {
     if kind.map_type == 0 {
         return Err(malformed("its type is not given"));
     }
-    Ok(Map { name, kind, inner, section: MAPS_SECTION.to_owned() })
+    Ok(Map { name, kind, inner, section: MAPS_SECTION.to_owned(), struct_ops: None })
 }
 
 /// The type and flags of a definition (`parse_btf_map_def`); `values` is called with the type of its values' definition.
@@ -197,7 +209,13 @@ fn legacy(object: &Object, maps: &mut Vec<Map>) -> Result<(), RequirementsError>
                 u32_at(bytes, at.saturating_add(4 * index), object.endian()).ok_or_else(truncated)
             };
             let kind = MapKind { map_type: word(0)?, flags: word(4)? };
-            maps.push(Map { name: symbol.name.to_string(), kind, inner: None, section: section.to_owned() });
+            maps.push(Map {
+                name: symbol.name.to_string(),
+                kind,
+                inner: None,
+                section: section.to_owned(),
+                struct_ops: None,
+            });
         }
     }
     Ok(())

@@ -17,19 +17,20 @@ mod target;
 mod tests;
 mod upstream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::btf::Btf;
 use crate::object::{InsnIndex, Object};
 use code::{Code, FunctionId};
 
 pub use checks::Checks;
-pub use code::{ExternId, MapId, Need, Site};
+pub use code::{Called, ExternId, MapId, Need, Site};
 pub use error::RequirementsError;
 pub use externs::{Extern, ExternKind};
 pub use helpers::Helper;
 pub use instruction_set::InstructionSet;
 pub use maps::{Map, MapKind};
+pub(crate) use names::essential_name;
 pub use sections::{Attach, SECTION_DEFS, SectionDef};
 pub use target::Target;
 pub use upstream::{Availability, Group, Version, availability, since};
@@ -87,6 +88,17 @@ impl Requirements {
     /// # Errors
     /// When its BTF or the definition of a map is malformed.
     pub fn new(object: &Object) -> Result<Self, RequirementsError> {
+        Self::with_targets(object, &BTreeMap::new())
+    }
+
+    /// As [`Self::new`], with the targets that the loader sets: by program, as after the slash of a section's name.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_targets(
+        object: &Object,
+        targets: &BTreeMap<String, String>,
+    ) -> Result<Self, RequirementsError> {
         let btf = Btf::parse(object.btf())?;
         let maps = maps::find(object, &btf)?;
         let externs = externs::find(object, &btf)?;
@@ -98,11 +110,16 @@ impl Requirements {
             let optional = program.section.starts_with('?');
             let section = program.section.strip_prefix('?').unwrap_or(&program.section).to_owned();
             let def = SectionDef::find(&section);
+            let set_by_loader = targets.get(&program.name).map(|target| {
+                let kind = section.split_once('/').map_or(&*section, |(kind, _)| kind);
+                format!("{kind}/{target}")
+            });
+            let target = set_by_loader.as_deref().unwrap_or(&section);
             programs.push(Program {
                 name: program.name.clone(),
                 optional,
                 def,
-                target: def.and_then(|def| Target::parse(def, &section)),
+                target: def.and_then(|def| Target::parse(def, target)),
                 section,
                 function,
             });
@@ -130,6 +147,36 @@ impl Requirements {
         self.code.insn_count(program.function)
     }
 
+    /// A program's function and those that its instructions that can run call, directly or not.
+    pub fn called(&self, program: &Program, can_run: &dyn Fn(&str, InsnIndex) -> bool) -> Called {
+        self.code.called(program.function, can_run)
+    }
+
+    /// The program whose own function contains an instruction; none in a subprogram.
+    pub fn program_at(&self, section: &str, insn: InsnIndex) -> Option<&Program> {
+        let function = self.code.containing(section, insn)?;
+        self.programs.iter().find(|program| program.function == function)
+    }
+
+    /// The sections of functions.
+    pub fn sections_of(&self, called: &Called) -> BTreeSet<&str> {
+        self.code.sections_of(called)
+    }
+
+    /// Whether one of some functions contains an instruction.
+    pub fn contains(&self, called: &Called, section: &str, insn: InsnIndex) -> bool {
+        self.code.containing(section, insn).is_some_and(|function| called.contains(function))
+    }
+
+    /// What functions need, each with the instructions that need it and can run.
+    pub fn needs_of(
+        &self,
+        called: &Called,
+        can_run: &dyn Fn(&str, InsnIndex) -> bool,
+    ) -> BTreeMap<Need, Vec<Site>> {
+        self.code.needs_of(called, can_run)
+    }
+
     /// What a program and its subprograms need, each with the instructions that need it. Only instructions that can run
     /// count, and only subprograms that such an instruction calls.
     pub fn needs(
@@ -137,6 +184,6 @@ impl Requirements {
         program: &Program,
         can_run: &dyn Fn(&str, InsnIndex) -> bool,
     ) -> BTreeMap<Need, Vec<Site>> {
-        self.code.needs(program.function, can_run)
+        self.code.needs_of(&self.code.called(program.function, can_run), can_run)
     }
 }

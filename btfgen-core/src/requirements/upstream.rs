@@ -66,6 +66,8 @@ pub enum Availability {
     Always,
     /// Since a later version.
     Since(Version),
+    /// By programs of these attach types only, separated by commas.
+    OnlyFor(&'static str),
     /// Upstream never allowed it.
     Never,
     /// The table does not have the program type or the helper.
@@ -83,7 +85,11 @@ pub fn since(group: Group, name: &str) -> Option<Version> {
 pub fn availability(program_type: &str, helper: &str) -> Availability {
     let rows = &TABLES.helpers;
     match rows.binary_search_by(|row| (row.program_type, row.helper).cmp(&(program_type, helper))) {
-        Ok(at) => rows[at].since.map_or(Availability::Always, Availability::Since),
+        Ok(at) => match &rows[at] {
+            HelperRow { attach_types: "", since: None, .. } => Availability::Always,
+            HelperRow { attach_types: "", since: Some(since), .. } => Availability::Since(*since),
+            HelperRow { attach_types, .. } => Availability::OnlyFor(attach_types),
+        },
         Err(at) => {
             let has_type = [at.wrapping_sub(1), at]
                 .iter()
@@ -104,6 +110,8 @@ struct VersionRow {
 struct HelperRow {
     program_type: &'static str,
     helper: &'static str,
+    /// Separated by commas; empty if any.
+    attach_types: &'static str,
     since: Option<Version>,
 }
 
@@ -133,12 +141,12 @@ fn version_row(line: &'static str) -> Option<VersionRow> {
 
 fn helper_row(line: &'static str) -> Option<HelperRow> {
     let mut columns = line.split('\t');
-    let (program_type, helper, _attach_types) = (columns.next()?, columns.next()?, columns.next()?);
+    let (program_type, helper, attach_types) = (columns.next()?, columns.next()?, columns.next()?);
     let since = match columns.next()? {
         "" => None,
         text => Some(Version::parse(text)?),
     };
-    Some(HelperRow { program_type, helper, since })
+    Some(HelperRow { program_type, helper, attach_types, since })
 }
 
 #[cfg(test)]
@@ -184,6 +192,7 @@ mod tests {
         check("BPF_PROG_TYPE_KPROBE", "bpf_xdp_adjust_head", Availability::Never);
         let since = Availability::Since(Version::new(6, 1));
         check("BPF_PROG_TYPE_SOCKET_FILTER", "bpf_get_current_pid_tgid", since);
+        check("BPF_PROG_TYPE_TRACING", "bpf_seq_write", Availability::OnlyFor("BPF_TRACE_ITER"));
         check("BPF_PROG_TYPE_EXT", "bpf_probe_read_kernel", Availability::Unknown);
     }
 }

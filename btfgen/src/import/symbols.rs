@@ -86,12 +86,11 @@ impl<'a> Tables<'a> {
         };
         let is_blacklisted =
             blacklist.as_ref().is_some_and(|all| all.iter().any(|range| range.contains(&function.start)));
-        if symbols_of_name != 1 || is_blacklisted {
-            return Attachability::No;
-        }
+        let takes_kprobe = symbols_of_name == 1 && !is_blacklisted;
         match sites {
-            Some(sites) if has(&sites.certain) && blacklist.is_some() => Attachability::Yes,
             Some(sites) if !has(&sites.certain) && !has(&sites.uncertain) => Attachability::No,
+            _ if !takes_kprobe => Attachability::TraceOnly,
+            Some(sites) if has(&sites.certain) && blacklist.is_some() => Attachability::Yes,
             _ => Attachability::Unknown,
         }
     }
@@ -177,7 +176,7 @@ mod tests {
 
     #[test]
     fn compares_addresses_and_counts_names() {
-        use Attachability::{No, Unknown, Yes};
+        use Attachability::{No, TraceOnly, Unknown, Yes};
         let names = b"plain\ntwice\nsys_fork\nblacklisted\nin_module [ext4]\nunsymbolic\n".as_slice();
         let both = b"plain\ntwice\ntwice\nsys_fork\nblacklisted\n".as_slice();
         // Without permission the kernel shows 0 for each address.
@@ -199,15 +198,17 @@ mod tests {
             assert_eq!(all.map(|name| table.get(name.as_bytes())), expect);
         };
         let black = Some(BLACKLIST);
-        let all = [Yes, No, No, Yes, Yes, Yes, No, No, No];
+        let all = [Yes, No, TraceOnly, Yes, Yes, Yes, TraceOnly, No, No];
         check(SYMBOLS, Some(ADDRESSES), None, black, all);
         check(SYMBOLS, Some(ADDRESSES), Some(names), black, all);
         check(SYMBOLS, None, Some(both), black, all);
         // One of two symbols of a name has a site: the other's alias may have none.
-        check(SYMBOLS, None, Some(names), black, [Yes, No, No, Unknown, Yes, Yes, No, No, No]);
-        let unsure = [Unknown, No, No, Unknown, Unknown, Unknown, Unknown, No, No];
+        check(SYMBOLS, None, Some(names), black, [Yes, No, TraceOnly, Unknown, Yes, Yes, TraceOnly, No, No]);
+        let unsure = [Unknown, No, TraceOnly, Unknown, Unknown, Unknown, Unknown, No, No];
         check(SYMBOLS, Some(ADDRESSES), None, None, unsure);
-        let only_names = [Unknown, Unknown, No, Unknown, Unknown, Unknown, Unknown, No, No];
+        let only_names = [Unknown, Unknown, TraceOnly, Unknown, Unknown, Unknown, Unknown, No, No];
+        let without_sites = [Unknown, Unknown, TraceOnly, Unknown, Unknown, Unknown, TraceOnly, No, No];
+        check(SYMBOLS, None, None, black, without_sites);
         check(SYMBOLS, None, None, None, only_names);
         check(hidden.as_bytes(), Some(ADDRESSES), None, black, only_names);
         let hidden = b"0x0000000000000000-0x0000000000000000\tblacklisted\n".as_slice();

@@ -18,7 +18,7 @@ fn lists_what_each_program_requires() {
             assert!(found.iter().any(|it| it == line), "{line:?} is not in\n{program}");
         }
     };
-    check("requirements.o: 4 programs", &[]);
+    check("requirements.o: 6 programs", &[]);
     check(
         "program optional (optional: loaded only if the loader asks for it)",
         &[

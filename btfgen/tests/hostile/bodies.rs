@@ -8,7 +8,7 @@ use btfgen_core::hub::file::{HubFile, HubFileError};
 use btfgen_core::hub::{self, Form};
 use btfgen_core::kernel::KernelTypes;
 use btfgen_core::minimize::{MinimizeError, Minimizer};
-use btfgen_core::object::{Object, RelocationKind};
+use btfgen_core::object::{Object, Patch, RelocationKind};
 use btfgen_core::requirements::{Checks, Requirements};
 use btfgen_core::resolve::Roots;
 use btfgen_core::resolve::describe_spec;
@@ -45,7 +45,12 @@ pub(crate) fn object(data: &[u8]) {
         let _ = object.code(object.section_of(relocation));
     }
     for program in object.programs().iter().take(8) {
-        assert!(object.control_flow(&program.section).reachable([]).insns().count() <= data.len());
+        let flow = object.control_flow(&program.section);
+        let unpatched = flow.reachable([]);
+        assert!(unpatched.insns().count() <= data.len());
+        let settings = object.setting_loads(&program.section);
+        let patched = flow.reachable(settings.iter().map(|load| (load.insn, Patch::Value(0))));
+        assert!(patched.insns().all(|insn| unpatched.contains(insn)));
     }
     requirements(&object);
     let Ok(roots) = Roots::new(std::slice::from_ref(&object)) else { return };

@@ -127,10 +127,12 @@ columns! {
     FunctionHolders = 36 "function-holders",
     /// The set of kernels in which each function is attachable.
     Attachable = 37 "attachable",
+    /// The set of kernels in which each function takes no kprobe, but may take a trampoline.
+    TraceOnly = 38 "trace-only",
     /// The set of kernels in which each function is not attachable.
-    Unattachable = 38 "unattachable",
+    Unattachable = 39 "unattachable",
     /// The distinct sets of kernels that only functions have.
-    FunctionSets = 39 "function-sets",
+    FunctionSets = 40 "function-sets",
 }
 
 /// Columns being written.

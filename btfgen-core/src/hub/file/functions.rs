@@ -60,10 +60,12 @@ impl FunctionStore {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct KernelFunctions {
     all: Vec<FunctionId>,
-    attachable: Vec<FunctionId>,
-    /// Those that are known not to be attachable.
-    unattachable: Vec<FunctionId>,
+    /// Those of each attachability, in the order of [`Attachability::TOLD`].
+    attachability: [Vec<FunctionId>; 3],
 }
+
+/// The columns of the attachabilities, in the order of [`Attachability::TOLD`].
+const ATTACHABILITY: [Column; 3] = [Column::Attachable, Column::TraceOnly, Column::Unattachable];
 
 impl KernelFunctions {
     /// Functions and whether each is attachable.
@@ -71,19 +73,24 @@ impl KernelFunctions {
         let mut own = Self::default();
         for (id, attachability) in functions {
             own.all.push(id);
-            match attachability {
-                Attachability::Unknown => {}
-                Attachability::No => own.unattachable.push(id),
-                Attachability::Yes => own.attachable.push(id),
+            if let Some(at) = Attachability::TOLD.iter().position(|told| *told == attachability) {
+                own.attachability[at].push(id);
             }
         }
         own.sorted()
     }
 
     fn sorted(mut self) -> Self {
-        for list in [&mut self.all, &mut self.attachable, &mut self.unattachable] {
+        let mut known: Vec<FunctionId> = Vec::new();
+        // Of two attachabilities the first counts.
+        for list in std::iter::once(&mut self.all).chain(&mut self.attachability) {
             list.sort_unstable();
             list.dedup();
+        }
+        for list in &mut self.attachability {
+            list.retain(|id| known.binary_search(id).is_err());
+            known.extend_from_slice(list);
+            known.sort_unstable();
         }
         self
     }
@@ -91,19 +98,14 @@ impl KernelFunctions {
     /// The same with ids of another store.
     pub(super) fn map(&self, id: impl Fn(FunctionId) -> FunctionId) -> Self {
         let map = |list: &[FunctionId]| list.iter().map(|&old| id(old)).collect();
-        let [all, attachable, unattachable] =
-            [&self.all, &self.attachable, &self.unattachable].map(|it| map(it));
-        Self { all, attachable, unattachable }.sorted()
+        Self { all: map(&self.all), attachability: self.attachability.each_ref().map(|list| map(list)) }.sorted()
     }
 
     /// Adds what another source of the kernel tells. The outcome does not depend on the order of the sources.
     pub(super) fn merge(&mut self, other: Self) {
         self.all.extend(other.all);
-        self.attachable.extend(other.attachable);
-        self.unattachable.extend(other.unattachable);
+        self.attachability.iter_mut().zip(other.attachability).for_each(|(own, other)| own.extend(other));
         *self = std::mem::take(self).sorted();
-        let Self { attachable, unattachable, .. } = self;
-        unattachable.retain(|id| attachable.binary_search(id).is_err());
     }
 }
 
@@ -114,20 +116,19 @@ pub(super) fn write(
     kernels: &[&KernelFunctions],
     mut ids: SetIds,
 ) -> Result<(), HubFileError> {
-    let members = kernels.iter().flat_map(|kernel| [&kernel.all, &kernel.attachable, &kernel.unattachable]);
+    let members = kernels.iter().flat_map(|kernel| std::iter::once(&kernel.all).chain(&kernel.attachability));
     if members.map(|list| list.len() as u64).sum::<u64>() > MAX_MEMBERS {
         return Err(HubFileError::TooLarge { what: "functions of kernels" });
     }
-    let sets = |list: fn(&KernelFunctions) -> &[FunctionId]| {
+    let sets = |list: &dyn Fn(&KernelFunctions) -> &[FunctionId]| {
         let mut sets: Vec<Vec<Run>> = vec![Vec::new(); store.functions.len()];
         for (row, kernel) in kernels.iter().enumerate() {
             list(kernel).iter().for_each(|id| add(&mut sets[id.index()], KernelRow(row as u32)));
         }
         sets
     };
-    let holders = sets(|kernel| &kernel.all);
-    let attachable = sets(|kernel| &kernel.attachable);
-    let unattachable = sets(|kernel| &kernel.unattachable);
+    let holders = sets(&|kernel| &kernel.all);
+    let attachability = [0, 1, 2].map(|at| sets(&move |kernel| &kernel.attachability[at]));
     let mut order: Vec<FunctionId> = (0..store.functions.len() as u32).map(FunctionId).collect();
     order.retain(|id| !holders[id.index()].is_empty());
     order.sort_unstable_by_key(|&id| store.get(id));
@@ -145,11 +146,8 @@ pub(super) fn write(
     write_names(out, Column::FunctionShared, Column::FunctionTail, names);
     write_shapes(out, &functions);
 
-    let columns = [
-        (Column::FunctionHolders, holders),
-        (Column::Attachable, attachable),
-        (Column::Unattachable, unattachable),
-    ];
+    let columns: Vec<_> =
+        std::iter::once((Column::FunctionHolders, holders)).chain(ATTACHABILITY.into_iter().zip(attachability)).collect();
     let used = columns.iter().flat_map(|(_, sets)| order.iter().map(|id| sets[id.index()].as_slice()));
     ids.write(out, Column::FunctionSets, used);
     for (column, sets) in &columns {
@@ -190,8 +188,7 @@ struct Shape {
     /// Index of its module.
     module: Option<u32>,
     holders: SetId,
-    attachable: Option<SetId>,
-    unattachable: Option<SetId>,
+    attachability: [Option<SetId>; 3],
 }
 
 /// The functions of a file, ascending by name.
@@ -210,8 +207,8 @@ pub(super) struct FunctionRow<'f> {
     pub(super) is_kfunc: bool,
     pub(super) module: Option<&'f str>,
     pub(super) holders: SetId,
-    pub(super) attachable: Option<SetId>,
-    pub(super) unattachable: Option<SetId>,
+    /// In the order of [`Attachability::TOLD`].
+    pub(super) attachability: [Option<SetId>; 3],
 }
 
 impl Functions {
@@ -245,8 +242,7 @@ impl Functions {
             }
             Ok(SetId(id))
         };
-        let [attachable, unattachable] =
-            [Column::Attachable, Column::Unattachable].map(|column| columns.left(column) != 0);
+        let is_told = ATTACHABILITY.map(|column| columns.left(column) != 0);
         let mut shapes = Vec::with_capacity(count);
         for _ in 0..count {
             let shape = columns.byte(Column::FunctionShape)?;
@@ -258,36 +254,25 @@ impl Functions {
                 0 => None,
                 _ => Some(columns.below(Column::FunctionModule, modules.len(), "modules")?),
             };
-            let mut optional = |columns: &mut Reader, is_known: bool, column| {
-                is_known.then(|| set(columns, column)).transpose()
-            };
-            let attachable = optional(columns, attachable, Column::Attachable)?;
-            let unattachable = optional(columns, unattachable, Column::Unattachable)?;
+            let mut attachability = [None; 3];
+            for ((own, column), is_told) in attachability.iter_mut().zip(ATTACHABILITY).zip(is_told) {
+                *own = is_told.then(|| set(columns, column)).transpose()?;
+            }
             shapes.push(Shape {
                 argument_words: words,
                 is_kfunc: shape & IS_KFUNC != 0,
                 module,
                 holders: set(columns, Column::FunctionHolders)?,
-                attachable,
-                unattachable,
+                attachability,
             });
         }
         Ok(Self { names, shapes, modules, sets })
     }
 
     fn row(&self, index: usize) -> FunctionRow<'_> {
-        let Shape { argument_words, is_kfunc, module, holders, attachable, unattachable } =
-            self.shapes[index];
+        let Shape { argument_words, is_kfunc, module, holders, attachability } = self.shapes[index];
         let module = module.and_then(|module| Some(&**self.modules.get(module as usize)?));
-        FunctionRow {
-            name: self.name(index),
-            argument_words,
-            is_kfunc,
-            module,
-            holders,
-            attachable,
-            unattachable,
-        }
+        FunctionRow { name: self.name(index), argument_words, is_kfunc, module, holders, attachability }
     }
 
     fn name(&self, index: usize) -> &[u8] {
@@ -324,11 +309,9 @@ impl Functions {
             let (name, module) = (row.name.into(), row.module.map(Into::into));
             let id = store.add(Function { name, module, argument_words, is_kfunc });
             self.kernels(row.holders).for_each(|kernel| lists[kernel.index()].all.push(id));
-            for kernel in row.attachable.into_iter().flat_map(|set| self.kernels(set)) {
-                lists[kernel.index()].attachable.push(id);
-            }
-            for kernel in row.unattachable.into_iter().flat_map(|set| self.kernels(set)) {
-                lists[kernel.index()].unattachable.push(id);
+            for (at, set) in row.attachability.into_iter().enumerate() {
+                let kernels = set.into_iter().flat_map(|set| self.kernels(set));
+                kernels.for_each(|kernel| lists[kernel.index()].attachability[at].push(id));
             }
         }
         lists.into_iter().map(KernelFunctions::sorted).collect()

@@ -3,7 +3,7 @@
 //! [`HubFile::kernels`]: super::HubFile::kernels
 
 /// A set of kernels, by their indices.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct KernelSet {
     words: Vec<u64>,
 }
@@ -31,6 +31,26 @@ impl KernelSet {
         self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
     }
 
+    /// The kernels that are in both sets.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self { words: self.words.iter().zip(&other.words).map(|(word, other)| word & other).collect() }
+    }
+
+    /// The kernels that are not in the other set.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        let others = other.words.iter().copied().chain(std::iter::repeat(0));
+        Self { words: self.words.iter().zip(others).map(|(word, other)| word & !other).collect() }
+    }
+
+    /// The kernels that are in one of the sets.
+    #[must_use]
+    pub fn union(mut self, other: &Self) -> Self {
+        self.insert_all(other);
+        self
+    }
+
     /// Whether it has a kernel.
     pub fn contains(&self, kernel: usize) -> bool {
         self.words.get(kernel / 64).is_some_and(|word| word >> (kernel % 64) & 1 != 0)
@@ -51,6 +71,14 @@ impl KernelSet {
         (0..self.words.len() * 64).filter(|&kernel| self.contains(kernel))
     }
 }
+
+impl PartialEq for KernelSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for KernelSet {}
 
 impl FromIterator<usize> for KernelSet {
     fn from_iter<I: IntoIterator<Item = usize>>(kernels: I) -> Self {

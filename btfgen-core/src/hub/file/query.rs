@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::error::HubFileError;
-use super::functions::Functions;
+use super::functions::{FunctionRow, Functions};
 use super::kernel_set::KernelSet;
 use super::kernels::KernelRow;
 use super::open::{Graph, HubFile};
@@ -24,6 +24,8 @@ pub struct FunctionFacts<'h> {
     pub kernels: KernelSet,
     /// Those in which it is known to be attachable.
     pub attachable: KernelSet,
+    /// Those of them in which it takes trampolines, but no kprobe.
+    pub trace_only: KernelSet,
     /// Those in which it is known not to be.
     pub unattachable: KernelSet,
 }
@@ -31,11 +33,9 @@ pub struct FunctionFacts<'h> {
 impl FunctionFacts<'_> {
     /// Whether it is attachable in a kernel.
     pub fn attachability(&self, kernel: usize) -> Attachability {
-        match (self.attachable.contains(kernel), self.unattachable.contains(kernel)) {
-            (true, _) => Attachability::Yes,
-            (false, true) => Attachability::No,
-            (false, false) => Attachability::Unknown,
-        }
+        let sets = [&self.attachable, &self.trace_only, &self.unattachable];
+        let told = Attachability::TOLD.into_iter().zip(sets).find(|(_, set)| set.contains(kernel));
+        told.map_or(Attachability::Unknown, |(attachability, _)| attachability)
     }
 }
 
@@ -77,16 +77,27 @@ impl<'h> Decoded<'h> {
 
     /// The functions of a name.
     pub(crate) fn functions(self, name: &[u8]) -> Vec<FunctionFacts<'h>> {
+        self.functions.named(name).map(|row| self.facts(row)).collect()
+    }
+
+    /// The functions whose names are accepted.
+    pub(crate) fn functions_that(self, accept: impl Fn(&[u8]) -> bool) -> Vec<FunctionFacts<'h>> {
+        self.functions.rows().filter(|row| accept(row.name)).map(|row| self.facts(row)).collect()
+    }
+
+    fn facts(self, row: FunctionRow<'h>) -> FunctionFacts<'h> {
         let kernels = |set| self.hub.kernel_set(self.functions.kernels(set));
-        let facts = self.functions.named(name).map(|row| FunctionFacts {
+        let [attachable, trace_only, unattachable] =
+            row.attachability.map(|set| set.map(kernels).unwrap_or_default());
+        FunctionFacts {
             argument_words: row.argument_words,
             is_kfunc: row.is_kfunc,
             module: row.module,
             kernels: kernels(row.holders),
-            attachable: row.attachable.map(kernels).unwrap_or_default(),
-            unattachable: row.unattachable.map(kernels).unwrap_or_default(),
-        });
-        facts.collect()
+            attachable,
+            trace_only,
+            unattachable,
+        }
     }
 }
 
@@ -112,7 +123,7 @@ impl HubFile {
                 summary.of_kernels[self.index(kernel)] += 1;
             }
             kfuncs.extend(row.is_kfunc.then_some(row.holders));
-            for kernel in row.attachable.into_iter().flat_map(|set| functions.kernels(set)) {
+            for kernel in row.attachability[0].into_iter().flat_map(|set| functions.kernels(set)) {
                 summary.attachable[self.index(kernel)] += 1;
             }
         }

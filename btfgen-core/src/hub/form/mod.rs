@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::attach::ShipsBtf;
 use super::codec::{Codec, Failure, Limited};
 
 /// Most bytes that a packed file may expand to: 256 MiB.
@@ -41,6 +42,15 @@ impl Form {
     /// Every form, in order of preference.
     pub const ALL: [Self; 8] =
         [Self::Plain, Self::Tar, Self::Zst, Self::TarZst, Self::Gz, Self::TarGz, Self::Xz, Self::TarXz];
+
+    /// Whether a kernel whose BTF is published in this form ships BTF of its own: BTFHub publishes those of kernels that have
+    /// none, as `.btf.tar.xz`.
+    pub fn ships_btf(self) -> ShipsBtf {
+        match self {
+            Self::TarXz => ShipsBtf::No,
+            _ => ShipsBtf::Unknown,
+        }
+    }
 
     /// The end of a file's name.
     pub fn suffix(self) -> &'static str {

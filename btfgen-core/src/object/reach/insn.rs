@@ -48,7 +48,11 @@ const OP_JSLE: u8 = 0xd0;
 /// The source operand is a register (`BPF_X`), not the immediate.
 const SOURCE_REGISTER: u8 = 0x08;
 const MODE_MASK: u8 = 0xe0;
+const MODE_MEM: u8 = 0x60;
+const MODE_MEMSX: u8 = 0x80;
 const MODE_ATOMIC: u8 = 0xc0;
+/// The number of bytes that a load or store accesses.
+const SIZE_MASK: u8 = 0x18;
 
 /// A register's value, if it is known.
 pub(super) type Register = Option<u64>;
@@ -167,6 +171,22 @@ impl Insn {
     /// For stores only: whether it is an atomic operation.
     pub(super) fn is_atomic(self) -> bool {
         self.code & MODE_MASK == MODE_ATOMIC
+    }
+
+    /// The number of bytes that it reads, if it is a load through a register.
+    pub(super) fn load_len(self) -> Option<u8> {
+        let is_load = self.class() == CLASS_LDX && matches!(self.code & MODE_MASK, MODE_MEM | MODE_MEMSX);
+        is_load.then_some(match self.code & SIZE_MASK {
+            0x00 => 4,
+            0x08 => 2,
+            0x10 => 1,
+            _ => 8,
+        })
+    }
+
+    /// For loads only: whether it extends the sign.
+    pub(super) fn is_signed_load(self) -> bool {
+        self.code & MODE_MASK == MODE_MEMSX
     }
 
     pub(super) fn operation(self) -> u8 {

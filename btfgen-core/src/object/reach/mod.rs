@@ -6,6 +6,7 @@
 
 mod branches;
 mod insn;
+mod loads;
 
 use crate::btf::Endian;
 use crate::memo::Memo;
@@ -15,6 +16,7 @@ use insn::{
 };
 
 pub use insn::Insn;
+pub(super) use loads::{Load, loads_from};
 
 /// Index of an instruction in its section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +42,7 @@ impl InsnIndex {
 /// A relocation's change to an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Patch {
-    /// The value becomes its immediate or offset.
+    /// The value becomes its immediate or offset, or the result of a setting's load.
     Value(u64),
     /// It becomes an invalid instruction.
     Poison,
@@ -82,6 +84,16 @@ impl Reachable {
         self.0.get(insn.index()).is_none_or(|&reachable| reachable)
     }
 
+    /// Adds the instructions that can run in another case.
+    pub(crate) fn insert_all(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own |= other);
+    }
+
+    /// Keeps the instructions that can run in another case, too.
+    pub(crate) fn retain(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(own, other)| *own &= other);
+    }
+
     /// The instructions that can run, in order.
     pub fn insns(&self) -> impl Iterator<Item = InsnIndex> {
         (0..self.0.len() as u32)
@@ -92,8 +104,31 @@ impl Reachable {
 }
 
 impl ControlFlow {
-    /// Decodes a section; programs and subprograms begin at `entries`, and `addresses` refer to symbols.
+    /// Decodes a section; programs and subprograms begin at `entries`, `addresses` refer to symbols, and `settings` load
+    /// settings.
     pub(crate) fn new(
+        code: &[u8],
+        endian: Endian,
+        entries: Vec<InsnIndex>,
+        addresses: impl Iterator<Item = InsnIndex>,
+        settings: impl Iterator<Item = InsnIndex>,
+    ) -> Self {
+        let mut flow = Self::decode(code, endian, entries, addresses);
+        let mut effects: Vec<Effect> =
+            flow.insns.iter().enumerate().map(|(at, insn)| insn.effect(at)).collect();
+        for at in settings.map(InsnIndex::index) {
+            effects[at].computes = true;
+        }
+        let known = branches::possibly_known(&effects);
+        let live = branches::live(&effects, &known);
+        let affects_branch =
+            effects.iter().zip(&known).map(|(effect, &known)| branches::affects_branch(effect, known, &live));
+        flow.affects_branch = affects_branch.collect();
+        flow
+    }
+
+    /// Decodes a section, without finding what affects a branch.
+    fn decode(
         code: &[u8],
         endian: Endian,
         entries: Vec<InsnIndex>,
@@ -125,13 +160,7 @@ impl ControlFlow {
                 _ => {}
             }
         }
-        let effects: Vec<Effect> = insns.iter().enumerate().map(|(at, insn)| insn.effect(at)).collect();
-        let known = branches::possibly_known(&effects);
-        let live = branches::live(&effects, &known);
-        let affects_branch =
-            effects.iter().zip(&known).map(|(effect, &known)| branches::affects_branch(effect, known, &live));
-        let affects_branch = affects_branch.collect();
-        Self { insns, entries, joins, affects_branch, addresses: is_address }
+        Self { insns, entries, joins, affects_branch: Vec::new(), addresses: is_address }
     }
 
     /// Whether a value patched into an instruction can affect a branch. Branches themselves are included.
@@ -141,8 +170,21 @@ impl ControlFlow {
 
     /// Finds the instructions that can run once relocations have patched some.
     ///
-    /// Results of loads and calls are unknown. So an instruction that is not found here never runs.
+    /// Results of calls are unknown, and those of loads unless a setting's is patched. So an instruction that is not found
+    /// here never runs.
     pub fn reachable(&self, patches: impl IntoIterator<Item = (InsnIndex, Patch)>) -> Reachable {
+        let mut reachable = vec![false; self.insns.len()];
+        self.follow(patches, |at, _| reachable[at] = true);
+        Reachable(reachable)
+    }
+
+    /// Follows all paths. Each instruction that can run is visited with the values before it, last with those that all
+    /// paths to it agree on.
+    fn follow(
+        &self,
+        patches: impl IntoIterator<Item = (InsnIndex, Patch)>,
+        mut visit: impl FnMut(usize, &State),
+    ) {
         let count = self.insns.len();
         let mut patch_at: Vec<Option<Patch>> = vec![None; count];
         for (insn, patch) in patches {
@@ -150,14 +192,13 @@ impl ControlFlow {
                 *slot = Some(patch);
             }
         }
-        let mut reachable = vec![false; count];
         let mut paths = Paths { joins: &self.joins, states: Memo::default(), open: Vec::new() };
         for &entry in &self.entries {
             paths.enter(entry.0.into(), &State::UNKNOWN);
         }
         while let Some((mut at, mut state)) = paths.next() {
             while at < count {
-                reachable[at] = true;
+                visit(at, &state);
                 let value = match patch_at[at] {
                     // The verifier stops here and refuses the program.
                     Some(Patch::Poison) => break,
@@ -172,7 +213,6 @@ impl ControlFlow {
                 at = next;
             }
         }
-        Reachable(reachable)
     }
 
     /// Runs one instruction. Branches are added to `paths`; returns the next instruction, if the path continues there.
@@ -199,7 +239,8 @@ impl ControlFlow {
                 state.set(insn.dst, result);
             }
             CLASS_JMP | CLASS_JMP32 => return self.jump(insn, state, at, paths),
-            CLASS_LDX => state.forget(1 << insn.dst),
+            // Of loads only those of settings can affect a branch. A relocation patches another load's offset.
+            CLASS_LDX => state.set(insn.dst, value.filter(|_| self.affects_branch[at])),
             // Legacy packet loads return in register 0 and clobber the next five.
             CLASS_LD => state.forget(CLOBBERED | 1 << insn.dst),
             // A store; an atomic one may fetch into its source or into register 0.
@@ -269,10 +310,12 @@ impl Paths<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::iter::{empty, once};
+
     use super::*;
 
     /// Assembles instructions: code, registers (destination low), offset, immediate.
-    fn code(insns: &[(u8, u8, i16, i32)]) -> Vec<u8> {
+    pub(super) fn code(insns: &[(u8, u8, i16, i32)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for &(code, registers, off, imm) in insns {
             bytes.extend_from_slice(&[code, registers]);
@@ -284,7 +327,7 @@ mod tests {
 
     fn flow(insns: &[u8], entries: &[u32]) -> ControlFlow {
         let entries = entries.iter().map(|&entry| InsnIndex(entry)).collect();
-        ControlFlow::new(insns, Endian::Little, entries, std::iter::empty())
+        ControlFlow::new(insns, Endian::Little, entries, empty(), empty())
     }
 
     #[test]
@@ -356,7 +399,7 @@ mod tests {
         let guarded =
             code(&[(0x18, 1, 0, 0), (0, 0, 0, 0), (0x15, 1, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)]);
         let flow =
-            ControlFlow::new(&guarded, Endian::Little, vec![InsnIndex(0)], std::iter::once(InsnIndex(0)));
+            ControlFlow::new(&guarded, Endian::Little, vec![InsnIndex(0)], once(InsnIndex(0)), empty());
         let check = |patches: &[(InsnIndex, Patch)], expect: [bool; 5]| {
             assert_eq!(flow.reachable(patches.iter().copied()).0, expect, "{patches:?}");
         };
@@ -370,8 +413,8 @@ mod tests {
         // r6 = 0; call extern; if r6 != 0 goto +1; exit; exit
         let insns =
             code(&[(0xb7, 6, 0, 0), (0x85, 0x10, 0, -1), (0x55, 6, 1, 0), (0x95, 0, 0, 0), (0x95, 0, 0, 0)]);
-        let addresses = std::iter::once(InsnIndex(1));
-        let flow = ControlFlow::new(&insns, Endian::Little, vec![InsnIndex(0)], addresses);
+        let addresses = once(InsnIndex(1));
+        let flow = ControlFlow::new(&insns, Endian::Little, vec![InsnIndex(0)], addresses, empty());
         assert_eq!(flow.reachable([]).0, [true, true, true, true, false]);
     }
 
@@ -403,7 +446,7 @@ mod tests {
             let patches: Vec<(InsnIndex, Patch)> = (0..len as u32).step_by(3).map(patch).collect();
             let entries = [0, len as u32 / 2];
             let mut plain = flow(&code(&insns), &entries);
-            plain.affects_branch.fill(true);
+            plain.affects_branch = plain.insns.iter().map(|insn| insn.class() != CLASS_LDX).collect();
             let flow = flow(&code(&insns), &entries);
             let reached = flow.reachable(patches.iter().copied());
             assert_eq!(reached, plain.reachable(patches.iter().copied()), "{insns:x?} {patches:?}");

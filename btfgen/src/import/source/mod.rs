@@ -232,11 +232,10 @@ impl SourceKernel {
     }
 }
 
-/// The BTF in a file of one of a hub tree's forms. BTFHub's archive has kernels without BTF of their own, in a form of its own.
+/// The BTF in a file of one of a hub tree's forms.
 fn btf_file(path: &Path) -> Result<ImageBtf, ImportError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_from_btfhub = Form::split(&name).is_some_and(|(_, form)| form == Form::TarXz);
-    let ships_btf = if is_from_btfhub { ShipsBtf::No } else { ShipsBtf::Unknown };
+    let ships_btf = Form::split(&name).map_or(ShipsBtf::Unknown, |(_, form)| form.ships_btf());
     let btf = checked(&files::read_btf(path)?, &path.display().to_string())?;
     Ok(ImageBtf { btf, build_id: None, ships_btf, attachability: None })
 }

@@ -1,0 +1,389 @@
+//! Attachment: which kernels have what a program attaches to, and whether it can be attached there.
+
+use super::answer::Answer;
+use super::data::{Requirement, Verdict};
+use super::features::Judge;
+use super::syscalls;
+use crate::hub::file::{FunctionFacts, KernelSet};
+use crate::requirements::{Attach, Program, SectionDef, Target, Version};
+use crate::resolve::RootKind;
+
+/// Argument words of a function that x86_64 trampolines always took; since Linux 6.6 they take up to twelve.
+const WORDS_IN_REGISTERS: u8 = 6;
+const STACK_ARGUMENTS_SINCE: Version = Version::new(6, 6);
+
+// Why a program cannot be attached to a function that BTF lists.
+const UNATTACHABLE: &str = "it is inlined or has no ftrace site";
+const NOT_UNIQUE: &str = "several symbols have that name, or it is on the kprobe blacklist";
+const MAYBE_ATTACHABLE: &str = "whether it can be attached to is not known";
+const IN_MODULE: &str = "it is in a module, which must be loaded";
+const NO_FUNCTIONS: &str = "the functions of this kernel are not known";
+
+/// What is known of a name that programs attach to.
+#[derive(Default)]
+struct Functions {
+    /// The kernels that have it.
+    has: KernelSet,
+    attachable: KernelSet,
+    /// The kernels in which it takes trampolines, but no kprobe.
+    trace_only: KernelSet,
+    unattachable: KernelSet,
+    /// The kernels that have it in a module only.
+    in_module: KernelSet,
+    /// A module that has it in some kernel.
+    module: Option<String>,
+}
+
+impl Functions {
+    fn new(rows: &[FunctionFacts<'_>]) -> Self {
+        let mut own = Self::default();
+        let mut in_kernel = KernelSet::new();
+        for row in rows {
+            own.has.insert_all(&row.kernels);
+            match row.module {
+                None => {
+                    in_kernel.insert_all(&row.kernels);
+                    own.attachable.insert_all(&row.attachable);
+                    own.unattachable.insert_all(&row.unattachable);
+                    own.trace_only.insert_all(&row.trace_only);
+                }
+                Some(module) => own.module = Some(module.to_owned()),
+            }
+        }
+        own.in_module = own.has.difference(&in_kernel);
+        own.unattachable = own.unattachable.difference(&own.attachable).difference(&own.trace_only);
+        own
+    }
+
+    /// The kernels that have it, where nothing tells whether it is attachable.
+    fn untold(&self) -> KernelSet {
+        let told = self.attachable.clone().union(&self.unattachable).union(&self.trace_only);
+        self.has.difference(&told).difference(&self.in_module)
+    }
+}
+
+impl Judge<'_> {
+    /// What a program attaches to; only if libbpf attaches it by itself, or the kernel must know it to load the program.
+    pub(super) fn target(&self, program: &Program) -> Vec<Answer> {
+        let Some(def) = program.def else { return Vec::new() };
+        let none = |requirement, why: &str| {
+            let all = self.kernels.all.clone();
+            vec![Answer::new(requirement, KernelSet::new()).doubt(Verdict::Unknown, why, all)]
+        };
+        let Some(target) = &program.target else {
+            if !def.attaches_by_btf_id() {
+                return Vec::new();
+            }
+            let requirement = Requirement::new("target of", format!("section {}", program.section), None);
+            return none(requirement, "the loader sets it; name it in targets");
+        };
+        let mut answers = Vec::new();
+        match target {
+            Target::Function { name, offset } => answers.push(self.kprobe(name, *offset)),
+            Target::Functions { pattern } => answers.push(self.kprobe_multi(pattern)),
+            Target::Syscall { name } => answers.push(self.syscall_function(name)),
+            Target::Tracepoint { category, event } => answers.push(self.tracepoint(category, event)),
+            Target::RawTracepoint { event } => {
+                answers.push(self.raw_tracepoint(event, def.attach == Some(Attach::Trace)))
+            }
+            Target::TracedFunction { module, name } => {
+                answers.push(self.traced_function(module.as_deref(), name, def));
+            }
+            Target::LsmHook { hook } => {
+                answers.push(self.btf_function("LSM hook", hook, &format!("bpf_lsm_{hook}")))
+            }
+            Target::Iterator { name } => {
+                answers.push(self.btf_function("iterator", name, &format!("bpf_iter_{name}")));
+            }
+            Target::Program { name } => {
+                let requirement = Requirement::new("program to replace", name.clone(), None);
+                return none(requirement, "the loader sets it");
+            }
+            // libbpf loads these, and a user-space program is not a matter of the kernel.
+            Target::User { .. } => {}
+            Target::Invalid { text } => {
+                let requirement = Requirement::new("target", text.clone(), None);
+                let all = self.kernels.all.clone();
+                let answer = Answer::new(requirement, KernelSet::new());
+                return vec![answer.doubt(Verdict::Fails, "libbpf's attach function refuses it", all)];
+            }
+        }
+        if let Some(link_type) = def.attach.and_then(Attach::link_type) {
+            let mut answer = self.link_type(link_type);
+            if matches!(target, Target::User { .. }) {
+                // It loads; attaching is the loader's.
+                for doubt in &mut answer.doubts {
+                    doubt.verdict = Verdict::Unknown;
+                }
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
+    /// A kernel function by name, without attachability.
+    fn function(&self, requirement: Requirement, name: &str, functions: &Functions) -> Answer {
+        let known = self.facts.kernels_with_functions();
+        let lacks = known.difference(&functions.has);
+        let untold = self.kernels.all.difference(known);
+        let answer = Answer::new(requirement, functions.has.clone());
+        if name.contains('.') {
+            // BTF has the names of the source code; a suffix such as `.isra.0` is the compiler's.
+            return answer.doubt(Verdict::Unknown, "BTF does not tell of functions with such suffixes", lacks);
+        }
+        self.missing(
+            answer,
+            lacks,
+            &format!("the kernel has no function {name}"),
+            functions.module.as_deref(),
+        )
+        .doubt(Verdict::Unknown, NO_FUNCTIONS, untold)
+    }
+
+    /// A function that a kprobe is attached to.
+    fn kprobe(&self, name: &str, offset: u64) -> Answer {
+        let functions = self.functions_behind(name);
+        let answer = self.function(Requirement::new("kprobe on", name, None), name, &functions);
+        let answer = attachability(answer, &functions);
+        let with_offset = if offset == 0 { KernelSet::new() } else { functions.attachable };
+        answer.doubt(
+            Verdict::Likely,
+            "whether an instruction begins at that offset is not known",
+            with_offset,
+        )
+    }
+
+    /// What is known of a function and, if it is a syscall's, of the function that BTF has in its place.
+    fn functions_behind(&self, name: &str) -> Functions {
+        let mut rows = self.facts.functions(name);
+        let archs = self.kernels.archs();
+        if let Some(syscall) = archs.into_iter().find_map(|arch| syscalls::syscall_of(arch, name)) {
+            let own = Functions::new(&rows).has;
+            let aliases = self.facts.functions(&syscalls::alias(syscall)).into_iter();
+            rows.extend(aliases.map(|mut row| {
+                row.kernels = row.kernels.difference(&own);
+                row.attachable = row.attachable.difference(&own);
+                row.unattachable = row.unattachable.difference(&own);
+                row.trace_only = row.trace_only.difference(&own);
+                row
+            }));
+        }
+        Functions::new(&rows)
+    }
+
+    /// The functions of a pattern, one of which is enough.
+    fn kprobe_multi(&self, pattern: &str) -> Answer {
+        let requirement = Requirement::new("kprobe_multi on", pattern, None);
+        if !pattern.contains(['*', '?']) {
+            let functions = self.functions_behind(pattern);
+            return attachability(self.function(requirement, pattern, &functions), &functions);
+        }
+        let functions = Functions::new(&self.facts.functions_like(pattern));
+        let functions =
+            Functions { unattachable: functions.unattachable.difference(&functions.attachable), ..functions };
+        attachability(self.function(requirement, pattern, &functions), &functions)
+    }
+
+    /// The function of a syscall, by its architecture's name for it (libbpf's `bpf_program__attach_ksyscall`).
+    fn syscall_function(&self, syscall: &str) -> Answer {
+        let mut all = Functions::default();
+        for arch in self.kernels.archs() {
+            let prefix = syscalls::wrapper_prefix(arch).unwrap_or("sys_");
+            let of_arch = self.kernels.of_arch(arch);
+            let own = self.functions_behind(&format!("{prefix}{syscall}"));
+            all.has.insert_all(&own.has.intersection(&of_arch));
+            all.attachable.insert_all(&own.attachable.intersection(&of_arch));
+            all.unattachable.insert_all(&own.unattachable.intersection(&of_arch));
+            all.trace_only.insert_all(&own.trace_only.intersection(&of_arch));
+        }
+        let answer = self.function(Requirement::new("syscall", syscall, None), syscall, &all);
+        kprobe_attachability(answer, &all)
+    }
+
+    /// A classic tracepoint.
+    fn tracepoint(&self, category: &str, event: &str) -> Answer {
+        let requirement = Requirement::new("tracepoint", format!("{category}/{event}"), None);
+        let syscall = ["sys_enter_", "sys_exit_"].iter().find_map(|prefix| event.strip_prefix(prefix));
+        if let (Some(syscall), "syscalls") = (syscall, category) {
+            return self.syscall_tracepoint(requirement, syscall);
+        }
+        let answer = self.raw_event(requirement, event);
+        // By convention, tracepoints whose names end so have no event.
+        let is_bare = event.ends_with("_tp") || event.starts_with("android_");
+        let bare = if is_bare { answer.has.clone() } else { KernelSet::new() };
+        answer.doubt(Verdict::Unknown, "tracepoints of such names often have no event", bare)
+    }
+
+    /// Syscalls' tracepoints exist for those in the architecture's table (`find_syscall_meta`).
+    fn syscall_tracepoint(&self, requirement: Requirement, syscall: &str) -> Answer {
+        let (mut has, mut unwired) = (KernelSet::new(), KernelSet::new());
+        for arch in self.kernels.archs() {
+            let of_arch = self.kernels.of_arch(arch);
+            let prefix = syscalls::wrapper_prefix(arch).unwrap_or("sys_");
+            let names = [
+                format!("{prefix}{syscall}"),
+                syscalls::alias(syscall),
+                format!("__se_sys_{syscall}"),
+                format!("SyS_{syscall}"),
+            ];
+            let found = names.iter().fold(KernelSet::new(), |all, name| all.union(&self.with_function(name)));
+            let found = found.intersection(&of_arch);
+            match syscalls::is_wired(arch, syscall) {
+                true => has.insert_all(&found),
+                false => unwired.insert_all(&found),
+            }
+        }
+        let known = self.facts.kernels_with_functions();
+        let lacks = known.difference(&has).difference(&unwired);
+        let unmeasured = has.difference(&self.measured());
+        let without_events = has.difference(&self.facts.kernels_with(RootKind::Struct, "syscall_metadata"));
+        Answer::new(requirement, has.clone())
+            .doubt(Verdict::Fails, format!("the kernel has no syscall {syscall}"), lacks)
+            .doubt(
+                Verdict::Fails,
+                "the syscall is not in the table of 64-bit syscalls, so it has no tracepoint",
+                unwired,
+            )
+            .doubt(Verdict::Fails, "the kernel is built without tracepoints of syscalls", without_events)
+            .doubt(
+                Verdict::Likely,
+                "whether the syscall is in this architecture's table is not known",
+                unmeasured,
+            )
+            .doubt(Verdict::Unknown, NO_FUNCTIONS, self.kernels.all.difference(known))
+    }
+
+    /// A raw tracepoint, by name (`bpf_get_raw_tracepoint`) or by the typedef that its programs are checked against.
+    fn raw_tracepoint(&self, event: &str, by_btf: bool) -> Answer {
+        let requirement =
+            Requirement::new(if by_btf { "BTF tracepoint" } else { "raw tracepoint" }, event, None);
+        self.raw_event(requirement, event)
+    }
+
+    fn raw_event(&self, requirement: Requirement, event: &str) -> Answer {
+        let has = self.facts.kernels_with(RootKind::Typedef, &format!("btf_trace_{event}"));
+        // Every kernel that has such typedefs has this one.
+        let told = self.facts.kernels_with(RootKind::Typedef, "btf_trace_sched_switch").union(&has);
+        let untold = self.kernels.all.difference(&told);
+        // Before these typedefs, in 5.5, the name of the function that records the event tells it if its class has its name.
+        let shown = self.with_function(&format!("trace_event_raw_event_{event}")).intersection(&untold);
+        let lacks = told.difference(&has);
+        // Since 5.10 the module that defines a tracepoint has this function.
+        let functions = Functions::new(&self.facts.functions(&format!("__traceiter_{event}")));
+        let in_module = functions.in_module.intersection(&has);
+        let answer = Answer::new(requirement, has);
+        let why = format!("the kernel has no tracepoint {event}");
+        self.missing(answer, lacks, &why, functions.module.as_deref())
+            .doubt(Verdict::Likely, IN_MODULE, in_module)
+            .doubt(
+                Verdict::Likely,
+                "the kernel's BTF lists no tracepoints, but has this one's function",
+                shown.clone(),
+            )
+            .doubt(
+                Verdict::Unknown,
+                "the kernel's BTF does not list its tracepoints",
+                untold.difference(&shown),
+            )
+    }
+
+    /// A function with a trampoline.
+    fn traced_function(&self, module: Option<&str>, name: &str, def: &SectionDef) -> Answer {
+        let rows = self.facts.functions(name);
+        let rows: Vec<_> = rows.into_iter().filter(|row| module.is_none() || row.module == module).collect();
+        let functions = Functions::new(&rows);
+        let answer = self.function(Requirement::new("traced function", name, None), name, &functions);
+        let answer = attachability(answer, &functions);
+        let that = |accept: &dyn Fn(u8) -> bool| {
+            let rows = rows.iter().filter(|row| row.argument_words.is_some_and(accept));
+            rows.fold(KernelSet::new(), |all, row| all.union(&row.kernels))
+        };
+        let untraceable = rows.iter().filter(|row| row.argument_words.is_none());
+        let untraceable = untraceable.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
+        let older = self.kernels.all.difference(&self.kernels.from_version(STACK_ARGUMENTS_SINCE));
+        let on_stack = that(&|words| words > WORDS_IN_REGISTERS);
+        let many = that(&|words| words > 12);
+        let answer = answer
+            .doubt(
+                Verdict::Fails,
+                "no kernel makes a trampoline for it: it is variadic, has over 12 arguments or one over 16 bytes",
+                untraceable.union(&many),
+            )
+            .doubt(
+                Verdict::Unknown,
+                format!("it has more than {WORDS_IN_REGISTERS} words of arguments; x86_64 takes them since {STACK_ARGUMENTS_SINCE}"),
+                on_stack.intersection(&older),
+            );
+        let answer = self.trampoline(answer);
+        let modifies = def.attach_type == Some("BPF_MODIFY_RETURN");
+        if !modifies && !def.is_sleepable() || modifies && name.starts_with("security_") {
+            return answer;
+        }
+        self.error_injection(answer, name)
+    }
+
+    /// Adds that the kernel must allow errors to be injected into a function (`check_attach_modify_return`,
+    /// `bpf_check_attach_target`), as it does for syscalls.
+    fn error_injection(&self, answer: Answer, name: &str) -> Answer {
+        let with_injection = self.with_function("within_error_injection_list");
+        let without = self.facts.kernels_with_functions().difference(&with_injection).intersection(&answer.has);
+        let mut archs = self.kernels.archs().into_iter();
+        let is_syscall = archs.any(|arch| syscalls::syscall_of(arch, name).is_some());
+        let untold = if is_syscall { KernelSet::new() } else { answer.has.difference(&without) };
+        let why = "whether errors may be injected into it (ALLOW_ERROR_INJECTION) is not known";
+        answer
+            .doubt(Verdict::Fails, "the kernel is built without CONFIG_FUNCTION_ERROR_INJECTION", without)
+            .doubt(Verdict::Unknown, why, untold)
+    }
+
+    /// A function of the kernel's BTF that the kernel calls on purpose, so that it is always attachable.
+    fn btf_function(&self, kind: &'static str, name: &str, function: &str) -> Answer {
+        let functions = Functions::new(&self.facts.functions(function));
+        let answer = self.function(Requirement::new(kind, name, None), function, &functions);
+        if kind == "LSM hook" { self.trampoline(answer) } else { answer }
+    }
+
+    /// Adds what is not known of trampolines on architectures where nothing was measured.
+    fn trampoline(&self, answer: Answer) -> Answer {
+        let unmeasured = answer.has.difference(&self.measured());
+        let since =
+            [("arm64", Version::new(6, 0)), ("s390x", Version::new(6, 3)), ("riscv64", Version::new(6, 1))];
+        let mut with = KernelSet::new();
+        for (arch, since) in since {
+            with.insert_all(&self.kernels.of_arch(arch).intersection(&self.kernels.from_version(since)));
+        }
+        answer
+            .doubt(
+                Verdict::Unknown,
+                "whether this kernel has trampolines for its architecture is not known",
+                unmeasured.difference(&with),
+            )
+            .doubt(
+                Verdict::Likely,
+                "trampolines were not measured on this architecture",
+                unmeasured.intersection(&with),
+            )
+    }
+
+    /// The kernels of architectures on which forecasts were compared with booted kernels.
+    fn measured(&self) -> KernelSet {
+        self.kernels.of_arch("x86_64")
+    }
+}
+
+/// Adds whether a trampoline or fprobe can be attached.
+fn attachability(answer: Answer, functions: &Functions) -> Answer {
+    told(answer, functions).doubt(Verdict::Likely, NOT_UNIQUE, functions.trace_only.clone())
+}
+
+/// Adds whether a kprobe can be attached.
+fn kprobe_attachability(answer: Answer, functions: &Functions) -> Answer {
+    told(answer, functions).doubt(Verdict::Fails, NOT_UNIQUE, functions.trace_only.clone())
+}
+
+fn told(answer: Answer, functions: &Functions) -> Answer {
+    answer
+        .doubt(Verdict::Fails, UNATTACHABLE, functions.unattachable.clone())
+        .doubt(Verdict::Likely, MAYBE_ATTACHABLE, functions.untold())
+        .doubt(Verdict::Likely, IN_MODULE, functions.in_module.clone())
+}

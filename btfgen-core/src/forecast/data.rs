@@ -1,0 +1,203 @@
+//! Data: the forecast as values.
+
+use std::fmt;
+
+use btfgen_runtime::KernelId;
+use serde::Serialize;
+
+use crate::hub::file::KernelSet;
+use crate::requirements::Version;
+
+/// Whether a program runs on a kernel. The order is that of certainty that it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every requirement is known to be met.
+    #[default]
+    Runs,
+    /// All that BTF tells is there; whether a function is attachable is not known.
+    Likely,
+    /// A requirement may be missing; the reasons say what to check.
+    Unknown,
+    /// A requirement is missing for certain.
+    Fails,
+}
+
+impl Verdict {
+    /// All verdicts, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Runs, Self::Likely, Self::Fails, Self::Unknown];
+
+    /// Its name, such as `runs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Likely => "likely",
+            Self::Unknown => "unknown",
+            Self::Fails => "fails",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Something that a program needs of a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Requirement {
+    /// Its kind, such as `helper`.
+    pub kind: &'static str,
+    /// Its name, such as `bpf_ringbuf_output`.
+    pub name: String,
+    /// The first upstream version that has it.
+    #[serde(serialize_with = "as_text_if_any")]
+    pub since: Option<Version>,
+}
+
+impl Requirement {
+    pub(super) fn new(kind: &'static str, name: impl Into<String>, since: Option<Version>) -> Self {
+        Self { kind, name: name.into(), since }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
+        match self.since {
+            Some(since) => write!(f, " (since {since})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A reason, by its index in [`Forecast::reasons`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ReasonId(pub usize);
+
+/// An outcome, by its index in [`Forecast::outcomes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct OutcomeId(pub usize);
+
+/// Why a program may not run on some kernels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Reason {
+    /// The verdict that it leads to; a program's verdict is the worst of its reasons.
+    pub verdict: Verdict,
+    /// What is required.
+    pub requirement: Requirement,
+    /// Why it is missing, or why that is not known.
+    pub why: String,
+    /// The C line of the first instruction that needs it, as `file:line`.
+    pub line: Option<String>,
+    /// The setting or kconfig value on which all instructions that need it depend.
+    pub setting: Option<String>,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.requirement, self.why)?;
+        if let Some(line) = &self.line {
+            write!(f, ", at {line}")?;
+        }
+        match &self.setting {
+            Some(setting) => write!(f, ", depending on {setting}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A verdict with its reasons.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Outcome {
+    /// The worst verdict of the reasons; [`Verdict::Runs`] if there are none.
+    pub verdict: Verdict,
+    /// All reasons, not only the first.
+    pub reasons: Vec<ReasonId>,
+}
+
+/// The verdicts for one program, or for a whole object, on all kernels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ProgramForecast {
+    /// The program's or object's name.
+    pub name: String,
+    /// Whether it counts for neither the object nor warnings: `SEC("?...")`, or named by `optional`.
+    pub optional: bool,
+    /// The outcome on each kernel, in the order of [`Forecast::kernels`].
+    pub outcomes: Vec<OutcomeId>,
+}
+
+/// The verdicts for an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ObjectForecast {
+    /// The object as a whole: its worst program that is not optional, all maps and all strong externs.
+    #[serde(flatten)]
+    pub whole: ProgramForecast,
+    /// Its programs, each as if it were alone.
+    pub programs: Vec<ProgramForecast>,
+}
+
+/// The verdicts of all programs on all kernels.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// The kernels, ordered by id.
+    #[serde(serialize_with = "as_texts")]
+    pub kernels: Vec<KernelId>,
+    /// The distinct reasons.
+    pub reasons: Vec<Reason>,
+    /// For each reason the kernels of the hub that have what is required.
+    #[serde(skip)]
+    pub(crate) available: Vec<KernelSet>,
+    /// All kernels of the hub, ordered by id.
+    #[serde(skip)]
+    pub(crate) hub: Vec<KernelId>,
+    /// The distinct outcomes.
+    pub outcomes: Vec<Outcome>,
+    /// The objects, in the order given.
+    pub objects: Vec<ObjectForecast>,
+}
+
+impl Forecast {
+    /// The outcome of a program or object on a kernel.
+    pub fn outcome(&self, of: &ProgramForecast, kernel: usize) -> &Outcome {
+        &self.outcomes[of.outcomes[kernel].0]
+    }
+
+    /// A reason in words for one kernel, with the nearest kernel of the same series that has what is required.
+    pub fn describe(&self, id: ReasonId, kernel: usize) -> String {
+        let reason = &self.reasons[id.0];
+        match self.nearest(id, kernel) {
+            Some(nearest) => format!("{reason} (nearest with it: {nearest})"),
+            None => reason.to_string(),
+        }
+    }
+
+    /// The nearest kernel of the hub that has what a reason is about, of the same distribution, version and architecture.
+    pub fn nearest(&self, id: ReasonId, kernel: usize) -> Option<&KernelId> {
+        if self.reasons[id.0].verdict < Verdict::Unknown {
+            return None;
+        }
+        let own = &self.kernels[kernel];
+        let series = |id: &KernelId| (id.distro().to_owned(), id.version().to_owned(), id.arch().to_owned());
+        let at = self.hub.partition_point(|other| other < own);
+        let with = self.available[id.0].iter().filter(|&other| series(&self.hub[other]) == series(own));
+        with.min_by_key(|other| other.abs_diff(at)).map(|other| &self.hub[other])
+    }
+
+    /// The number of kernels on which a program or object has a verdict.
+    pub fn count(&self, of: &ProgramForecast, verdict: Verdict) -> usize {
+        of.outcomes.iter().filter(|id| self.outcomes[id.0].verdict == verdict).count()
+    }
+}
+
+fn as_texts<S: serde::Serializer>(ids: &[KernelId], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ids.iter().map(KernelId::as_str))
+}
+
+fn as_text_if_any<S: serde::Serializer>(version: &Option<Version>, serializer: S) -> Result<S::Ok, S::Error> {
+    version.map(|version| version.to_string()).serialize(serializer)
+}

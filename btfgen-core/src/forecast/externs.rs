@@ -1,0 +1,99 @@
+//! Externs: which kernels have a kfunc, a kernel symbol or a kconfig value.
+
+use super::answer::Answer;
+use super::data::{Requirement, Verdict};
+use super::features::Judge;
+use crate::hub::file::KernelSet;
+use crate::requirements::{Extern, ExternKind, Group, Program, essential_name, since};
+
+/// Program types that most kfuncs are meant for.
+const HAVE_KFUNCS: [&str; 7] = [
+    "BPF_PROG_TYPE_TRACING",
+    "BPF_PROG_TYPE_LSM",
+    "BPF_PROG_TYPE_STRUCT_OPS",
+    "BPF_PROG_TYPE_SYSCALL",
+    "BPF_PROG_TYPE_XDP",
+    "BPF_PROG_TYPE_SCHED_CLS",
+    "BPF_PROG_TYPE_CGROUP_SKB",
+];
+
+/// The prefix of values that libbpf reads from the kernel's configuration; it computes the others itself.
+const CONFIG: &str = "CONFIG_";
+
+impl Judge<'_> {
+    /// An extern, as if it were strong; and for kfuncs and typed ksyms the kernel's own BTF, which libbpf finds them in.
+    pub(super) fn external(&self, own: &Extern) -> Vec<Answer> {
+        match own.kind {
+            ExternKind::Kfunc => vec![self.kfunc(essential_name(&own.name)), self.own_btf("kfuncs")],
+            ExternKind::TypedKsym => vec![self.variable(own), self.own_btf("typed ksyms")],
+            ExternKind::Ksym => vec![self.variable(own)],
+            ExternKind::Kconfig => vec![self.kconfig(own)],
+        }
+    }
+
+    fn kfunc(&self, name: &str) -> Answer {
+        let rows = self.facts.functions(name);
+        let union = |accept: &dyn Fn(bool) -> bool| {
+            let rows = rows.iter().filter(|row| accept(row.is_kfunc));
+            rows.fold(KernelSet::new(), |all, row| all.union(&row.kernels))
+        };
+        let (has, tagged) = (union(&|_| true), union(&|is_kfunc| is_kfunc));
+        let module = rows.iter().find_map(|row| row.module);
+        let in_module = rows.iter().filter(|row| row.module.is_some());
+        let in_module = in_module.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
+        let with_tags = self.facts.kernels_with_kfunc_tags();
+        let known = self.facts.kernels_with_functions();
+        let requirement = Requirement::new("kfunc", name, since(Group::Kfunc, name));
+        let no_kfunc = has.intersection(with_tags).difference(&tagged);
+        let answer = Answer::new(requirement, has.difference(&no_kfunc));
+        let untold = has.difference(&tagged).difference(&no_kfunc);
+        let (verdict, why) = match since(Group::Kfunc, name) {
+            Some(_) => (Verdict::Likely, "the kernel's BTF does not mark kfuncs"),
+            None => (Verdict::Unknown, "the kernel's BTF does not mark kfuncs, and upstream has none of that name"),
+        };
+        self.missing(answer, known.difference(&has), &format!("the kernel has no function {name}"), module)
+            .doubt(Verdict::Fails, "the kernel's function of that name is not a kfunc", no_kfunc)
+            .doubt(verdict, why, untold)
+            .doubt(Verdict::Likely, "it is in a module, which must be loaded", in_module)
+            .doubt(
+                Verdict::Unknown,
+                "the functions of this kernel are not known",
+                self.kernels.all.difference(known),
+            )
+    }
+
+    /// Adds whether programs of a type may call a kfunc (`bpf_prog_type_to_kfunc_hook`): BTF does not tell.
+    pub(super) fn call_kfunc(&self, answer: &Answer, program: &Program) -> Answer {
+        let verdict = match program.def.map(|def| def.program_type) {
+            Some(program_type) if HAVE_KFUNCS.contains(&program_type) => Verdict::Likely,
+            _ => Verdict::Unknown,
+        };
+        let why = "whether programs of this type may call it is not known";
+        answer.clone().doubt(verdict, why, answer.has.clone())
+    }
+
+    /// A kernel symbol: BTF tells of functions only.
+    fn variable(&self, own: &Extern) -> Answer {
+        let name = essential_name(&own.name);
+        let has = if own.kind == ExternKind::Ksym { self.with_function(name) } else { KernelSet::new() };
+        let untold = self.kernels.all.difference(&has);
+        Answer::new(Requirement::new("ksym", name, None), has).doubt(
+            Verdict::Unknown,
+            "whether the kernel has this symbol is not known; look for it in /proc/kallsyms",
+            untold,
+        )
+    }
+
+    fn kconfig(&self, own: &Extern) -> Answer {
+        let all = self.kernels.all.clone();
+        let requirement = Requirement::new("kernel configuration", own.name.clone(), None);
+        match own.name.starts_with(CONFIG) {
+            true => Answer::new(requirement, KernelSet::new()).doubt(
+                Verdict::Unknown,
+                "the configuration is not known; libbpf reads it from /proc/config.gz or /boot",
+                all,
+            ),
+            false => Answer::new(requirement, all),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Reasons: the distinct reasons and outcomes of a forecast.
+
+use super::answer::{Answer, Doubt};
+use super::data::{Outcome, OutcomeId, Reason, ReasonId, Verdict};
+use crate::hub::file::KernelSet;
+use crate::memo::Memo;
+
+/// Where and under which setting something is required.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Context {
+    pub(super) line: Option<String>,
+    pub(super) setting: Option<String>,
+}
+
+/// The distinct reasons and outcomes, in the order of adding.
+#[derive(Default)]
+pub(super) struct Reasons {
+    pub(super) reasons: Vec<Reason>,
+    /// For each reason the kernels that have what is required.
+    pub(super) available: Vec<KernelSet>,
+    ids: Memo<Reason, ReasonId>,
+    pub(super) outcomes: Vec<Outcome>,
+    outcome_ids: Memo<Vec<ReasonId>, OutcomeId>,
+}
+
+/// The reasons of a program on each kernel of the hub.
+pub(super) struct Found(pub(super) Vec<Vec<ReasonId>>);
+
+impl Reasons {
+    /// Adds an answer's doubts about some kernels to what is found.
+    pub(super) fn add(&mut self, answer: &Answer, context: &Context, kernels: &KernelSet, found: &mut Found) {
+        for doubt in &answer.doubts {
+            let affected = doubt.kernels.intersection(kernels);
+            if affected.is_empty() {
+                continue;
+            }
+            let id = self.reason(answer, doubt, context);
+            affected.iter().for_each(|kernel| found.0[kernel].push(id));
+        }
+    }
+
+    fn reason(&mut self, answer: &Answer, doubt: &Doubt, Context { line, setting }: &Context) -> ReasonId {
+        let is_missing = doubt.verdict >= Verdict::Unknown;
+        let setting = setting.clone().filter(|_| is_missing);
+        // What only some settings need may be missing without harm.
+        let verdict = if setting.is_some() { Verdict::Unknown } else { doubt.verdict };
+        let reason = Reason {
+            verdict,
+            requirement: answer.requirement.clone(),
+            why: doubt.why.clone(),
+            line: line.clone(),
+            setting,
+        };
+        let Self { reasons, available, ids, .. } = self;
+        *ids.entry(reason).or_insert_with_key(|reason| {
+            reasons.push(reason.clone());
+            available.push(answer.has.clone());
+            ReasonId(reasons.len() - 1)
+        })
+    }
+
+    /// The outcome of some reasons, worst first.
+    pub(super) fn outcome(&mut self, mut own: Vec<ReasonId>) -> OutcomeId {
+        let Self { reasons, outcomes, outcome_ids, .. } = self;
+        own.sort_unstable_by_key(|id| (std::cmp::Reverse(reasons[id.0].verdict), *id));
+        own.dedup();
+        *outcome_ids.entry(own).or_insert_with_key(|own| {
+            let verdict = own.iter().map(|id| reasons[id.0].verdict).max().unwrap_or_default();
+            outcomes.push(Outcome { verdict, reasons: own.clone() });
+            OutcomeId(outcomes.len() - 1)
+        })
+    }
+}
