@@ -5,6 +5,7 @@
 //! - [`distill`]: libbpf's `btf__distill_base` and `btf__relocate`.
 //! - [`prepare`]: libbpf through its public API, `bpf_object__prepare`, which needs the right to use bpf(2).
 //! - [`opened`]: libbpf through its public API, `bpf_object__open_mem`: programs, maps, section names; without privileges.
+//! - [`load`]: libbpf on the running kernel: loads and attaches programs, with the same right.
 //! - [`aya`]: aya-obj, for the relocation kinds that it implements.
 //! - [`kernel`]: the running kernel, which accepts valid BTF only, with the same right.
 //! - [`bpftool`]: `bpftool gen min_core_btf`, if it is installed.
@@ -28,6 +29,8 @@ pub mod forge;
 pub mod kernel;
 #[cfg(feature = "judges")]
 pub mod libbpf;
+#[cfg(feature = "judges")]
+pub mod load;
 #[cfg(feature = "judges")]
 pub mod opened;
 #[cfg(feature = "judges")]

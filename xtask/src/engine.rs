@@ -10,7 +10,7 @@ pub(crate) use btfgen_core::btf::{Btf, BtfError, Endian, Kind, RawType, StrOffse
 pub(crate) use btfgen_core::files::{list, read_btf};
 pub(crate) use btfgen_core::hub::KernelFilter;
 pub(crate) use btfgen_core::hub::file::{HubBuilder, HubFile, KernelSource};
-pub(crate) use btfgen_core::pipeline::read_objects;
+pub(crate) use btfgen_core::pipeline::{minimize, read_objects};
 pub(crate) use btfgen_core::resolve::Roots;
 pub(crate) use btfgen_runtime::KernelId;
 

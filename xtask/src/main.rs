@@ -46,7 +46,7 @@ enum Task {
     Setup,
     /// Load execwatch on this kernel with the kernel's BTF hidden
     Demo,
-    /// Load execwatch on Debian's kernels, booted under QEMU with their BTF hidden
+    /// Load execwatch on Debian's kernels, booted under QEMU with their BTF hidden, and compare the forecast with them
     Kernels(kernels::Options),
     /// Measure btfgen against bpftool, and the costs of a build and at run time
     Bench(bench::Options),
@@ -113,7 +113,7 @@ mod tests {
         check("corpus --tree t --hub k.hub --include debian/*/x86_64/* --exclude */*/*/7.*", true);
         check("corpus --hub k.hub", false);
         check("corpus --tree", false);
-        check("kernels --ci", true);
+        check("kernels --ci --forecast", true);
         check("kernels --ci --only 3", false);
         check("", false);
     }

@@ -19,6 +19,9 @@ const MAYBE_ATTACHABLE: &str = "whether it can be attached to is not known";
 const IN_MODULE: &str = "it is in a module, which must be loaded";
 const NO_FUNCTIONS: &str = "the functions of this kernel are not known";
 
+/// Since this version upstream lets programs change the results of syscalls, and sleep there, in every configuration.
+const SYSCALLS_MODIFIABLE_SINCE: Version = Version::new(7, 0);
+
 /// What is known of a name that programs attach to.
 #[derive(Default)]
 struct Functions {
@@ -90,7 +93,10 @@ impl Judge<'_> {
                 answers.push(self.traced_function(module.as_deref(), name, def));
             }
             Target::LsmHook { hook } => {
-                answers.push(self.btf_function("LSM hook", hook, &format!("bpf_lsm_{hook}")))
+                let answer = self.btf_function("LSM hook", hook, &format!("bpf_lsm_{hook}"));
+                let may_sleep = if def.is_sleepable() { answer.has.clone() } else { KernelSet::new() };
+                let why = "whether programs on this hook may sleep is not known";
+                answers.push(answer.doubt(Verdict::Unknown, why, may_sleep));
             }
             Target::Iterator { name } => {
                 answers.push(self.btf_function("iterator", name, &format!("bpf_iter_{name}")));
@@ -144,13 +150,9 @@ impl Judge<'_> {
     fn kprobe(&self, name: &str, offset: u64) -> Answer {
         let functions = self.functions_behind(name);
         let answer = self.function(Requirement::new("kprobe on", name, None), name, &functions);
-        let answer = attachability(answer, &functions);
-        let with_offset = if offset == 0 { KernelSet::new() } else { functions.attachable };
-        answer.doubt(
-            Verdict::Likely,
-            "whether an instruction begins at that offset is not known",
-            with_offset,
-        )
+        let with_offset = if offset == 0 { KernelSet::new() } else { functions.has.clone() };
+        let why = "whether an instruction begins at that offset is not known";
+        kprobe_attachability(answer, &functions).doubt(Verdict::Unknown, why, with_offset)
     }
 
     /// What is known of a function and, if it is a syscall's, of the function that BTF has in its place.
@@ -176,12 +178,17 @@ impl Judge<'_> {
         let requirement = Requirement::new("kprobe_multi on", pattern, None);
         if !pattern.contains(['*', '?']) {
             let functions = self.functions_behind(pattern);
-            return attachability(self.function(requirement, pattern, &functions), &functions);
+            return self.fprobe(attachability(self.function(requirement, pattern, &functions), &functions));
         }
         let functions = Functions::new(&self.facts.functions_like(pattern));
-        let functions =
-            Functions { unattachable: functions.unattachable.difference(&functions.attachable), ..functions };
-        attachability(self.function(requirement, pattern, &functions), &functions)
+        self.fprobe(attachability(self.function(requirement, pattern, &functions), &functions))
+    }
+
+    /// Adds that kernels without fprobes, whose functions are then not there, attach no program to several functions.
+    fn fprobe(&self, answer: Answer) -> Answer {
+        let with_fprobes = self.with_function("register_fprobe_ips");
+        let without = self.facts.kernels_with_functions().difference(&with_fprobes).intersection(&answer.has);
+        answer.doubt(Verdict::Fails, "the kernel is built without CONFIG_FPROBE", without)
     }
 
     /// The function of a syscall, by its architecture's name for it (libbpf's `bpf_program__attach_ksyscall`).
@@ -327,6 +334,7 @@ impl Judge<'_> {
     fn error_injection(&self, answer: Answer, name: &str) -> Answer {
         let with_injection = self.with_function("within_error_injection_list");
         let without = self.facts.kernels_with_functions().difference(&with_injection).intersection(&answer.has);
+        let without = without.difference(&self.kernels.from_version(SYSCALLS_MODIFIABLE_SINCE));
         let mut archs = self.kernels.archs().into_iter();
         let is_syscall = archs.any(|arch| syscalls::syscall_of(arch, name).is_some());
         let untold = if is_syscall { KernelSet::new() } else { answer.has.difference(&without) };

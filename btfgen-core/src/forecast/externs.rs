@@ -21,13 +21,12 @@ const HAVE_KFUNCS: [&str; 7] = [
 const CONFIG: &str = "CONFIG_";
 
 impl Judge<'_> {
-    /// An extern, as if it were strong; and for kfuncs and typed ksyms the kernel's own BTF, which libbpf finds them in.
-    pub(super) fn external(&self, own: &Extern) -> Vec<Answer> {
+    /// An extern, as if it were strong.
+    pub(super) fn external(&self, own: &Extern) -> Answer {
         match own.kind {
-            ExternKind::Kfunc => vec![self.kfunc(essential_name(&own.name)), self.own_btf("kfuncs")],
-            ExternKind::TypedKsym => vec![self.variable(own), self.own_btf("typed ksyms")],
-            ExternKind::Ksym => vec![self.variable(own)],
-            ExternKind::Kconfig => vec![self.kconfig(own)],
+            ExternKind::Kfunc => self.kfunc(essential_name(&own.name)),
+            ExternKind::TypedKsym | ExternKind::Ksym => self.variable(own),
+            ExternKind::Kconfig => self.kconfig(own),
         }
     }
 
@@ -87,7 +86,7 @@ impl Judge<'_> {
     fn kconfig(&self, own: &Extern) -> Answer {
         let all = self.kernels.all.clone();
         let requirement = Requirement::new("kernel configuration", own.name.clone(), None);
-        match own.name.starts_with(CONFIG) {
+        match own.name.starts_with(CONFIG) && !own.weak {
             true => Answer::new(requirement, KernelSet::new()).doubt(
                 Verdict::Unknown,
                 "the configuration is not known; libbpf reads it from /proc/config.gz or /boot",

@@ -8,7 +8,7 @@ use crate::hub::ShipsBtf;
 use crate::hub::file::KernelSet;
 use crate::requirements::{
     Availability, Group, Helper, InstructionSet, LARGE_PROGRAMS_SINCE, Map, MapKind, OLD_INSN_LIMIT, Program,
-    Version, availability, since,
+    StructOps, Version, availability, since,
 };
 use crate::resolve::RootKind;
 
@@ -234,15 +234,25 @@ impl Judge<'_> {
                 }
             }
         }
-        if let Some(name) = &map.struct_ops {
-            let wrapper = format!("bpf_struct_ops_{name}");
-            let has = self.facts.kernels_with(RootKind::Struct, &wrapper);
-            let lacks = self.kernels.all.difference(&has);
-            let answer = Answer::new(Requirement::new("struct_ops", name.clone(), None), has);
-            answers.push(self.missing(answer, lacks, &format!("the kernel has no struct {wrapper}"), None));
-            answers.push(self.own_btf("a struct_ops map"));
+        if let Some(StructOps { name, members }) = &map.struct_ops {
+            answers.push(self.struct_ops(name, members));
         }
         answers
+    }
+
+    /// A struct of operations, and its members, which libbpf looks up by name (`bpf_map__init_kern_struct_ops`).
+    fn struct_ops(&self, name: &str, members: &[String]) -> Answer {
+        let wrapper = format!("bpf_struct_ops_{name}");
+        let has = self.facts.kernels_with(RootKind::Struct, &wrapper);
+        let lacks = self.kernels.all.difference(&has);
+        let answer = Answer::new(Requirement::new("struct_ops", name, None), has.clone());
+        let mut answer = self.missing(answer, lacks, &format!("the kernel has no struct {wrapper}"), None);
+        for member in members {
+            let without = has.difference(&self.with_member(name, member));
+            let why = format!("the kernel's struct {name} has no member {member}, which must then be unset");
+            answer = answer.doubt(Verdict::Unknown, why, without);
+        }
+        answer
     }
 
     fn map_type(&self, kind: MapKind) -> Answer {

@@ -134,7 +134,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
             let states = at.map(|at| &diagnosis.states[at]);
             SectionFlows::new(object, name, requirements.externs(), states)
         });
-        let externs = requirements.externs().iter().map(|own| judge.external(own).into());
+        let externs = requirements.externs().iter().map(|own| judge.external(own));
         let mut forecaster = ObjectForecaster {
             judge: &judge,
             object,

@@ -12,7 +12,7 @@ use crate::diagnose::{Effect, RelocationId, SectionStateId};
 use crate::hub::file::KernelSet;
 use crate::memo::{Id, Memo};
 use crate::object::{InsnIndex, Object, Reachable};
-use crate::requirements::{Called, ExternId, ExternKind, Need, Program, Requirements, Site};
+use crate::requirements::{Called, Extern, ExternId, ExternKind, Need, Program, Requirements, Site};
 use crate::resolve::{Lookup, Roots, describe_spec};
 
 /// An object with what is known of it, for all kernels.
@@ -26,8 +26,8 @@ pub(super) struct ObjectForecaster<'a> {
     pub(super) kernels: &'a KernelSet,
     /// The code sections.
     pub(super) sections: Vec<SectionFlows<'a>>,
-    /// The answers for each extern.
-    pub(super) externs: Vec<Rc<[Answer]>>,
+    /// The answer for each extern.
+    pub(super) externs: Vec<Answer>,
     pub(super) answers: RefCell<Memo<NeedKey, Rc<[Answer]>>>,
 }
 
@@ -97,12 +97,19 @@ impl<'a> ObjectForecaster<'a> {
                 reasons.add(&answer, &context, self.kernels, alone);
             }
         }
-        for (own, answers) in self.requirements.externs().iter().zip(&self.externs) {
-            if own.weak || own.kind == ExternKind::Kconfig && !own.name.starts_with("CONFIG_") {
-                continue;
-            }
+        let externs = self.requirements.externs();
+        for (_, answer) in externs.iter().zip(&self.externs).filter(|(own, _)| !own.weak) {
             for found in [&mut *whole, &mut *alone] {
-                answers.iter().for_each(|it| reasons.add(it, &context, self.kernels, found));
+                reasons.add(answer, &context, self.kernels, found);
+            }
+        }
+        // libbpf's `obj_needs_vmlinux_btf`.
+        let is_typed = |own: &Extern| matches!(own.kind, ExternKind::Kfunc | ExternKind::TypedKsym);
+        let typed = externs.iter().find(|own| is_typed(own)).map(|own| format!("ksym {}", own.name));
+        let struct_ops = self.requirements.maps().iter().find(|map| map.struct_ops.is_some());
+        if let Some(what) = typed.or(struct_ops.map(|map| format!("struct_ops map {}", map.name))) {
+            for found in [whole, alone] {
+                reasons.add(&self.judge.own_btf(&what), &context, self.kernels, found);
             }
         }
     }
@@ -113,7 +120,7 @@ impl<'a> ObjectForecaster<'a> {
         let mut flows = Vec::new();
         for kernel in kernels.iter() {
             let has = |id: ExternId| {
-                let Answer { has, doubts, .. } = externs[id.0].first()?;
+                let Answer { has, doubts, .. } = &externs[id.0];
                 let mut unknown = doubts.iter().filter(|doubt| doubt.verdict == Verdict::Unknown);
                 let is_known = !unknown.any(|doubt| doubt.kernels.contains(kernel));
                 is_known.then(|| has.contains(kernel))
@@ -266,13 +273,9 @@ impl<'a> ObjectForecaster<'a> {
             Need::Map(map) => self.judge.map(&self.requirements.maps()[map.0]).into(),
             Need::InstructionSet(set) => [self.judge.instruction_set(set)].into(),
             Need::Extern(id) if self.requirements.externs()[id.0].kind == ExternKind::Kfunc => {
-                let call = |answer: &Answer| match answer.requirement.kind {
-                    "kfunc" => self.judge.call_kfunc(answer, program),
-                    _ => answer.clone(),
-                };
-                self.externs[id.0].iter().map(call).collect()
+                [self.judge.call_kfunc(&self.externs[id.0], program)].into()
             }
-            Need::Extern(id) => Rc::clone(&self.externs[id.0]),
+            Need::Extern(id) => [self.externs[id.0].clone()].into(),
             Need::Relocation(_) => [].into(),
         });
         Rc::clone(answers)

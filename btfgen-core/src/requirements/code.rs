@@ -150,8 +150,13 @@ impl Code {
     fn reference(&self, insn: Insn, symbol: &Symbol, names: &Names<'_>, externs: &[Extern]) -> Found {
         let Some(section) = symbol.section.as_deref() else {
             let Some(&id) = names.externs.get(&*symbol.name) else { return Found::Nothing };
+            let Extern { kind, weak, .. } = externs[id.0];
+            // The address of a weak symbol is 0 if it is missing, so only a call needs it.
+            if weak && kind != ExternKind::Kconfig && !insn.is_call() {
+                return Found::Nothing;
+            }
             let mut needs = vec![Need::Extern(id)];
-            match externs[id.0].kind {
+            match kind {
                 ExternKind::Kfunc if insn.is_call() => {
                     needs.push(Need::InstructionSet(InstructionSet::KfuncCall));
                 }

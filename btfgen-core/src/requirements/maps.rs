@@ -16,8 +16,17 @@ pub struct Map {
     pub inner: Option<MapKind>,
     /// The section that defines it.
     pub section: String,
-    /// The kernel's struct of operations that it implements, such as `tcp_congestion_ops`; none if it is another kind of map.
-    pub struct_ops: Option<String>,
+    /// What it implements; none if it is another kind of map.
+    pub struct_ops: Option<StructOps>,
+}
+
+/// A kernel's struct of operations that a map implements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StructOps {
+    /// Its name without flavor, such as `tcp_congestion_ops`.
+    pub name: String,
+    /// Names of its members in the object.
+    pub members: Vec<String>,
 }
 
 impl Map {
@@ -104,7 +113,7 @@ pub(super) fn find(object: &Object, btf: &Btf<'_>) -> Result<Vec<Map>, Requireme
                         kind: MapKind { map_type: STRUCT_OPS, flags },
                         inner: None,
                         section: name.to_owned(),
-                        struct_ops: operations.map(|it| essential_name_of(btf, it.name_off)).transpose()?,
+                        struct_ops: operations.map(|it| struct_ops(btf, &it)).transpose()?,
                     });
                 }
             }
@@ -122,6 +131,12 @@ pub(super) fn find(object: &Object, btf: &Btf<'_>) -> Result<Vec<Map>, Requireme
         }
     }
     Ok(maps)
+}
+
+fn struct_ops(btf: &Btf<'_>, operations: &RawType<'_>) -> Result<StructOps, BtfError> {
+    let members = operations.members().map(|member| name_of(btf, member.name));
+    let name = essential_name_of(btf, operations.name_off)?;
+    Ok(StructOps { name, members: members.collect::<Result<_, _>>()? })
 }
 
 /// Global data. libbpf leaves `BPF_F_MMAPABLE` out if the kernel does not know it (`bpf_object__sanitize_maps`).

@@ -29,7 +29,7 @@ pub use error::RequirementsError;
 pub use externs::{Extern, ExternKind};
 pub use helpers::Helper;
 pub use instruction_set::InstructionSet;
-pub use maps::{Map, MapKind};
+pub use maps::{Map, MapKind, StructOps};
 pub(crate) use names::essential_name;
 pub use sections::{Attach, SECTION_DEFS, SectionDef};
 pub use target::Target;

@@ -1,4 +1,4 @@
-//! Guest: a virtual machine that boots one kernel with execwatch in its first root file system.
+//! Guest: a virtual machine that boots one kernel with a program in its first root file system.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,8 +16,8 @@ use crate::shell::{self, Outcome};
 pub(super) const QEMU: &str = "qemu-system-x86_64";
 /// Statically linked, in Debian's package `busybox-static`.
 const BUSYBOX: &str = "/bin/busybox";
-/// The guest's first process.
-const INIT: &str = include_str!("init.sh");
+/// Guests that run at once.
+pub(super) const JOBS: usize = 2;
 /// Modes of entries of the root file system: everyone may read and execute files.
 const FOLDER: u32 = 0o040_755;
 const FILE: u32 = 0o100_755;
@@ -43,13 +43,21 @@ pub(super) fn obstacle() -> Option<String> {
 }
 
 /// A file of a guest.
+#[derive(Clone)]
 pub(super) struct File {
     /// Relative to the root.
     pub(super) path: String,
     pub(super) content: Vec<u8>,
 }
 
-/// The root file system of all guests with one build of execwatch.
+/// A program of a guest.
+pub(super) struct Program<'a> {
+    /// Its name in `/bin`.
+    pub(super) name: &'static str,
+    pub(super) path: &'a Path,
+}
+
+/// The root file system of all guests with one build of a program.
 pub(super) struct Root {
     /// The archive without its end and without what differs between guests.
     cpio: Vec<u8>,
@@ -58,20 +66,21 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Collects execwatch, the libraries it is linked with, and busybox.
-    pub(super) fn new(execwatch: &Path, scratch: &Path) -> Outcome<Self> {
-        let stripped = scratch.join("execwatch.stripped");
+    /// Collects the program, the libraries it is linked with, and busybox. `init` is the script of the first process.
+    pub(super) fn new(program: &Program<'_>, init: &str, scratch: &Path) -> Outcome<Self> {
+        let stripped = scratch.join(format!("{}.stripped", program.name));
         let mut strip = Command::new("llvm-strip");
-        shell::read(strip.arg("-o").arg(&stripped).arg(execwatch))?;
-        let libraries = shell::libraries(execwatch)?;
+        shell::read(strip.arg("-o").arg(&stripped).arg(program.path))?;
+        let libraries = shell::libraries(program.path)?;
+        let bin = format!("bin/{}", program.name);
 
         let mut files: Vec<(&str, Vec<u8>)> = vec![
             ("bin/busybox", fs::read(BUSYBOX)?),
-            ("bin/execwatch", fs::read(stripped)?),
+            (&bin, fs::read(stripped)?),
             ("container/etc/os-release", ALPINE_OS_RELEASE.into()),
             ("etc/passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n".into()),
             ("etc/group", "root:x:0:\nnogroup:x:65534:\n".into()),
-            ("init", INIT.into()),
+            ("init", init.into()),
         ];
         for library in &libraries {
             files.push((library.trim_start_matches('/'), fs::read(library)?));
@@ -91,7 +100,7 @@ impl Root {
 
     /// Boots a kernel and waits for the guest to end.
     ///
-    /// `options` are execwatch's, without spaces. `files` are added to the root file system.
+    /// `options` are the program's, without spaces. `files` are added to the root file system.
     pub(super) fn boot(&self, id: &KernelId, image: &Path, options: &str, files: &[File]) -> Outcome<Run> {
         let name = id.as_str().replace('/', "-");
         let initramfs = self.scratch.join(format!("{name}.cpio"));

@@ -1,6 +1,7 @@
 //! Kernels: `cargo xtask kernels` boots Debian's kernels and runs execwatch on them with their BTF hidden. On one of them a
-//! program also reads types of modules.
+//! program also reads types of modules. Then it boots them again, and compares the forecast with what becomes of programs.
 
+mod forecast;
 mod guest;
 mod judge;
 mod modules;
@@ -17,16 +18,16 @@ use btfgen_runtime::Archive;
 use crate::engine::{HUB_VARIABLE, KernelId};
 use crate::shell::{self, Outcome, cargo};
 use crate::table::{Alignment, table};
-use crate::{corpus, files, parallel, setup};
-use guest::{File, Root};
+use crate::{corpus, files, fixtures, parallel, setup};
+use guest::{File, JOBS, Program, Root};
 use judge::{Answer, Expect, Verdict, judge};
 use package_index::{KernelFiles, PackageIndex};
 use requested_kernels::{CI, Choice, choose};
 
-/// Guests that run at once.
-const JOBS: usize = 2;
 /// Minimum number of kernels of a whole run.
 const MIN_KERNELS: usize = 8;
+/// The first process of execwatch's guests.
+const INIT: &str = include_str!("init.sh");
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -36,13 +37,16 @@ pub(crate) struct Options {
     /// Only the first kernels
     #[arg(long, value_name = "NUMBER")]
     only: Option<usize>,
+    /// Only compare the forecast, without running execwatch
+    #[arg(long)]
+    forecast: bool,
 }
 
 /// Runs `cargo xtask kernels`.
 pub(crate) fn run(options: &Options) -> Outcome {
     setup::run()?;
     match obstacle() {
-        None => boot_kernels(if options.ci { Some(CI) } else { options.only }),
+        None => boot_kernels(if options.ci { Some(CI) } else { options.only }, options.forecast),
         Some(obstacle) => Err(obstacle.into()),
     }
 }
@@ -50,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// Runs `cargo xtask kernels --ci`, or reports why that is not possible here.
 pub(crate) fn run_if_possible() -> Outcome {
     match obstacle() {
-        None => boot_kernels(Some(CI)),
+        None => boot_kernels(Some(CI), false),
         Some(obstacle) => {
             eprintln!("kernels: skipped: {obstacle}");
             Ok(())
@@ -65,11 +69,12 @@ fn obstacle() -> Option<String> {
             "needs an x86_64 machine: the kernels are for x86_64, execwatch is built for this one".to_owned(),
         );
     }
-    guest::obstacle().or_else(|| corpus::mirrors().err().map(|error| error.to_string()))
+    guest::obstacle()
+        .or_else(|| corpus::mirrors().err().map(|error| error.to_string()))
+        .or_else(|| fixtures::Tools::find().err().map(|error| error.to_string()))
 }
 
-fn boot_kernels(only: Option<usize>) -> Outcome {
-    let started = Instant::now();
+fn boot_kernels(only: Option<usize>, only_forecast: bool) -> Outcome {
     let folder = shell::root().join("target/kernels");
     let scratch = folder.join("scratch");
     files::empty_folder(&scratch)?;
@@ -86,11 +91,29 @@ fn boot_kernels(only: Option<usize>) -> Outcome {
     }
     choices.truncate(only.unwrap_or(usize::MAX));
     let packages = read_packages(&index, &choices)?;
-    let hub = hub_of_packages(&folder.join("hub"), &choices, &packages)?;
+    let execwatch =
+        if only_forecast { Ok(()) } else { watch(&index, &choices, &packages, &vendored, &folder) };
+    let booted = choices.iter().filter_map(|choice| packages.get_key_value(&choice.id));
+    let booted = booted.map(|(id, files)| (id.clone(), files.clone())).collect();
+    let forecast = forecast::run(&booted, &vendored.object, &scratch.join("forecast"));
+    execwatch.and(forecast)
+}
+
+/// Runs execwatch on the kernels.
+fn watch(
+    index: &PackageIndex,
+    choices: &[Choice],
+    packages: &BTreeMap<KernelId, KernelFiles>,
+    vendored: &Execwatch,
+    folder: &Path,
+) -> Outcome {
+    let started = Instant::now();
+    let scratch = folder.join("scratch");
+    let hub = hub_of_packages(&folder.join("hub"), choices, packages)?;
     let without = Execwatch::build(Some(&hub), &scratch.join("without"))?;
-    let mut guests = guests(&choices, &packages, &vendored, &without)?;
+    let mut guests = guests(choices, packages, vendored, &without)?;
     if let Some(guest) = guests.iter_mut().find(|guest| guest.expect.may_read_modules()) {
-        guest.files = modules::files(&index, &guest.expect.kernel, &scratch.join("modules"))?;
+        guest.files = modules::files(index, &guest.expect.kernel, &scratch.join("modules"))?;
         guest.expect.modules = true;
     }
     if !guests.iter().any(|guest| matches!(guest.expect.answer, Answer::Inferred { .. })) {
@@ -112,9 +135,10 @@ fn boot_kernels(only: Option<usize>) -> Outcome {
     if failed == 0 { Ok(()) } else { Err(format!("{failed} kernels failed").into()) }
 }
 
-/// A build of execwatch, its archive and the guests' root file system with it.
+/// A build of execwatch, its object and archive, and the guests' root file system with it.
 struct Execwatch {
     root: Root,
+    object: Vec<u8>,
     archive: Vec<u8>,
 }
 
@@ -129,7 +153,9 @@ impl Execwatch {
         };
         let built = shell::build(command.args(["build", "--package", "example-app"]))?;
         let archive = fs::read(built.generated("btfgen.archive")?)?;
-        Ok(Self { root: Root::new(built.executable()?, scratch)?, archive })
+        let object = fs::read(built.generated("execwatch.bpf.o")?)?;
+        let program = Program { name: "execwatch", path: built.executable()? };
+        Ok(Self { root: Root::new(&program, INIT, scratch)?, object, archive })
     }
 
     fn kernels(&self) -> BTreeSet<KernelId> {

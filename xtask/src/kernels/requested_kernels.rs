@@ -19,9 +19,10 @@ struct Request {
 enum Flavor {
     Generic,
     Cloud,
+    Realtime,
 }
 
-use Flavor::{Cloud, Generic};
+use Flavor::{Cloud, Generic, Realtime};
 
 const fn embedded(version: &'static str, series: &'static str, flavor: Flavor) -> Request {
     Request { version, series, flavor, left_out: false }
@@ -32,7 +33,7 @@ const fn left_out(version: &'static str, series: &'static str, flavor: Flavor) -
 }
 
 /// In the order in which they are booted; CI takes the first [`CI`].
-const REQUESTS: [Request; 13] = [
+const REQUESTS: [Request; 14] = [
     left_out("11", "5.10.", Generic),
     embedded("12", "6.1.", Generic),
     embedded("13", "", Cloud),
@@ -41,6 +42,7 @@ const REQUESTS: [Request; 13] = [
     embedded("11", "5.10.", Cloud),
     embedded("11", "6.1.", Generic),
     embedded("12", "6.1.", Cloud),
+    embedded("12", "6.1.", Realtime),
     embedded("12", "6.12.", Cloud),
     embedded("13", "6.12.", Generic),
     embedded("13", "6.18.", Generic),
@@ -92,7 +94,7 @@ impl Request {
 fn flavor(release: &str) -> Option<Flavor> {
     match release.strip_suffix("-amd64")?.rsplit_once('-') {
         Some((_, "cloud")) => Some(Flavor::Cloud),
-        Some((_, "rt")) => None,
+        Some((_, "rt")) => Some(Flavor::Realtime),
         _ => Some(Flavor::Generic),
     }
 }
@@ -126,7 +128,7 @@ mod tests {
         check(
             &["12 6.1.0-9", "12 6.1.0-11", "12 6.1.0-10", "12 6.1.0-12-rt"],
             &[],
-            &["12 6.1.0-11", "12 6.1.0-10"],
+            &["12 6.1.0-11", "12 6.1.0-10", "12 6.1.0-12-rt"],
         );
         check(
             &["11 5.10.0-9", "11 5.10.0-10", "11 5.10.0-11-rt", "11 5.10.0-8-cloud"],
