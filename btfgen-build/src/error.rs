@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use btfgen_core::files::{FileError, TreeError};
+use btfgen_core::forecast::{ForecastError, GateError};
 use btfgen_core::hub::FilterError;
 use btfgen_core::pipeline;
 
@@ -35,6 +36,8 @@ pub enum ErrorKind {
     Btf,
     /// A relocation that fails on a kernel.
     Relocation,
+    /// A program that fails on a kernel where it is required.
+    Require,
     /// The archive.
     Archive,
     /// Compiling C sources to objects.
@@ -111,6 +114,12 @@ impl From<FilterError> for Error {
     }
 }
 
+impl From<GateError> for Error {
+    fn from(error: GateError) -> Self {
+        Self::new(ErrorKind::Config, error)
+    }
+}
+
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         Self::new(ErrorKind::Io, error)
@@ -130,9 +139,10 @@ impl From<pipeline::Error> for Error {
             E::File(_) => ErrorKind::Io,
             E::Object { .. } | E::Relocations(_) | E::ByteOrder(_) => ErrorKind::Object,
             E::Hub(_) => ErrorKind::Hub,
-            E::Filter { .. } => ErrorKind::Config,
+            E::Filter { .. } | E::Forecast(ForecastError::NoProgram { .. }) => ErrorKind::Config,
             E::Btf(_) | E::Minimize(_) => ErrorKind::Btf,
-            E::Problem { .. } | E::NoneServed { .. } => ErrorKind::Relocation,
+            E::NoneServed { .. } => ErrorKind::Relocation,
+            E::Forecast(ForecastError::Requirements { .. }) => ErrorKind::Object,
             E::Archive(_) => ErrorKind::Archive,
             _ => ErrorKind::Internal,
         };

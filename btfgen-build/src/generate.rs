@@ -2,11 +2,11 @@
 
 use btfgen_core::files;
 use btfgen_core::pipeline;
-use btfgen_core::report::Report;
+use btfgen_core::report::{Report, describe_broken};
 
 use crate::cargo::Script;
 use crate::config::{Config, Emit};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// File name of the archive in `OUT_DIR`, which `btfgen_runtime::embed!` includes.
 const ARCHIVE_NAME: &str = "btfgen.archive";
@@ -22,8 +22,8 @@ const TREE_NAME: &str = "btfgen-tree";
 /// ```
 ///
 /// # Errors
-/// When a file is missing or malformed, a glob matches nothing, or a kernel fails a relocation and `on-failure` is
-/// `error`. Nothing is written then.
+/// When a file is missing or malformed, a glob matches nothing, or a program fails on a kernel where `[[require]]` requires it.
+/// Nothing is written then.
 pub fn generate() -> Result<Report, Error> {
     let mut script = Script::new();
     let report = match Config::of_package(&mut script) {
@@ -49,10 +49,29 @@ impl Config {
     }
 }
 
+/// Programs do not run where they are required.
+#[derive(Debug, thiserror::Error)]
+#[error("required programs fail ([[require]]; \"btfgen report\" shows more):\n{reasons}")]
+struct Broken {
+    /// The programs, kernels and reasons, in some lines.
+    reasons: String,
+}
+
+impl From<Broken> for Error {
+    fn from(error: Broken) -> Self {
+        Self::new(ErrorKind::Require, error)
+    }
+}
+
 fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
     let plan = config.resolve(script)?;
     let out_dir = plan.out_dir()?;
     let mut packed = pipeline::run(&plan.request, &|_, _| {})?;
+    let forecast = &packed.report.forecast;
+    let broken = plan.gate.check(forecast)?;
+    if !broken.is_empty() {
+        return Err(Broken { reasons: describe_broken(forecast, &broken) }.into());
+    }
 
     // Write only what changed, and remove the form that is not wanted, which would become stale.
     let archive_path = out_dir.join(ARCHIVE_NAME);

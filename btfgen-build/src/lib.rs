@@ -10,6 +10,7 @@ mod generate;
 mod testing;
 
 pub use btfgen_core::KernelId;
+pub use btfgen_core::forecast::Unknown;
 pub use btfgen_core::pipeline::{BuildIds, OnFailure};
 pub use btfgen_core::report::Report;
 pub use compile::{Compile, compile};

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use btfgen_build::{Config, Emit, Error, ErrorKind, Report};
+use btfgen_build::{Config, Emit, Error, ErrorKind, Report, Unknown};
 use btfgen_core::btf::{Endian, Kind, Member, TypeId, Writer};
 use btfgen_core::hub::file::{HubBuilder, KernelSource};
 use btfgen_runtime::BuildId;
@@ -257,8 +257,6 @@ fn kernels() {
 fn check_kernel(package: &Package, file: &str, words: &str) {
     // The only kernel cannot be read, so none can be served.
     check(package, ErrorKind::Relocation, file, words);
-    let error = package.config().on_failure(btfgen_build::OnFailure::Error).generate().unwrap_err();
-    refused(package, &error, ErrorKind::Relocation, file, words);
 }
 
 /// A kernel that cannot be read is reported, and the others are served.
@@ -272,6 +270,14 @@ fn one_bad_kernel_is_left_out() {
     assert!(warnings.contains("6.2.0") && warnings.contains("truncated BTF"), "{warnings}");
     let archive = fs::read(package.path("out").join("btfgen.archive")).unwrap();
     assert_eq!(btfgen_runtime::Archive::open(&archive).unwrap().len(), 1);
+
+    // Whether a program runs there is unknown.
+    let require = |unknown| package.config().require(&["**/6.2.0"], &[]).unknown(unknown).generate();
+    require(Unknown::Allow).unwrap();
+    let error = require(Unknown::Deny).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Require);
+    let text = error.to_string();
+    assert!(text.contains("on debian/12/x86_64/6.2.0\n  BTF of the kernel: cannot read"), "{text}");
 }
 
 #[test]

@@ -22,6 +22,27 @@ const KERNEL_IMAGES: [&str; 7] = [
     "usr/lib/debug/lib/modules/RELEASE/vmlinux",
 ];
 
+/// Whether the running kernel has BTF of its own.
+///
+/// Programs that attach by BTF (fentry, fexit, LSM, tp_btf, ...), struct_ops and kfuncs need it, even if a BTF is embedded. An app asks
+/// this to choose between alternatives:
+///
+/// ```no_run
+/// // The program that libbpf is not to load.
+/// let unused = if btfgen_runtime::kernel_has_btf() { "on_read_kprobe" } else { "on_read_fentry" };
+/// # let _ = unused;
+/// ```
+///
+/// Only `/sys/kernel/btf/vmlinux` tells. The kernel exports its BTF there if it has it; a kernel image on disk, in which libbpf's
+/// `btf__load_vmlinux_btf` looks next, is of no use to the kernel itself. `false` also where `/sys` is not mounted.
+pub fn kernel_has_btf() -> bool {
+    has_btf(Path::new("/"))
+}
+
+fn has_btf(root: &Path) -> bool {
+    starts_like_btf(&root.join(SYSFS)).unwrap_or(false)
+}
+
 /// The paths of a kernel's images; none for a release that is not a file name.
 pub(crate) fn kernel_images(root: &Path, release: &str) -> Vec<PathBuf> {
     if release.is_empty() || release == ".." || release.contains('/') {
@@ -81,6 +102,25 @@ pub(crate) fn starts_like_btf(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_sysfs_tells_of_btf_of_the_kernels_own() {
+        let root = std::env::temp_dir().join(format!("btfgen-sysfs-{}", std::process::id()));
+        let check = |file: &str, bytes: &[u8], expect: bool| {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(has_btf(&root), expect, "{file} {bytes:?}");
+            std::fs::remove_dir_all(&root).unwrap();
+        };
+        check(SYSFS, &[0x9f, 0xeb, 1, 0], true);
+        check(SYSFS, &[0xeb, 0x9f, 1, 0], true);
+        check(SYSFS, b"", false);
+        check(SYSFS, b"text", false);
+        check("boot/vmlinux-6.1", &[0x9f, 0xeb, 1, 0], false);
+        // This machine.
+        assert_eq!(kernel_has_btf(), Path::new("/sys/kernel/btf/vmlinux").is_file());
+    }
 
     #[test]
     fn images_are_libbpfs_in_its_order() {

@@ -67,6 +67,7 @@ pub use error::{ArchiveError, ObjectError};
 pub use finder::{Error, Finder, NotFound, Stale};
 pub use host::Host;
 pub use host_btf::{HostBtf, Source, Step};
+pub use kernel_btf::kernel_has_btf;
 pub use kernel_id::{KernelId, KernelIdError};
 pub use os_release::OsRelease;
 pub use select::{How, Refusal, RefusalKind, Selection, select};

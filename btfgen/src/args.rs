@@ -99,8 +99,8 @@ pub(crate) struct Pack {
     pub(crate) job: Job,
     #[command(flatten)]
     pub(crate) level: Level,
-    /// If a relocation fails on a kernel: keep the kernel and warn, fail, or drop the kernel and warn.
-    #[arg(long, value_name = "ACTION", value_enum, default_value_t = OnFailure::Warn)]
+    /// If a relocation fails on a kernel: keep the kernel, or drop it.
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = OnFailure::Keep)]
     pub(crate) on_failure: OnFailure,
     /// Store the build ids of the hub's kernels that nothing else identifies, or of all.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = BuildIds::Needed)]
@@ -256,8 +256,7 @@ pub(crate) struct Level {
 /// What to do with a kernel that fails a relocation.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum OnFailure {
-    Warn,
-    Error,
+    Keep,
     Drop,
 }
 

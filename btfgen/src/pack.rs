@@ -10,8 +10,7 @@ use crate::output::{print, print_json, progress_bar};
 
 pub(crate) fn pack(args: &args::Pack) -> Result<()> {
     let on_failure = match args.on_failure {
-        args::OnFailure::Warn => OnFailure::Warn,
-        args::OnFailure::Error => OnFailure::Error,
+        args::OnFailure::Keep => OnFailure::Keep,
         args::OnFailure::Drop => OnFailure::Drop,
     };
     let build_ids = match args.build_ids {
@@ -28,7 +27,7 @@ pub(crate) fn pack(args: &args::Pack) -> Result<()> {
 }
 
 pub(crate) fn report(args: &args::Report) -> Result<()> {
-    let report = run(&args.job, OnFailure::Warn, BuildIds::Needed)?.report;
+    let report = run(&args.job, OnFailure::Keep, BuildIds::Needed)?.report;
     if args.tsv {
         return print(&report.tsv());
     }
@@ -45,7 +44,21 @@ fn show(report: &Report, json: bool, text: impl Fn(&Report) -> String) -> Result
 fn run(job: &Job, on_failure: OnFailure, build_ids: BuildIds) -> Result<Packed> {
     let filter = job.kernels.filter()?;
     let (objects, hub) = (job.objects.clone(), job.hub.clone());
-    let request = Request { objects, hub, filter, on_failure, build_ids, assumptions: btfgen_core::forecast::Assumptions { deployment: match std::env::var("BTF").as_deref() { Ok("own") => btfgen_core::forecast::Deployment::Own, Ok("embedded") => btfgen_core::forecast::Deployment::Embedded, _ => Default::default() }, ..Default::default() } };
+    let request = Request {
+        objects,
+        hub,
+        filter,
+        on_failure,
+        build_ids,
+        assumptions: btfgen_core::forecast::Assumptions {
+            deployment: match std::env::var("BTF").as_deref() {
+                Ok("own") => btfgen_core::forecast::Deployment::Own,
+                Ok("embedded") => btfgen_core::forecast::Deployment::Embedded,
+                _ => Default::default(),
+            },
+            ..Default::default()
+        },
+    };
     let bar = progress_bar("minimizing");
     let progress = |done: usize, of: usize| {
         bar.set_length(of as u64);

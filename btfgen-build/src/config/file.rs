@@ -1,9 +1,14 @@
 //! `btfgen.toml`: its entries, and the line and column of a mistake.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
+use toml::Spanned;
 
+use btfgen_core::forecast::{GateError, Unknown, program_glob};
+use btfgen_core::hub::KernelGlob;
 use btfgen_core::pipeline::{BuildIds, OnFailure};
 
 use super::emit::Emit;
@@ -16,13 +21,21 @@ pub(super) struct Entries {
     pub(super) objects: Vec<String>,
     pub(super) hub: String,
     #[serde(default)]
-    pub(super) include: Vec<String>,
+    pub(super) include: Vec<Glob>,
     #[serde(default)]
-    pub(super) exclude: Vec<String>,
+    pub(super) exclude: Vec<Glob>,
     #[serde(default)]
     pub(super) arch: Vec<String>,
     #[serde(default)]
     pub(super) on_failure: OnFailure,
+    #[serde(default)]
+    pub(super) require: Vec<Require>,
+    #[serde(default)]
+    pub(super) unknown: Unknown,
+    #[serde(default)]
+    pub(super) optional: Vec<Glob>,
+    #[serde(default)]
+    pub(super) targets: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) build_ids: BuildIds,
     pub(super) level: Option<i32>,
@@ -30,12 +43,38 @@ pub(super) struct Entries {
     pub(super) emit: Emit,
 }
 
+/// An entry of `[[require]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Require {
+    pub(super) kernels: Spanned<Vec<Glob>>,
+    #[serde(default)]
+    pub(super) programs: Vec<Glob>,
+}
+
+/// The text of a glob, and where it is.
+pub(super) type Glob = Spanned<String>;
+
 /// Parses a configuration's text; `file` is its path.
 pub(super) fn parse(text: &str, file: &Path) -> Result<Entries, ConfigError> {
-    toml::from_str(text).map_err(|error| {
-        let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
-        ConfigError::Toml { file: file.to_owned(), line, column, message: error.message().to_owned() }
-    })
+    let mistake = |span: Option<Range<usize>>, message: String| {
+        let (line, column) = line_and_column(text, span.map_or(0, |span| span.start));
+        ConfigError::Toml { file: file.to_owned(), line, column, message }
+    };
+    let entries: Entries =
+        toml::from_str(text).map_err(|error| mistake(error.span(), error.message().to_owned()))?;
+    let Entries { require, include, exclude, optional, .. } = &entries;
+    if let Some(empty) = require.iter().find(|require| require.kernels.get_ref().is_empty()) {
+        return Err(mistake(Some(empty.kernels.span()), GateError::NoKernels.to_string()));
+    }
+    let kernels = require.iter().flat_map(|require| require.kernels.get_ref()).chain(include).chain(exclude);
+    for glob in kernels {
+        KernelGlob::new(glob.get_ref()).map_err(|error| mistake(Some(glob.span()), error.to_string()))?;
+    }
+    for glob in require.iter().flat_map(|require| &require.programs).chain(optional) {
+        program_glob(glob.get_ref()).map_err(|error| mistake(Some(glob.span()), error.to_string()))?;
+    }
+    Ok(entries)
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.

@@ -5,9 +5,10 @@ mod error;
 mod file;
 pub(crate) mod paths;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use btfgen_core::forecast::Assumptions;
+use btfgen_core::forecast::{Assumptions, Gate, Require, Unknown, program_glob};
 use btfgen_core::hub::KernelFilter;
 use btfgen_core::pipeline::{BuildIds, OnFailure, Request};
 use btfgen_core::{DEFAULT_LEVEL, files};
@@ -17,7 +18,6 @@ use crate::error::Error;
 
 pub use emit::Emit;
 pub(crate) use error::ConfigError;
-use file::Entries;
 use paths::PathText;
 
 /// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without changing the file.
@@ -46,11 +46,22 @@ pub struct Config {
     exclude: Vec<String>,
     arch: Vec<String>,
     on_failure: OnFailure,
+    require: Vec<RequireGlobs>,
+    unknown: Unknown,
+    optional: Vec<String>,
+    targets: BTreeMap<String, String>,
     build_ids: BuildIds,
     level: Option<i32>,
     emit: Emit,
     out_dir: Option<PathBuf>,
     silent: bool,
+}
+
+/// Globs over kernel ids and over program names.
+#[derive(Debug, Clone)]
+struct RequireGlobs {
+    kernels: Vec<String>,
+    programs: Vec<String>,
 }
 
 impl Config {
@@ -111,10 +122,56 @@ impl Config {
         self
     }
 
-    /// Sets what to do with a kernel that fails a relocation; [`OnFailure::Warn`] unless set.
+    /// Sets whether a BTF is embedded for a kernel that fails a relocation; [`OnFailure::Keep`] unless set.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
+        self
+    }
+
+    /// Requires programs to run on kernels, by globs over kernel ids and over program names: if a program fails there, so does the
+    /// build.
+    ///
+    /// A program that a glob matches is judged alone, and also if it is optional. Without globs over program names, all that are not
+    /// optional are required, and all maps and symbols of the objects.
+    ///
+    /// ```
+    /// let config = btfgen_build::Config::new()
+    ///     .require(&["debian/12/**", "ubuntu/2*/**"], &[])
+    ///     .require(&["debian/11/**"], &["handle_exec", "handle_exit_*"]);
+    /// ```
+    #[must_use]
+    pub fn require(mut self, kernels: &[&str], programs: &[&str]) -> Self {
+        let [kernels, programs] =
+            [kernels, programs].map(|globs| globs.iter().map(|&it| it.into()).collect());
+        self.require.push(RequireGlobs { kernels, programs });
+        self
+    }
+
+    /// Sets whether a required program passes if it is unknown whether it runs; [`Unknown::Allow`] unless set.
+    #[must_use]
+    pub fn unknown(mut self, unknown: Unknown) -> Self {
+        self.unknown = unknown;
+        self
+    }
+
+    /// Adds programs by a glob over their names that need not run everywhere, such as one of two alternatives.
+    ///
+    /// No warning is about them.
+    #[must_use]
+    pub fn optional(mut self, glob: impl Into<String>) -> Self {
+        self.optional.push(glob.into());
+        self
+    }
+
+    /// Sets what the loader attaches a program to, as after the slash of a section's name.
+    ///
+    /// ```
+    /// let config = btfgen_build::Config::new().target("on_read", "vfs_read");
+    /// ```
+    #[must_use]
+    pub fn target(mut self, program: impl Into<String>, target: impl Into<String>) -> Self {
+        self.targets.insert(program.into(), target.into());
         self
     }
 
@@ -160,20 +217,28 @@ impl Config {
 
     /// Parses a `btfgen.toml`; `file` is its path.
     fn parse(text: &str, file: PathBuf) -> Result<Self, ConfigError> {
-        let Entries { objects, hub, include, exclude, arch, on_failure, build_ids, level, emit } =
-            file::parse(text, &file)?;
+        let entries = file::parse(text, &file)?;
+        let texts = |globs: Vec<file::Glob>| globs.into_iter().map(file::Glob::into_inner).collect();
+        let require = |it: file::Require| RequireGlobs {
+            kernels: texts(it.kernels.into_inner()),
+            programs: texts(it.programs),
+        };
         Ok(Self {
             base: Some(file.parent().map(PathBuf::from).unwrap_or_default()),
             file: Some(file),
-            objects: objects.into_iter().map(PathText::Text).collect(),
-            hub: Some(PathText::Text(hub)),
-            include,
-            exclude,
-            arch,
-            on_failure,
-            build_ids,
-            level,
-            emit,
+            objects: entries.objects.into_iter().map(PathText::Text).collect(),
+            hub: Some(PathText::Text(entries.hub)),
+            include: texts(entries.include),
+            exclude: texts(entries.exclude),
+            arch: entries.arch,
+            on_failure: entries.on_failure,
+            require: entries.require.into_iter().map(require).collect(),
+            unknown: entries.unknown,
+            optional: texts(entries.optional),
+            targets: entries.targets,
+            build_ids: entries.build_ids,
+            level: entries.level,
+            emit: entries.emit,
             ..Self::default()
         })
     }
@@ -220,9 +285,12 @@ impl Config {
         let objects = paths::objects(&self.objects, &base, script)?;
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
         let (on_failure, build_ids) = (self.on_failure, self.build_ids);
-        let assumptions = Assumptions::default();
+        let optional = self.optional.iter().map(|glob| program_glob(glob)).collect::<Result<_, _>>()?;
+        let assumptions = Assumptions { optional, targets: self.targets.clone(), ..Assumptions::default() };
+        let require = self.require.iter().map(|it| Require::new(&it.kernels, &it.programs));
+        let gate = Gate { require: require.collect::<Result<_, _>>()?, unknown: self.unknown };
         let request = Request { objects, hub, filter, on_failure, build_ids, assumptions };
-        Ok(Plan { request, level, emit: self.emit, out_dir })
+        Ok(Plan { request, gate, level, emit: self.emit, out_dir })
     }
 }
 
@@ -231,6 +299,8 @@ impl Config {
 pub(crate) struct Plan {
     /// The inputs. Objects are in the order of their globs, sorted within each, none twice.
     pub(crate) request: Request,
+    /// What must run where.
+    pub(crate) gate: Gate,
     /// zstd's level.
     pub(crate) level: i32,
     /// What to write.

@@ -13,7 +13,8 @@ fn reads_every_entry() {
     let config = parse(
         "objects = [\"$OUT_DIR/*.bpf.o\"]\nhub = \"kernels.hub\"\ninclude = [\"debian/**\"]\n\
          exclude = [\"**/*-cloud-*\"]\non-failure = \"drop\"\nbuild-ids = \"all\"\nlevel = 7\narch = [\"x86_64\", \"arm64\"]\n\
-         emit = \"both\"\n",
+         emit = \"both\"\nunknown = \"deny\"\noptional = [\"*_btf\"]\ntargets = { on_read = \"vfs_read\" }\n\
+         [[require]]\nkernels = [\"debian/12/**\"]\n[[require]]\nkernels = [\"**\"]\nprograms = [\"on_*\"]\n",
     )
     .unwrap();
     assert_eq!(config.base.as_deref(), Some(Path::new("dir")));
@@ -22,9 +23,16 @@ fn reads_every_entry() {
     assert_eq!(config.arch, ["x86_64", "arm64"]);
     assert_eq!((config.on_failure, config.level, config.emit), (OnFailure::Drop, Some(7), Emit::Both));
     assert_eq!(config.build_ids, BuildIds::All);
+    assert_eq!((config.unknown, &*config.optional), (Unknown::Deny, &["*_btf".to_owned()][..]));
+    assert_eq!(config.targets["on_read"], "vfs_read");
+    let require: Vec<_> =
+        config.require.iter().map(|it| (it.kernels.join(" "), it.programs.join(" "))).collect();
+    let expect = [("debian/12/**", ""), ("**", "on_*")];
+    assert_eq!(require, expect.map(|(kernels, programs)| (kernels.to_owned(), programs.to_owned())));
     let least = parse("objects = []\nhub = \"h\"").unwrap();
     assert_eq!(least.build_ids, BuildIds::Needed);
-    assert_eq!((least.on_failure, least.level, least.emit), (OnFailure::Warn, None, Emit::Archive));
+    assert_eq!((least.on_failure, least.level, least.emit), (OnFailure::Keep, None, Emit::Archive));
+    assert_eq!((least.unknown, least.require.len(), least.optional.len()), (Unknown::Allow, 0, 0));
 }
 
 #[test]
@@ -42,9 +50,26 @@ fn reports_line_and_column_of_a_mistake() {
     check("objects = []", "1:1: missing field `hub`");
     check(
         "hub = \"h\"\nobjects = []\non-failure = \"stop\"",
-        "3:14: unknown variant `stop`, expected one of",
+        "3:14: unknown variant `stop`, expected `keep` or `drop`",
     );
     check("", "1:1: missing field `objects`");
+    let check = |text: &str, expect: &str| check(&format!("objects = []\nhub = \"h\"\n{text}"), expect);
+    check("unknown = \"ask\"", "3:11: unknown variant `ask`, expected `allow` or `deny`");
+    check("optional = [\"a\", \"[b\"]", "3:18: \"[b\" is not a glob over program names");
+    check("include = [\"[x\"]", "3:12: \"[x\" is not a glob over kernel ids");
+    check("targets = { a = 1 }", "3:17: invalid type: integer `1`, expected a string");
+    check("require = []\ntargets = 1", "4:11: invalid type: integer `1`, expected a map");
+    check("[[require]]\nprograms = []", "3:1: missing field `kernels`");
+    check("[[require]]\nkernels = []", "4:11: require names no kernel: list globs over kernel ids");
+    check("[[require]]\nkernels = [\"**\",\n \"d***\"]", "5:2: \"d***\" is not a glob over kernel ids");
+    check(
+        "[[require]]\nkernels = [\"**\"]\nprograms = [\"[x\"]",
+        "5:13: \"[x\" is not a glob over program names",
+    );
+    check(
+        "[[require]]\nkernels = [\"**\"]\nprogram = [\"x\"]",
+        "5:1: unknown field `program`, expected `kernels` or `programs`",
+    );
 }
 
 #[test]
@@ -151,6 +176,13 @@ fn refuses() {
         "\"$OUT_DIR/*.o\" uses environment variable OUT_DIR, which is unset or not UTF-8",
     );
     check(hubbed().object_file(&object).include("[x"), "\"[x\" is not a glob over kernel ids");
+    check(hubbed().object_file(&object).require(&["[x"], &[]), "\"[x\" is not a glob over kernel ids");
+    check(hubbed().object_file(&object).require(&["**"], &["[x"]), "\"[x\" is not a glob over program names");
+    check(hubbed().object_file(&object).optional("[x"), "\"[x\" is not a glob over program names");
+    check(
+        hubbed().object_file(&object).require(&[], &["x"]),
+        "require names no kernel: list globs over kernel ids, such as \"debian/12/**\"",
+    );
     check(
         hubbed().object_file(&object).compression_level(23),
         "compression level 23 is not between 1 and 22",

@@ -93,6 +93,11 @@ impl Layout {
         layout
     }
 
+    /// The control flow of a section, by its index among those of all objects that have relocations.
+    pub(crate) fn flow(&self, section: usize) -> &ControlFlow {
+        &self.sections[section].flow
+    }
+
     /// Adds the relocations of an object, whose sections begin at `first_section`.
     fn add(&mut self, object: &Object, lookups: &[Lookup], first_section: usize) {
         let mut groups: Memo<TypeId, GroupId> = Memo::default();

@@ -105,8 +105,9 @@ impl Judge<'_> {
                 let requirement = Requirement::new("program to replace", name.clone(), None);
                 return none(requirement, "the loader sets it");
             }
-            // libbpf loads these, and a user-space program is not a matter of the kernel.
+            // What a user-space program has is not a matter of the kernel.
             Target::User { .. } => {}
+            Target::Invalid { .. } if is_in_user_space(def) => {}
             Target::Invalid { text } => {
                 let requirement = Requirement::new("target", text.clone(), None);
                 let all = self.kernels.all.clone();
@@ -116,7 +117,7 @@ impl Judge<'_> {
         }
         if let Some(link_type) = def.attach.and_then(Attach::link_type) {
             let mut answer = self.link_type(link_type);
-            if matches!(target, Target::User { .. }) {
+            if is_in_user_space(def) {
                 // It loads; attaching is the loader's.
                 for doubt in &mut answer.doubts {
                     doubt.verdict = Verdict::Unknown;
@@ -135,7 +136,8 @@ impl Judge<'_> {
         let answer = Answer::new(requirement, functions.has.clone());
         if name.contains('.') {
             // BTF has the names of the source code; a suffix such as `.isra.0` is the compiler's.
-            return answer.doubt(Verdict::Unknown, "BTF does not tell of functions with such suffixes", lacks);
+            let why = "BTF does not tell of functions with such suffixes";
+            return answer.doubt(Verdict::Unknown, why, lacks.union(&untold));
         }
         self.missing(
             answer,
@@ -333,7 +335,8 @@ impl Judge<'_> {
     /// `bpf_check_attach_target`), as it does for syscalls.
     fn error_injection(&self, answer: Answer, name: &str) -> Answer {
         let with_injection = self.with_function("within_error_injection_list");
-        let without = self.facts.kernels_with_functions().difference(&with_injection).intersection(&answer.has);
+        let without =
+            self.facts.kernels_with_functions().difference(&with_injection).intersection(&answer.has);
         let without = without.difference(&self.kernels.from_version(SYSCALLS_MODIFIABLE_SINCE));
         let mut archs = self.kernels.archs().into_iter();
         let is_syscall = archs.any(|arch| syscalls::syscall_of(arch, name).is_some());
@@ -377,6 +380,11 @@ impl Judge<'_> {
     fn measured(&self) -> KernelSet {
         self.kernels.of_arch("x86_64")
     }
+}
+
+/// Whether programs of a section attach to a user-space program.
+fn is_in_user_space(def: &SectionDef) -> bool {
+    matches!(def.attach, Some(Attach::Uprobe | Attach::UprobeMulti | Attach::Usdt))
 }
 
 /// Adds whether a trampoline or fprobe can be attached.

@@ -48,7 +48,10 @@ impl Judge<'_> {
         let untold = has.difference(&tagged).difference(&no_kfunc);
         let (verdict, why) = match since(Group::Kfunc, name) {
             Some(_) => (Verdict::Likely, "the kernel's BTF does not mark kfuncs"),
-            None => (Verdict::Unknown, "the kernel's BTF does not mark kfuncs, and upstream has none of that name"),
+            None => (
+                Verdict::Unknown,
+                "the kernel's BTF does not mark kfuncs, and upstream has none of that name",
+            ),
         };
         self.missing(answer, known.difference(&has), &format!("the kernel has no function {name}"), module)
             .doubt(Verdict::Fails, "the kernel's function of that name is not a kfunc", no_kfunc)

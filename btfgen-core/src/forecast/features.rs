@@ -106,9 +106,11 @@ impl Judge<'_> {
                 let why = format!("upstream allows it to no program of type {}", def.program_type);
                 let newer = self.kernels.from_version(HELPERS_FOR_ALL_TYPES_SINCE);
                 let unless = format!("{why} before {HELPERS_FOR_ALL_TYPES_SINCE}, and to many since");
-                answer
-                    .doubt(Verdict::Fails, why, self.kernels.all.difference(&newer))
-                    .doubt(Verdict::Unknown, unless, newer)
+                answer.doubt(Verdict::Fails, why, self.kernels.all.difference(&newer)).doubt(
+                    Verdict::Unknown,
+                    unless,
+                    newer,
+                )
             }
             Availability::Since(version) => {
                 let older = self.kernels.all.difference(&self.kernels.from_version(version));
@@ -137,7 +139,11 @@ impl Judge<'_> {
         if name.starts_with("bpf_timer_") {
             // In realtime kernels a spinlock is a mutex.
             let realtime = self.with_member("spinlock", "lock").intersection(&answer.has);
-            return answer.doubt(Verdict::Unknown, "realtime kernels did not allow timers at first", realtime);
+            return answer.doubt(
+                Verdict::Unknown,
+                "realtime kernels did not allow timers at first",
+                realtime,
+            );
         }
         if name != "bpf_override_return" {
             return answer;

@@ -1,5 +1,7 @@
 //! Flows: which instructions of a section can run on a kernel, with the values that its relocations, externs and version give.
 
+use std::borrow::Cow;
+
 use super::features::Judge;
 use crate::diagnose::{Effect, RelocationId, SectionState, SectionStateId, SectionStates};
 use crate::memo::{Distinct, Id, ids};
@@ -17,12 +19,13 @@ const KERNEL_VERSION: &str = "LINUX_KERNEL_VERSION";
 /// A section's code, for all kernels.
 pub(super) struct SectionFlows<'a> {
     pub(super) name: &'a str,
-    flow: ControlFlow,
+    flow: Cow<'a, ControlFlow>,
     /// By state, of sections with relocations.
     states: Option<&'a SectionStates>,
     /// The instructions that load the address of a weak extern.
     weak: Vec<(InsnIndex, ExternId)>,
     settings: &'a [SettingLoad],
+    reads_version: bool,
     keys: Distinct<FlowId, FlowKey>,
     reachable: Vec<Reachable>,
 }
@@ -57,6 +60,7 @@ impl<'a> SectionFlows<'a> {
         object: &'a Object,
         name: &'a str,
         externs: &[Extern],
+        flow: Cow<'a, ControlFlow>,
         states: Option<&'a SectionStates>,
     ) -> Self {
         let weak = object.references(name).iter().filter_map(|reference| {
@@ -64,12 +68,14 @@ impl<'a> SectionFlows<'a> {
             let at = externs.iter().position(|it| it.weak && *it.name == *symbol.name)?;
             (symbol.section.is_none()).then_some((reference.insn, ExternId(at)))
         });
+        let settings = object.setting_loads(name);
         Self {
             name,
-            flow: object.control_flow(name),
+            flow,
             states,
             weak: weak.collect(),
-            settings: object.setting_loads(name),
+            settings,
+            reads_version: settings.iter().any(|load| &*load.name == KERNEL_VERSION),
             keys: Distinct::default(),
             reachable: Vec::new(),
         }
@@ -83,8 +89,7 @@ impl<'a> SectionFlows<'a> {
         state: Option<SectionStateId>,
         has: &dyn Fn(ExternId) -> Option<bool>,
     ) -> FlowId {
-        let reads_version = self.settings.iter().any(|load| &*load.name == KERNEL_VERSION);
-        let version = judge.kernels.version(kernel).filter(|_| reads_version).map(|version| {
+        let version = judge.kernels.version(kernel).filter(|_| self.reads_version).map(|version| {
             let base = u32::from(version.major) << 16 | u32::from(version.minor) << 8;
             [base, base | 0xff]
         });

@@ -12,18 +12,24 @@ mod data;
 mod externs;
 mod features;
 mod flows;
+mod gate;
 mod kernels;
 mod object;
+mod program_names;
 mod reasons;
 mod syscalls;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
-use std::cell::RefCell;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use btfgen_runtime::KernelId;
 use glob::Pattern;
 
-use crate::diagnose::{Diagnosis, KernelFindingsId};
+use crate::diagnose::{Diagnosis, KernelFindingsId, Layout};
 use crate::facts::Facts;
 use crate::hub::file::{HubFile, HubFileError, KernelSet};
 use crate::memo::{Id, Memo};
@@ -40,7 +46,10 @@ use reasons::{Context, Found, Reasons};
 pub use data::{
     Forecast, ObjectForecast, Outcome, OutcomeId, ProgramForecast, Reason, ReasonId, Requirement, Verdict,
 };
+pub(crate) use gate::failing;
+pub use gate::{Broken, Gate, GateError, Require, Unknown, program_glob};
 pub use kernels::Deployment;
+pub use program_names::NoSuchProgram;
 
 /// What a forecast assumes of the programs and their deployment.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +77,7 @@ pub(crate) struct Inputs<'a> {
     pub(crate) hub: &'a HubFile,
     /// The kernels to judge.
     pub(crate) kernels: Vec<(KernelId, KernelState)>,
+    pub(crate) layout: &'a Layout,
     pub(crate) diagnosis: &'a Diagnosis,
     pub(crate) assumptions: &'a Assumptions,
 }
@@ -87,11 +97,38 @@ pub enum ForecastError {
     /// The hub file is damaged.
     #[error(transparent)]
     Hub(#[from] HubFileError),
+    /// An assumption is about no program.
+    #[error("{assumption} {program}")]
+    NoProgram {
+        /// `optional` or `targets`.
+        assumption: &'static str,
+        /// What matches no program.
+        program: NoSuchProgram,
+    },
+}
+
+impl Assumptions {
+    /// Checks that each names a program, so that none is void by mistake.
+    fn check(&self, objects: &[ObjectForecast]) -> Result<(), ForecastError> {
+        let any = |matches: &dyn Fn(&str) -> bool| {
+            objects.iter().flat_map(|object| &object.programs).any(|program| matches(&program.name))
+        };
+        let optional = self.optional.iter().filter(|glob| !any(&|name| glob.matches(name)));
+        let optional = optional.map(|glob| ("optional", glob.as_str()));
+        let targets = self.targets.keys().filter(|own| !any(&|name| name == *own));
+        let targets = targets.map(|name| ("targets", name.as_str()));
+        match optional.chain(targets).next() {
+            Some((assumption, name)) => {
+                Err(ForecastError::NoProgram { assumption, program: NoSuchProgram::new(name, objects) })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Forecasts each program of the objects on each kernel.
 pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
-    let Inputs { objects, roots, hub, kernels, diagnosis, assumptions } = inputs;
+    let Inputs { objects, roots, hub, kernels, layout, diagnosis, assumptions } = inputs;
     let judge = Judge { facts: Facts::new(hub)?, kernels: Kernels::new(hub, assumptions.deployment) };
     let mut reasons = Reasons::default();
     // By index in the hub.
@@ -131,8 +168,11 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
         let names: Vec<&str> = object.code_sections().collect();
         let in_layout: Vec<Option<usize>> = names.iter().map(|name| section_at(name)).collect();
         let sections = names.iter().zip(&in_layout).map(|(name, at)| {
-            let states = at.map(|at| &diagnosis.states[at]);
-            SectionFlows::new(object, name, requirements.externs(), states)
+            let (states, flow) = match at {
+                Some(at) => (Some(&diagnosis.states[*at]), Cow::Borrowed(layout.flow(*at))),
+                None => (None, Cow::Owned(object.control_flow(name))),
+            };
+            SectionFlows::new(object, name, requirements.externs(), flow, states)
         });
         let externs = requirements.externs().iter().map(|own| judge.external(own));
         let mut forecaster = ObjectForecaster {
@@ -144,7 +184,6 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
             kernels: &usable,
             sections: sections.collect(),
             externs: externs.collect(),
-            answers: RefCell::default(),
         };
         let states = |section: usize, kernel: usize| {
             let found = &diagnosis.kernels[findings.get(&kernel)?.index()];
@@ -154,6 +193,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
         forecasts.push(forecaster.forecast(&mut reasons, &states, &judged, &common, &is_optional));
         first_section += object.sections().len();
     }
+    assumptions.check(&forecasts)?;
     let records = hub.kernels();
     Ok(Forecast {
         kernels: judged.iter().map(|&kernel| records[kernel].id.clone()).collect(),

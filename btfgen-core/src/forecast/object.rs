@@ -1,6 +1,6 @@
 //! Object: the verdicts of an object's programs on all kernels.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::answer::Answer;
@@ -14,6 +14,7 @@ use crate::memo::{Id, Memo};
 use crate::object::{InsnIndex, Object, Reachable};
 use crate::requirements::{Called, Extern, ExternId, ExternKind, Need, Program, Requirements, Site};
 use crate::resolve::{Lookup, Roots, describe_spec};
+use crate::threads::on_all_cores;
 
 /// An object with what is known of it, for all kernels.
 pub(super) struct ObjectForecaster<'a> {
@@ -28,11 +29,10 @@ pub(super) struct ObjectForecaster<'a> {
     pub(super) sections: Vec<SectionFlows<'a>>,
     /// The answer for each extern.
     pub(super) externs: Vec<Answer>,
-    pub(super) answers: RefCell<Memo<NeedKey, Rc<[Answer]>>>,
 }
 
-/// A need of programs of a type and section.
-type NeedKey = (Need, Option<(&'static str, &'static str)>);
+/// The answers for needs of programs of a type and section, found by one thread.
+type Answers = Memo<(Need, Option<(&'static str, &'static str)>), Rc<[Answer]>>;
 
 /// Kernels on which all sections of a program have the same flows.
 struct Case {
@@ -71,18 +71,29 @@ impl<'a> ObjectForecaster<'a> {
         let refusals = self.refusals(&flows);
         let (mut whole, mut alone) = (Found(common.0.clone()), Found(common.0.clone()));
         self.creation(reasons, &mut whole, &mut alone);
-        let mut programs = Vec::new();
-        for program in self.requirements.programs() {
+        let programs = self.requirements.programs();
+        let this = &*self;
+        let judge = |answers: &mut Answers, index: usize| {
+            let (mut reasons, mut found) = (Reasons::default(), Found(vec![Vec::new(); alone.0.len()]));
+            this.program(&programs[index], &flows, &refusals, answers, &mut reasons, &mut found);
+            (reasons, found)
+        };
+        let judged_alone = on_all_cores(programs.len(), Answers::default, judge);
+        let mut forecasts = Vec::new();
+        for (program, (own_reasons, own)) in programs.iter().zip(judged_alone) {
+            let ids = reasons.merge(own_reasons);
             let mut found = Found(alone.0.clone());
-            self.program(program, &flows, &refusals, reasons, &mut found);
+            for (all, own) in found.0.iter_mut().zip(own.0) {
+                all.extend(own.into_iter().map(|id| ids[id.0]));
+            }
             let optional = program.optional || is_optional(&program.name);
             if !optional {
                 whole.0.iter_mut().zip(&found.0).for_each(|(all, own)| all.extend(own));
             }
-            programs.push(forecast(program.name.clone(), optional, found, judged, reasons));
+            forecasts.push(forecast(program.name.clone(), optional, found, judged, reasons));
         }
         let whole = forecast(self.object.name().to_owned(), false, whole, judged, reasons);
-        ObjectForecast { whole, programs }
+        ObjectForecast { whole, programs: forecasts }
     }
 
     /// Finds what libbpf needs before it loads any program: it creates all maps and resolves all strong externs. A loader may
@@ -187,6 +198,7 @@ impl<'a> ObjectForecaster<'a> {
         program: &Program,
         flows: &[Vec<FlowId>],
         refusals: &[Refusal],
+        answers: &mut Answers,
         reasons: &mut Reasons,
         found: &mut Found,
     ) {
@@ -209,7 +221,7 @@ impl<'a> ObjectForecaster<'a> {
             (0..self.sections.len()).filter(|&at| names.contains(self.sections[at].name)).collect();
         let scope = Scope { program, sections };
         for case in self.cases(&scope, flows) {
-            self.case(&scope, &case, reasons, found);
+            self.case(&scope, &case, answers, reasons, found);
         }
     }
 
@@ -229,14 +241,21 @@ impl<'a> ObjectForecaster<'a> {
     }
 
     /// Finds the reasons in the code of a program.
-    fn case(&self, scope: &Scope<'_>, case: &Case, reasons: &mut Reasons, found: &mut Found) {
+    fn case(
+        &self,
+        scope: &Scope<'_>,
+        case: &Case,
+        answers: &mut Answers,
+        reasons: &mut Reasons,
+        found: &mut Found,
+    ) {
         let sections = || scope.sections.iter().map(|&at| &self.sections[at]);
         let reachable: Vec<&Reachable> =
             sections().zip(&case.flows).map(|(own, &flow)| own.reachable(flow)).collect();
         let can_run = |section: &str, insn| self.can_run(scope, &reachable, section, insn);
         let called = self.requirements.called(scope.program, &can_run);
         for (need, sites) in self.requirements.needs_of(&called, &can_run) {
-            for answer in &*self.need(need, scope.program) {
+            for answer in &*self.need(need, scope.program, answers) {
                 self.add(answer, &sites, scope, case, reasons, found);
             }
         }
@@ -262,12 +281,11 @@ impl<'a> ObjectForecaster<'a> {
     }
 
     /// The answers for a need, without relocations, which the flows have.
-    fn need(&self, need: Need, program: &Program) -> Rc<[Answer]> {
+    fn need(&self, need: Need, program: &Program, known: &mut Answers) -> Rc<[Answer]> {
         let for_type = match need {
             Need::Helper(_) | Need::Extern(_) => program.def.map(|def| (def.program_type, def.section)),
             _ => None,
         };
-        let mut known = self.answers.borrow_mut();
         let answers = known.entry((need, for_type)).or_insert_with(|| match need {
             Need::Helper(helper) => [self.judge.helper(helper, program)].into(),
             Need::Map(map) => self.judge.map(&self.requirements.maps()[map.0]).into(),

@@ -54,9 +54,23 @@ impl Reasons {
         let Self { reasons, available, ids, .. } = self;
         *ids.entry(reason).or_insert_with_key(|reason| {
             reasons.push(reason.clone());
-            available.push(answer.has.clone());
+            available.push(answer.has.difference(&doubt.kernels));
             ReasonId(reasons.len() - 1)
         })
+    }
+
+    /// Adds the reasons of another table, and returns their new ids.
+    pub(super) fn merge(&mut self, other: Self) -> Vec<ReasonId> {
+        let Self { reasons, available, ids, .. } = self;
+        let others = other.reasons.into_iter().zip(other.available);
+        let add = |(reason, has): (Reason, KernelSet)| {
+            *ids.entry(reason).or_insert_with_key(|reason| {
+                reasons.push(reason.clone());
+                available.push(has);
+                ReasonId(reasons.len() - 1)
+            })
+        };
+        others.map(add).collect()
     }
 
     /// The outcome of some reasons, worst first.

@@ -6,7 +6,6 @@ use std::fmt;
 use btfgen_runtime::KernelId;
 use glob::{MatchOptions, Pattern};
 
-/// Globs over kernel ids, such as `debian/*/x86_64/*`: `*` matches within a part, `**` across parts.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -16,13 +15,40 @@ const OPTIONS: MatchOptions = MatchOptions {
 /// The name that means every architecture.
 const ANY_ARCH: &str = "all";
 
+/// A glob over kernel ids, such as `debian/*/x86_64/*`: `*` matches within a part, `**` across parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelGlob(Pattern);
+
+impl KernelGlob {
+    /// Parses a glob.
+    ///
+    /// # Errors
+    /// When the text is not a glob.
+    pub fn new(glob: &str) -> Result<Self, FilterError> {
+        match Pattern::new(glob) {
+            Ok(pattern) => Ok(Self(pattern)),
+            Err(source) => Err(FilterError::Glob { glob: glob.to_owned(), source }),
+        }
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether a kernel's id matches.
+    pub fn matches(&self, id: &KernelId) -> bool {
+        self.0.matches_with(id.as_str(), OPTIONS)
+    }
+}
+
 /// Which kernels are wanted: those of the wanted architectures whose ids match an include glob and no exclude glob.
 ///
 /// Without include globs every id matches; without architectures every one is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct KernelFilter {
-    include: Vec<Pattern>,
-    exclude: Vec<Pattern>,
+    include: Vec<KernelGlob>,
+    exclude: Vec<KernelGlob>,
     archs: BTreeSet<String>,
 }
 
@@ -95,8 +121,9 @@ impl KernelFilter {
     /// # Errors
     /// When a text is not a glob.
     pub fn new<S: AsRef<str>>(include: &[S], exclude: &[S], archs: &[S]) -> Result<Self, FilterError> {
-        let parse =
-            |globs: &[S]| globs.iter().map(|glob| parse(glob.as_ref())).collect::<Result<Vec<_>, _>>();
+        let parse = |globs: &[S]| {
+            globs.iter().map(|glob| KernelGlob::new(glob.as_ref())).collect::<Result<Vec<_>, _>>()
+        };
         let any = archs.is_empty() || archs.iter().any(|arch| arch.as_ref() == ANY_ARCH);
         let named = archs.iter().filter(|_| !any);
         let archs = named.map(|arch| canonical_arch(arch.as_ref()).to_owned()).collect();
@@ -109,7 +136,7 @@ impl KernelFilter {
     /// When an include glob matches none of them, or none is left. The errors list the nearest kernels.
     pub fn select<'a>(&self, ids: impl IntoIterator<Item = &'a KernelId>) -> Result<Selection, FilterError> {
         let ids: Vec<&KernelId> = ids.into_iter().collect();
-        let matched = |glob: &Pattern| ids.iter().any(|id| matches(glob, id));
+        let matched = |glob: &KernelGlob| ids.iter().any(|id| glob.matches(id));
         if let Some(glob) = self.include.iter().find(|glob| !matched(glob)) {
             let glob = glob.as_str().to_owned();
             return Err(FilterError::NoMatch { near: Near::to(&glob, &ids), glob });
@@ -126,7 +153,7 @@ impl KernelFilter {
                 count: ids.len(),
                 archs,
                 exclude: self.exclude.iter().map(|glob| glob.as_str().to_owned()).collect(),
-                near: Near::to(self.include.first().map_or("", Pattern::as_str), &ids),
+                near: Near::to(self.include.first().map_or("", KernelGlob::as_str), &ids),
             });
         }
         let idle = self.exclude.iter().filter(|glob| !matched(glob));
@@ -136,8 +163,8 @@ impl KernelFilter {
     /// Whether one kernel is wanted.
     pub fn wants(&self, id: &KernelId) -> bool {
         self.wants_arch(id.arch())
-            && (self.include.is_empty() || self.include.iter().any(|glob| matches(glob, id)))
-            && !self.exclude.iter().any(|glob| matches(glob, id))
+            && (self.include.is_empty() || self.include.iter().any(|glob| glob.matches(id)))
+            && !self.exclude.iter().any(|glob| glob.matches(id))
     }
 
     fn wants_arch(&self, arch: &str) -> bool {
@@ -152,14 +179,6 @@ fn canonical_arch(arch: &str) -> &str {
         "amd64" => "x86_64",
         other => other,
     }
-}
-
-fn parse(glob: &str) -> Result<Pattern, FilterError> {
-    Pattern::new(glob).map_err(|source| FilterError::Glob { glob: glob.to_owned(), source })
-}
-
-fn matches(glob: &Pattern, id: &KernelId) -> bool {
-    glob.matches_with(id.as_str(), OPTIONS)
 }
 
 impl Near {

@@ -16,6 +16,6 @@ pub use attach::{AttachTable, Attachability, ShipsBtf};
 pub use codec::{Codec, Failure, Limited, read_up_to};
 pub use defects::{Defect, Defects};
 pub use elf::btf_range;
-pub use filter::{FilterError, KernelFilter, Near, Selection};
+pub use filter::{FilterError, KernelFilter, KernelGlob, Near, Selection};
 pub use form::{CodecError, Form, MAX_BTF_LEN, unpack};
 pub use function::Function;

@@ -24,7 +24,7 @@ use references::ElfSection;
 pub use error::ObjectError;
 pub use kind::RelocationKind;
 pub use lines::SourceLine;
-pub use program::{KernelBtfNeed, Program};
+pub use program::Program;
 pub use reach::{ControlFlow, Insn, InsnIndex, Patch, Reachable};
 pub use references::{Reference, Symbol};
 pub use relocations::{Relocation, Section, SectionId};
@@ -43,7 +43,6 @@ pub struct Object {
     sections: Vec<Section>,
     relocations: Vec<Relocation>,
     lines: Lines,
-    needs: Vec<KernelBtfNeed>,
     elf_sections: Vec<ElfSection>,
     legacy_maps: BTreeMap<String, Vec<u8>>,
     symbols: Vec<Symbol>,
@@ -73,8 +72,6 @@ impl Object {
             (sections, relocations) = relocations::read(&ext.relocations, &btf)?;
             lines = Lines::new(&ext.line_info, &btf);
         }
-        let needs =
-            program::kernel_btf_needs(&elf.programs, &elf.sections, &btf).map_err(ObjectError::Btf)?;
         let setting_loads = settings::find(&elf, &btf, &relocations, &sections);
         Ok(Self {
             name: name.to_owned(),
@@ -86,7 +83,6 @@ impl Object {
             sections,
             relocations,
             lines,
-            needs,
             elf_sections: elf.sections,
             legacy_maps: elf.legacy_maps,
             symbols: elf.symbols,
@@ -133,11 +129,6 @@ impl Object {
     /// The name of a relocation's section.
     pub fn section_of(&self, relocation: &Relocation) -> &str {
         &self.sections[relocation.section.index()].name
-    }
-
-    /// The parts of the object that need the kernel's own BTF, even if a minimized BTF is embedded.
-    pub fn kernel_btf_needs(&self) -> &[KernelBtfNeed] {
-        &self.needs
     }
 
     /// The control flow of a section. A subprogram in `.text` may be called from anywhere.

@@ -15,17 +15,15 @@ use crate::object::{Object, RelocationKind};
 use crate::report::{BlobId, KernelReport, ObjectReport, Problem, ProblemId, Report};
 use crate::resolve::{Lookup, Roots, describe_spec};
 
-/// What to do with a kernel that fails a relocation.
+/// Whether a BTF is embedded for a kernel that fails a relocation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// Keep the kernel and warn: libbpf makes the instruction invalid, and a check in the program may guard it.
+    /// It is: libbpf makes the instruction invalid, and other programs may run.
     #[default]
-    Warn,
-    /// Fail.
-    Error,
-    /// Drop the kernel and warn.
+    Keep,
+    /// It is not.
     Drop,
 }
 
@@ -76,10 +74,10 @@ impl Packed {
 }
 
 /// Combines the results of all kernels.
-pub(super) fn collect<'m>(
+pub(super) fn collect(
     objects: &[Object],
     roots: &Roots,
-    results: Vec<(Kernel, &'m Result<Minimized, KernelError>)>,
+    results: Vec<(Kernel, &Result<Minimized, KernelError>)>,
     diagnosis: &Diagnosis,
     on_failure: OnFailure,
     build_ids: BuildIds,
@@ -92,9 +90,6 @@ pub(super) fn collect<'m>(
     {
         if let Err(KernelError::Minimize(source @ MinimizeError::Difference(_))) = result {
             return Err(Error::Difference { kernel: id, source: source.clone() });
-        }
-        if let (Some(first), OnFailure::Error) = (list.first(), on_failure) {
-            return Err(Error::Problem { kernel: id, problem: problems[first.0].to_string() });
         }
         let dropped = !list.is_empty() && on_failure == OnFailure::Drop;
         let blob = result.as_ref().ok().filter(|_| !dropped).map(|it| blobs.id(&it.btf));
@@ -221,12 +216,10 @@ fn object_report(object: &Object, lookups: &[Lookup]) -> ObjectReport {
             failures.push(format!("{program}: relocation #{}{line}: {failure}", relocation.number));
         }
     }
-    let needs = object.kernel_btf_needs().iter();
     ObjectReport {
         name: object.name().to_owned(),
         relocations: object.relocations().len(),
         target_type_ids,
         failures,
-        needs_kernel_btf: needs.map(|need| format!("{} {}", need.what, need.name)).collect(),
     }
 }

@@ -58,14 +58,6 @@ pub enum Error {
         /// What differs.
         source: MinimizeError,
     },
-    /// A kernel has a problem, and `on-failure` is `error`.
-    #[error("kernel {kernel} has a problem (on-failure = \"error\"): {problem}")]
-    Problem {
-        /// The kernel.
-        kernel: KernelId,
-        /// Its first problem.
-        problem: String,
-    },
     /// No kernel can be served.
     #[error("{}:{}", if *drops { "every kernel fails a relocation (on-failure = \"drop\")" } else { "no kernel can be used" },
         problems.iter().map(|problem| format!("\n{problem}")).collect::<String>())]

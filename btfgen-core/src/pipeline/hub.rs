@@ -5,6 +5,7 @@ use std::path::Path;
 use btfgen_runtime::{BuildId, KernelId};
 
 use super::error::Error;
+use crate::btf::{Endian, Writer};
 use crate::files::{self, HubError, Listing, TreeEntry, read_btf};
 use crate::hub::file::{HubBuilder, HubFile, KernelSource};
 use crate::hub::{Form, KernelFilter};
@@ -64,7 +65,7 @@ impl Hub {
         Ok(Self::File(Box::new(file)))
     }
 
-    /// The hub as a hub file, with all that it tells of its kernels. Files of a tree that cannot be read are left out.
+    /// The hub as a hub file, with all that it tells of its kernels. Kernels of a tree whose BTF cannot be read have none of it.
     pub(super) fn into_file(self, path: &Path) -> Result<HubFile, HubError> {
         let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
         let entries = match self {
@@ -73,10 +74,13 @@ impl Hub {
         };
         let read = |(): &mut (), index: usize| {
             let TreeEntry { id, path, form } = &entries[index];
-            let btf = read_btf(path).ok()?;
-            let mut builder = HubBuilder::new();
-            let source = KernelSource { ships_btf: form.ships_btf(), ..KernelSource::new(id, "", &btf) };
-            builder.add_btf(&source).is_ok().then_some(builder)
+            let with = |btf: &[u8]| {
+                let mut builder = HubBuilder::new();
+                let source = KernelSource { ships_btf: form.ships_btf(), ..KernelSource::new(id, "", btf) };
+                builder.add_btf(&source).is_ok().then_some(builder)
+            };
+            let nothing = || with(&Writer::new(Endian::Little).finish().ok()?);
+            read_btf(path).ok().and_then(|btf| with(&btf)).or_else(nothing)
         };
         let mut all = HubBuilder::new();
         for builder in on_all_cores(entries.len(), || (), read).into_iter().flatten() {

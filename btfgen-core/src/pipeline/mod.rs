@@ -49,8 +49,8 @@ pub struct Request {
 /// `progress` is called from several threads, with the number of kernels that are done and the number of all kernels.
 ///
 /// # Errors
-/// When an object or the hub cannot be read, no kernel is selected or can be served, a kernel has a problem and
-/// `on_failure` is `Error`, or a relocation resolves differently with a minimized BTF.
+/// When an object or the hub cannot be read, an assumption names no program, no kernel is selected or can be served, or a
+/// relocation resolves differently with a minimized BTF.
 pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Packed, Error> {
     // Load.
     let (objects, hub) = join(|| read_objects(&request.objects), || Hub::open(&request.hub));
@@ -92,6 +92,7 @@ pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resul
         roots: &roots,
         hub: &hub.into_file(&request.hub)?,
         kernels: results.iter().map(state).collect(),
+        layout: &layout,
         diagnosis: &diagnosis,
         assumptions: &request.assumptions,
     })?;

@@ -46,8 +46,6 @@ pub struct ObjectReport {
     pub target_type_ids: usize,
     /// Relocations that fail on every kernel.
     pub failures: Vec<String>,
-    /// Programs, maps and symbols that cannot load on a kernel without BTF of its own.
-    pub needs_kernel_btf: Vec<String>,
 }
 
 /// The result for a kernel.

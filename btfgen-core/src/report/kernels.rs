@@ -61,7 +61,7 @@ impl<'r> AffectedKernels<'r> {
 ///
 /// Up to five kernels are listed. More are described by the narrowest patterns that give at most five parts, such as
 /// `all 37 kernels of android/*/arm64, 3 of 40 kernels of debian/12/x86_64`.
-fn describe_kernels(affected: &[&KernelId], all: &[&KernelId]) -> String {
+pub(super) fn describe_kernels(affected: &[&KernelId], all: &[&KernelId]) -> String {
     let total = Share { affected: affected.len(), all: all.len() };
     if affected.len() <= MAX_LISTED {
         return affected.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");

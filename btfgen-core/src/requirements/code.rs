@@ -57,7 +57,10 @@ struct Function {
     first: InsnIndex,
     insns: usize,
     calls: Vec<(InsnIndex, FunctionId)>,
+    /// Without relocations.
     needs: Vec<(InsnIndex, Need)>,
+    /// Relocations, by their index in the object.
+    relocations: Vec<(InsnIndex, usize)>,
 }
 
 /// The functions of an object, by section and first instruction.
@@ -84,15 +87,21 @@ impl Code {
     pub(super) fn new(object: &Object, maps: &[Map], externs: &[Extern]) -> Self {
         let mut code = Self { functions: functions(object) };
         let names = Names::new(maps, externs);
-        let mut relocations: BTreeMap<(&str, InsnIndex), usize> = BTreeMap::new();
         for (index, relocation) in object.relocations().iter().enumerate() {
             let insn = InsnIndex::from_offset(relocation.insn_offset);
-            relocations.insert((object.section_of(relocation), insn), index);
+            if let Some(function) = code.containing(object.section_of(relocation), insn) {
+                code.functions[function.index()].relocations.push((insn, index));
+            }
         }
         for section in object.code_sections() {
             let mut references = object.references(section).iter().peekable();
+            let mut functions = code.functions_in(section).peekable();
+            let mut current = None;
             for (at, insn) in object.insns(section) {
-                let Some(function) = code.containing(section, at) else { continue };
+                while let Some(next) = functions.next_if(|next| code.functions[next.index()].first <= at) {
+                    current = Some(next);
+                }
+                let Some(function) = current else { continue };
                 while references.next_if(|reference| reference.insn < at).is_some() {}
                 let symbol = references
                     .next_if(|reference| reference.insn == at)
@@ -113,11 +122,17 @@ impl Code {
                     }
                     Found::Needs(needs) => needs,
                 };
-                let relocation = relocations.get(&(section, at)).copied().map(Need::Relocation);
-                function.needs.extend(needs.into_iter().chain(relocation).map(|need| (at, need)));
+                function.needs.extend(needs.into_iter().map(|need| (at, need)));
             }
         }
         code
+    }
+
+    /// The functions of a section, by their first instruction.
+    fn functions_in(&self, section: &str) -> impl Iterator<Item = FunctionId> + use<> {
+        let first = self.functions.partition_point(|function| *function.section < *section);
+        let len = self.functions[first..].partition_point(|function| *function.section == *section);
+        (first..first + len).map(FunctionId::new)
     }
 
     /// The function that contains an instruction.
@@ -196,7 +211,21 @@ impl Code {
         called.0.iter().map(|function| &*self.functions[function.index()].section).collect()
     }
 
-    /// What functions need, each with the instructions that need it.
+    /// The relocations of functions, each with its instruction.
+    pub(super) fn relocations_of<'a>(
+        &'a self,
+        called: &'a Called,
+        can_run: &'a dyn Fn(&str, InsnIndex) -> bool,
+    ) -> impl Iterator<Item = (Need, Site)> + 'a {
+        let functions = called.0.iter().map(|function| &self.functions[function.index()]);
+        functions.flat_map(move |function| {
+            let own = function.relocations.iter().filter(|(insn, _)| can_run(&function.section, *insn));
+            let site = |insn| Site { section: Arc::clone(&function.section), insn };
+            own.map(move |&(insn, index)| (Need::Relocation(index), site(insn)))
+        })
+    }
+
+    /// What functions need apart from relocations, each with the instructions that need it.
     pub(super) fn needs_of(
         &self,
         called: &Called,
@@ -264,6 +293,7 @@ fn functions(object: &Object) -> Vec<Function> {
             insns: end - first.index(),
             calls: Vec::new(),
             needs: Vec::new(),
+            relocations: Vec::new(),
         }));
     }
     functions

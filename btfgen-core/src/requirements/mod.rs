@@ -58,6 +58,20 @@ pub struct Program {
 }
 
 impl Program {
+    /// A program of a section, for tests.
+    #[cfg(test)]
+    pub(crate) fn new(name: &str, section: &str) -> Self {
+        let def = SectionDef::find(section);
+        Self {
+            name: name.to_owned(),
+            section: section.to_owned(),
+            optional: false,
+            def,
+            target: def.and_then(|def| Target::parse(def, section)),
+            function: crate::memo::Id::new(0),
+        }
+    }
+
     /// Whether libbpf attaches it by itself: the section's definition has a function for it, and its name a target.
     pub fn auto_attaches(&self) -> bool {
         self.target.is_some() && self.def.is_some_and(|def| def.attach.is_some())
@@ -168,7 +182,7 @@ impl Requirements {
         self.code.containing(section, insn).is_some_and(|function| called.contains(function))
     }
 
-    /// What functions need, each with the instructions that need it and can run.
+    /// What functions need apart from relocations, each with the instructions that need it and can run.
     pub fn needs_of(
         &self,
         called: &Called,
@@ -184,6 +198,11 @@ impl Requirements {
         program: &Program,
         can_run: &dyn Fn(&str, InsnIndex) -> bool,
     ) -> BTreeMap<Need, Vec<Site>> {
-        self.code.needs_of(&self.code.called(program.function, can_run), can_run)
+        let called = self.code.called(program.function, can_run);
+        let mut needs = self.code.needs_of(&called, can_run);
+        for (need, site) in self.code.relocations_of(&called, can_run) {
+            needs.entry(need).or_default().push(site);
+        }
+        needs
     }
 }

@@ -98,7 +98,8 @@ impl KernelFunctions {
     /// The same with ids of another store.
     pub(super) fn map(&self, id: impl Fn(FunctionId) -> FunctionId) -> Self {
         let map = |list: &[FunctionId]| list.iter().map(|&old| id(old)).collect();
-        Self { all: map(&self.all), attachability: self.attachability.each_ref().map(|list| map(list)) }.sorted()
+        Self { all: map(&self.all), attachability: self.attachability.each_ref().map(|list| map(list)) }
+            .sorted()
     }
 
     /// Adds what another source of the kernel tells. The outcome does not depend on the order of the sources.
@@ -146,8 +147,9 @@ pub(super) fn write(
     write_names(out, Column::FunctionShared, Column::FunctionTail, names);
     write_shapes(out, &functions);
 
-    let columns: Vec<_> =
-        std::iter::once((Column::FunctionHolders, holders)).chain(ATTACHABILITY.into_iter().zip(attachability)).collect();
+    let columns: Vec<_> = std::iter::once((Column::FunctionHolders, holders))
+        .chain(ATTACHABILITY.into_iter().zip(attachability))
+        .collect();
     let used = columns.iter().flat_map(|(_, sets)| order.iter().map(|id| sets[id.index()].as_slice()));
     ids.write(out, Column::FunctionSets, used);
     for (column, sets) in &columns {

@@ -49,6 +49,7 @@ pub enum Patch {
 }
 
 /// A section's instructions, decoded once to be followed for many kernels.
+#[derive(Clone)]
 pub struct ControlFlow {
     insns: Vec<Insn>,
     /// First instructions of programs and subprograms; registers are unknown there.
