@@ -19,6 +19,7 @@ pub mod pipeline;
 pub mod report;
 pub mod requirements;
 pub mod resolve;
+mod series;
 mod threads;
 pub mod types;
 

@@ -7,6 +7,7 @@ use btfgen_core::hub::KernelFilter;
 use btfgen_core::{DEFAULT_LEVEL, KernelId};
 use btfgen_runtime::BuildId;
 use clap::{Parser, Subcommand};
+use glob::Pattern;
 
 /// Minimize kernel BTF for eBPF objects, and collect kernels into hub files.
 #[derive(Debug, Parser)]
@@ -15,15 +16,35 @@ use clap::{Parser, Subcommand};
 Examples:
   btfgen vendor --this-host -o kernels.hub                   # collect kernels
   btfgen pack --hub kernels.hub tool.bpf.o -o tool.archive   # what a build script embeds
-  btfgen report --hub kernels.hub tool.bpf.o                 # which relocation fails on which kernel
+  btfgen report --hub kernels.hub tool.bpf.o                 # which program runs on which kernel
   btfgen inspect tool.bpf.o                                  # what each program requires of a kernel
   btfgen select tool.archive                                 # which kernel's BTF this host uses
 
-Exit codes: 0 success, 1 failure, 2 wrong usage.")]
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a requirement or the baseline of btfgen report is broken.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const REPORT_HELP: &str = "\
+Verdicts: runs, every requirement is met; likely, all that BTF tells is there, but whether a function can be attached to is not
+known; fails, a requirement is missing; unknown, the reasons say what to check. An object is as its worst program that is not
+optional. Globs over kernels are as in --include: * matches within a part of the id, ** across parts.
+
+Examples:
+  btfgen report --hub kernels.hub tool.bpf.o                                # one screen for all kernels
+  btfgen report --hub kernels.hub tool.bpf.o --program 'handle_*'           # all reasons of some programs
+  btfgen report --hub kernels.hub tool.bpf.o --kernel 'debian/11/**'        # all programs on some kernels
+  btfgen report --hub kernels.hub tool.bpf.o --optional 'fentry_*' --target trace_read=vfs_read
+  btfgen report --hub kernels.hub tool.bpf.o --require 'debian/12/**' --unknown deny   # for CI: exit code 3 if broken
+  btfgen report --hub kernels.hub tool.bpf.o --format json > old.json
+  btfgen report --hub kernels.hub tool.bpf.o --baseline old.json            # what is better or worse than in old.json
+  btfgen report --hub kernels.hub tool.bpf.o --format tsv | grep -P '\\tfails\\t'
+
+Format tsv has one line for each kernel, object and program: kernel id, object, program, verdict, reasons joined by \"; \". Tabs,
+newlines and backslashes in a field are \\t, \\n and \\\\.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a requirement is broken or something is worse than in the baseline.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -35,11 +56,8 @@ Examples:
   btfgen pack --hub kernels.hub tool.bpf.o -o tool.archive
   btfgen pack --hub kernels.hub --include 'debian/12/**' --arch arm64 *.bpf.o -o tools.archive")]
     Pack(Pack),
-    /// Print which relocations fail on which kernels.
-    #[command(after_help = "\
-Examples:
-  btfgen report --hub kernels.hub tool.bpf.o
-  btfgen report --hub btfhub-archive --include 'ubuntu/**' tool.bpf.o --verbose")]
+    /// Print whether each program runs on each kernel, and why not.
+    #[command(after_help = REPORT_HELP)]
     Report(Report),
     /// Print what each program of an object requires of a kernel.
     #[command(after_help = "\
@@ -108,18 +126,73 @@ pub(crate) struct Pack {
     /// Archive to write.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Print the report as JSON, as btfgen report does.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) job: Job,
-    /// TSV
-    #[arg(long)]
-    pub(crate) tsv: bool,
-    /// List every affected kernel.
-    #[arg(short, long, conflicts_with = "json")]
-    pub(crate) verbose: bool,
+    /// Form of the report.
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Print only kernels whose id matches, each with all reasons of each program.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) kernel: Vec<String>,
+    /// Print only programs whose name matches, with all their reasons.
+    #[arg(long, value_name = "GLOB", value_parser = pattern)]
+    pub(crate) program: Vec<Pattern>,
+    /// Programs that may fail: they count for neither the object nor --require.
+    #[arg(long, value_name = "GLOB", value_parser = pattern)]
+    pub(crate) optional: Vec<Pattern>,
+    /// What the loader attaches a program to; TARGET is as after the slash of a section's name.
+    #[arg(long, value_name = "PROGRAM=TARGET", value_parser = target)]
+    pub(crate) target: Vec<(String, String)>,
+    /// Judge as with the kernel's own BTF on every kernel, or with the embedded one alone [default: what the hub knows of each kernel].
+    #[arg(long, value_name = "BTF", value_enum)]
+    pub(crate) btf: Option<Deployment>,
+    /// Kernels on which every program that is not optional must not fail.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) require: Vec<String>,
+    /// With deny, a program of which it is unknown whether it runs breaks --require.
+    #[arg(long, value_name = "ACTION", value_enum, default_value_t = Unknown::Allow, requires = "require")]
+    pub(crate) unknown: Unknown,
+    /// Compare with an earlier report, printed with --format json.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Tsv,
+}
+
+/// With which BTF programs are deployed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Deployment {
+    Own,
+    Embedded,
+}
+
+/// Whether a required program passes if it is unknown whether it runs.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Unknown {
+    Allow,
+    Deny,
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|error| format!("not a glob: {error}"))
+}
+
+fn target(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(program, target)| !program.is_empty() && !target.is_empty());
+    let (program, target) = parts.ok_or("not PROGRAM=TARGET")?;
+    Ok((program.to_owned(), target.to_owned()))
 }
 
 #[derive(Debug, clap::Args)]
@@ -213,9 +286,6 @@ pub(crate) struct Job {
     pub(crate) hub: PathBuf,
     #[command(flatten)]
     pub(crate) kernels: Kernels,
-    /// Print the whole report as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Kernels chosen by their ids.

@@ -7,6 +7,7 @@ mod inspect;
 mod minimize;
 mod output;
 mod pack;
+mod report;
 mod select;
 mod vendor;
 
@@ -29,7 +30,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Minimize(args) => minimize::run(&args)?,
         Command::Pack(args) => pack::pack(&args)?,
-        Command::Report(args) => pack::report(&args)?,
+        Command::Report(args) => return report::run(&args),
         Command::Inspect(args) => inspect::run(&args)?,
         Command::Select(args) => return select::run(&args),
         Command::Archive { command } => archive::run(command)?,

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use btfgen_runtime::KernelId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::nearest::HubKernels;
 use crate::hub::file::KernelSet;
 use crate::requirements::Version;
 
 /// Whether a program runs on a kernel. The order is that of certainty that it does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every requirement is known to be met.
@@ -98,6 +99,16 @@ pub struct Reason {
     pub setting: Option<String>,
 }
 
+/// Why something is unknown for want of facts, which vendoring the kernel's package or image adds to the hub.
+const GAPS: [&str; 2] = ["the functions of this kernel are not known", "whether there is one is not known"];
+
+impl Reason {
+    /// Whether nothing but a gap in what the hub knows of the kernel makes it unknown.
+    pub(crate) fn is_gap(&self) -> bool {
+        self.verdict == Verdict::Unknown && GAPS.iter().any(|gap| self.why.starts_with(gap))
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.requirement, self.why)?;
@@ -152,9 +163,9 @@ pub struct Forecast {
     /// For each reason the kernels of the hub that have what is required.
     #[serde(skip)]
     pub(crate) available: Vec<KernelSet>,
-    /// All kernels of the hub, ordered by id.
+    /// All kernels of the hub.
     #[serde(skip)]
-    pub(crate) hub: Vec<KernelId>,
+    pub(crate) hub: HubKernels,
     /// The distinct outcomes.
     pub outcomes: Vec<Outcome>,
     /// The objects, in the order given.
@@ -178,14 +189,36 @@ impl Forecast {
 
     /// The nearest kernel of the hub that has what a reason is about, of the same distribution, version and architecture.
     pub fn nearest(&self, id: ReasonId, kernel: usize) -> Option<&KernelId> {
-        if self.reasons[id.0].verdict < Verdict::Unknown {
-            return None;
+        let is_missing = self.reasons[id.0].verdict >= Verdict::Unknown;
+        self.hub.nearest(&self.kernels[kernel], self.available.get(id.0)?).filter(|_| is_missing)
+    }
+
+    /// The worst verdict of the objects on each kernel.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        if self.objects.is_empty() {
+            return Vec::new();
         }
-        let own = &self.kernels[kernel];
-        let series = |id: &KernelId| (id.distro().to_owned(), id.version().to_owned(), id.arch().to_owned());
-        let at = self.hub.partition_point(|other| other < own);
-        let with = self.available[id.0].iter().filter(|&other| series(&self.hub[other]) == series(own));
-        with.min_by_key(|other| other.abs_diff(at)).map(|other| &self.hub[other])
+        let worst = |kernel| self.objects.iter().map(|own| self.outcome(&own.whole, kernel).verdict).max();
+        (0..self.kernels.len()).map(|kernel| worst(kernel).unwrap_or_default()).collect()
+    }
+
+    /// The part of the forecast that is about some kernels and programs, by their ids and names.
+    pub fn select(&self, has_kernel: impl Fn(&KernelId) -> bool, has_program: impl Fn(&str) -> bool) -> Self {
+        let kernels: Vec<usize> =
+            (0..self.kernels.len()).filter(|&it| has_kernel(&self.kernels[it])).collect();
+        let of_kernels = |own: &ProgramForecast| ProgramForecast {
+            outcomes: kernels.iter().map(|&kernel| own.outcomes[kernel]).collect(),
+            ..own.clone()
+        };
+        let of_object = |own: &ObjectForecast| {
+            let programs = own.programs.iter().filter(|program| has_program(&program.name));
+            ObjectForecast { whole: of_kernels(&own.whole), programs: programs.map(of_kernels).collect() }
+        };
+        Self {
+            kernels: kernels.iter().map(|&kernel| self.kernels[kernel].clone()).collect(),
+            objects: self.objects.iter().map(of_object).filter(|own| !own.programs.is_empty()).collect(),
+            ..self.clone()
+        }
     }
 
     /// The number of kernels on which a program or object has a verdict.

@@ -14,6 +14,7 @@ mod features;
 mod flows;
 mod gate;
 mod kernels;
+mod nearest;
 mod object;
 mod program_names;
 mod reasons;

@@ -20,7 +20,7 @@ pub struct NoSuchProgram {
 
 impl NoSuchProgram {
     /// Finds the programs that are nearest to a name or glob.
-    pub(super) fn new(name: &str, objects: &[ObjectForecast]) -> Self {
+    pub fn new(name: &str, objects: &[ObjectForecast]) -> Self {
         let programs = objects.iter().flat_map(|object| &object.programs);
         let mut nearest: Vec<&str> = programs.map(|program| program.name.as_str()).collect();
         let count = nearest.len();

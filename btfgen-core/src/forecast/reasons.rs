@@ -16,7 +16,7 @@ pub(super) struct Context {
 #[derive(Default)]
 pub(super) struct Reasons {
     pub(super) reasons: Vec<Reason>,
-    /// For each reason the kernels that have what is required.
+    /// For each reason the kernels that have what is required; no kernel that has the reason.
     pub(super) available: Vec<KernelSet>,
     ids: Memo<Reason, ReasonId>,
     pub(super) outcomes: Vec<Outcome>,
@@ -52,11 +52,14 @@ impl Reasons {
             setting,
         };
         let Self { reasons, available, ids, .. } = self;
-        *ids.entry(reason).or_insert_with_key(|reason| {
+        let id = *ids.entry(reason).or_insert_with_key(|reason| {
             reasons.push(reason.clone());
             available.push(answer.has.difference(&doubt.kernels));
             ReasonId(reasons.len() - 1)
-        })
+        });
+        // Answers about relocations have the kernels of one case each.
+        available[id.0] = available[id.0].intersection(&answer.has).difference(&doubt.kernels);
+        id
     }
 
     /// Adds the reasons of another table, and returns their new ids.

@@ -42,7 +42,7 @@ pub(crate) fn forecast() -> Forecast {
     Forecast {
         kernels,
         available: vec![none(), with_b.into_iter().collect(), none(), none()],
-        hub,
+        hub: hub.into_iter().collect(),
         reasons: vec![
             reason(Verdict::Likely, "a"),
             reason(Verdict::Unknown, "b"),

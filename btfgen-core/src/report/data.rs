@@ -13,7 +13,8 @@ use crate::forecast::Forecast;
 pub struct Report {
     /// The objects, in the order given.
     pub objects: Vec<ObjectReport>,
-    /// The distinct problems: unusable kernels, then relocations in the order of the objects.
+    /// The distinct problems: unusable kernels, then relocations in the order of the objects. The forecast has them among its reasons.
+    #[serde(skip)]
     pub problems: Vec<Problem>,
     /// The kernels, ordered by id.
     pub kernels: Vec<KernelReport>,
@@ -30,6 +31,7 @@ pub struct Report {
     /// Number of kernels that were unpacked from files of a hub tree.
     pub unpacked_kernels: usize,
     /// Whether each program runs on each kernel.
+    #[serde(skip)]
     pub forecast: Forecast,
 }
 
@@ -44,7 +46,8 @@ pub struct ObjectReport {
     /// Number of relocations that read a target type id (`TYPE_ID_TARGET`). With a minimized BTF it is that BTF's id, not
     /// the kernel's.
     pub target_type_ids: usize,
-    /// Relocations that fail on every kernel.
+    /// Relocations that fail on every kernel. The forecast has them among its reasons.
+    #[serde(skip)]
     pub failures: Vec<String>,
 }
 
@@ -55,12 +58,13 @@ pub struct KernelReport {
     /// The kernel.
     #[serde(serialize_with = "as_text")]
     pub id: KernelId,
-    /// Its minimized BTF; none if the kernel is not served.
+    /// Its minimized BTF; none if none is embedded for it.
     pub blob: Option<BlobId>,
     /// Its build id in the archive.
     #[serde(serialize_with = "as_text_if_any")]
     pub build_id: Option<BuildIdPrefix>,
     /// Its problems; kernels with identical problems share the list.
+    #[serde(skip)]
     pub problems: Arc<[ProblemId]>,
     /// Number of relocations that fail, but whose instruction never runs because a check rules it out.
     pub guarded: usize,
@@ -115,8 +119,8 @@ fn as_text_if_any<S: serde::Serializer>(
 }
 
 impl Report {
-    /// Number of kernels that are served.
-    pub fn served(&self) -> usize {
+    /// Number of kernels for which a minimized BTF is embedded.
+    pub fn embedded(&self) -> usize {
         self.kernels.iter().filter(|kernel| kernel.blob.is_some()).count()
     }
 

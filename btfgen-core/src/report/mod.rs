@@ -1,14 +1,35 @@
-//! Report: what was generated, for which kernels, and which relocations fail on which kernels and why.
+//! Report: whether each program runs on each kernel and why not, and what was embedded.
 //!
-//! `data` is the report as values and as JSON, `kernels` describes sets of kernels, `broken` what does not run on them, `text` is the
-//! report for people, `warnings` are a build's.
+//! `data` is the report as values. `causes` groups the forecast's reasons, `overview` and `by_kernel` print them, `text` is the report for
+//! people, `tsv` and `document` are for machines. `baseline` compares a forecast with an earlier one, `broken` describes what a gate
+//! finds. `warnings` are a build's, `kernels` are those that have a problem.
 
+mod baseline;
 mod broken;
+mod by_kernel;
+mod causes;
 mod data;
+mod document;
 mod kernels;
+mod overview;
 mod text;
 mod tsv;
 mod warnings;
 
+use std::fmt;
+
+pub use baseline::{Baseline, BaselineError, Changes, DocumentVersion};
 pub use broken::describe_broken;
 pub use data::{BlobId, KernelReport, ObjectReport, Problem, ProblemId, Report};
+pub use document::Document;
+pub use text::View;
+
+/// A count with its noun.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, noun) = self;
+        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
+    }
+}

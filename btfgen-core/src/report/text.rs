@@ -2,36 +2,46 @@
 
 use std::fmt;
 
-use super::data::{ObjectReport, Problem, ProblemId, Report};
-use super::kernels::AffectedKernels;
-use crate::memo::Memo;
+use super::Count;
+use super::by_kernel::by_kernel;
+use super::causes::Extent;
+use super::data::{ObjectReport, Problem, Report};
+use super::overview::overview;
+use crate::forecast::Verdict;
+
+/// What the report for people shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Everything, summarized on a screen.
+    Overview,
+    /// Programs with all their reasons, by kernels.
+    Programs,
+    /// Kernels with all reasons of each program; with those of the objects as a whole, or without.
+    Kernels {
+        /// Whether the objects as a whole are shown.
+        with_objects: bool,
+    },
+}
 
 impl Report {
-    /// The whole report, ending with its summary.
-    ///
-    /// Affected kernels are described in one line for each problem; `verbose` lists them all.
-    pub fn text(&self, verbose: bool) -> String {
-        let mut lines = Vec::new();
-        for object in &self.objects {
-            lines.push(format!("{}: {}", object.name, Count(object.relocations, "relocation")));
-            lines.extend(object.remarks().into_iter().map(|remark| format!("  {remark}")));
-        }
-        let affected = AffectedKernels::new(self);
-        let mut descriptions: Memo<&[usize], String> = Memo::default();
-        for (index, problem) in self.problems.iter().enumerate() {
-            let id = ProblemId(index);
-            lines.push(problem.to_string());
-            if verbose {
-                lines.extend(affected.of(id).into_iter().map(|kernel| format!("  {kernel}")));
-            } else {
-                let key = affected.key(id);
-                let description = descriptions.entry(key).or_insert_with(|| affected.describe(id));
-                lines.push(format!("  on {description}"));
+    /// The report for people.
+    pub fn text(&self, view: View) -> String {
+        let mut lines = match view {
+            View::Overview => overview(&self.forecast, Extent::Screen),
+            View::Programs => overview(&self.forecast, Extent::Programs),
+            View::Kernels { with_objects } => by_kernel(&self.forecast, with_objects),
+        };
+        if view == View::Overview {
+            lines.push(String::new());
+            for object in &self.objects {
+                lines.extend(
+                    object.target_type_id_remark().map(|remark| format!("{}: {remark}", object.name)),
+                );
             }
+            lines.extend(self.unused_excludes.iter().map(|glob| unused_exclude(glob)));
+            lines.extend(self.hub_notes.iter().map(|note| format!("in the hub: {note}")));
+            lines.push(self.to_string());
         }
-        lines.extend(self.unused_excludes.iter().map(|glob| unused_exclude(glob)));
-        lines.extend(self.hub_notes.iter().map(|note| format!("in the hub: {note}")));
-        lines.push(self.to_string());
         lines.join("\n") + "\n"
     }
 }
@@ -41,16 +51,6 @@ pub(super) fn unused_exclude(glob: &str) -> String {
 }
 
 impl ObjectReport {
-    /// Remarks on the object, for users.
-    fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        for failure in &self.failures {
-            remarks.push(format!("fails on every kernel: {failure}"));
-        }
-        remarks.extend(self.target_type_id_remark());
-        remarks
-    }
-
     /// A remark on relocations that read a target type id.
     pub(super) fn target_type_id_remark(&self) -> Option<String> {
         let count = self.target_type_ids;
@@ -81,73 +81,26 @@ impl fmt::Display for Problem {
 }
 
 impl fmt::Display for Report {
-    /// The summary: objects, kernels, blobs and bytes, in one line.
+    /// The summary in one line: for how many kernels BTF is embedded, and on how many the objects run.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} with {}; {} of {} served by {} of {} bytes",
+            "{} with {}; embedded for {} of {}: {} of {} bytes",
             Count(self.objects.len(), "object"),
             Count(self.relocations(), "relocation"),
-            self.served(),
+            self.embedded(),
             Count(self.kernels.len(), "kernel"),
             Count(self.blobs, "distinct BTF"),
             self.blob_bytes,
         )?;
         if self.archive_bytes > 0 {
-            write!(f, "; archive of {} bytes", self.archive_bytes)?;
+            write!(f, ", archive of {} bytes", self.archive_bytes)?;
         }
-        Ok(())
-    }
-}
-
-/// A count with its noun.
-struct Count(usize, &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, noun) = self;
-        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::KernelReport;
-
-    /// A report on `kernels` kernels, all of which fail the same `problems` relocations.
-    fn report(problems: usize, kernels: usize) -> Report {
-        let problem = |number: usize| Problem::Relocation {
-            object: "a.o".to_owned(),
-            program: "main".to_owned(),
-            relocation: format!("xdp #{number}"),
-            spec: "<byte_off> [1] struct s.f (0:0 @ offset 0)".to_owned(),
-            line: Some("a.c:1".to_owned()),
-            text: None,
-            reason: "no such type".to_owned(),
-        };
-        let all: Vec<ProblemId> = (0..problems).map(ProblemId).collect();
-        let kernel = |number: usize| KernelReport {
-            id: format!("debian/12/x86_64/{number}").parse().unwrap(),
-            blob: None,
-            build_id: None,
-            problems: all.as_slice().into(),
-            guarded: 0,
-        };
-        Report {
-            problems: (0..problems).map(problem).collect(),
-            kernels: (0..kernels).map(kernel).collect(),
-            ..Report::default()
-        }
-    }
-
-    #[test]
-    fn text_lists_kernels_only_if_verbose() {
-        let report = report(1, 6);
-        let problem = "a.o: main: xdp #0: <byte_off> [1] struct s.f (0:0 @ offset 0) at a.c:1: no such type";
-        let summary = "0 objects with 0 relocations; 0 of 6 kernels served by 0 distinct BTFs of 0 bytes";
-        assert_eq!(report.text(false), format!("{problem}\n  on all 6 kernels\n{summary}\n"));
-        let ids: String = (0..6).map(|number| format!("  debian/12/x86_64/{number}\n")).collect();
-        assert_eq!(report.text(true), format!("{problem}\n{ids}{summary}\n"));
+        let verdicts = self.forecast.verdicts();
+        let counts = Verdict::ALL.map(|verdict| {
+            let count = verdicts.iter().filter(|own| **own == verdict).count();
+            format!("{verdict} on {count}")
+        });
+        if verdicts.is_empty() { Ok(()) } else { write!(f, "; {}", counts.join(", ")) }
     }
 }

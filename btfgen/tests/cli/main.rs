@@ -8,5 +8,6 @@ mod hub;
 mod inspect;
 mod minimize;
 mod pack;
+mod report;
 mod select;
 mod vendor;

@@ -1,4 +1,4 @@
-//! `btfgen pack` and `btfgen report`.
+//! `btfgen pack`.
 
 use btfgen_runtime::Archive;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn packs_what_minimize_makes() {
     let folder = Folder::new();
     let (hub, object) = (hub().display().to_string(), object("opensnoop").display().to_string());
     let summary = folder.done(&format!("pack --hub {hub} -o a.archive {object}"));
-    assert!(summary.contains("3 of 3 kernels served"), "{summary}");
+    assert!(summary.contains("embedded for 3 of 3 kernels: "), "{summary}");
     assert_eq!(ids(&folder, "a.archive"), KERNELS);
     let bytes = folder.read("a.archive");
     let archive = Archive::open(&bytes).unwrap();
@@ -65,26 +65,6 @@ fn packs_the_selected_kernels() {
 }
 
 #[test]
-fn reports_which_relocation_fails_where() {
-    let folder = Folder::new();
-    let (hub, object) = (hub().display().to_string(), object("ambiguous").display().to_string());
-    let json: Value =
-        serde_json::from_str(&folder.done(&format!("report --json --hub {hub} {object}"))).unwrap();
-    assert_eq!(json["objects"][0]["name"], "ambiguous.o");
-    let kernels = json["kernels"].as_array().unwrap();
-    assert_eq!(kernels.iter().map(|kernel| kernel["id"].as_str().unwrap()).collect::<Vec<_>>(), KERNELS);
-    let problem = &json["problems"][kernels[0]["problems"][0].as_u64().unwrap() as usize];
-    assert_eq!(problem["kind"], "relocation");
-    let text = folder.done(&format!("report --hub {hub} {object}"));
-    assert!(text.contains(problem["spec"].as_str().unwrap()), "{text}");
-    assert!(text.contains(&format!("\n  on {}\n", KERNELS.join(", "))), "{text}");
-    let text = folder.done(&format!("report --verbose --hub {hub} {object}"));
-    for id in KERNELS {
-        assert!(text.contains(&format!("\n  {id}\n")), "{text}");
-    }
-}
-
-#[test]
 fn warns_on_standard_error() {
     let folder = Folder::new();
     let (hub, object) = (hub().display().to_string(), object("lsm_file").display().to_string());
@@ -92,7 +72,7 @@ fn warns_on_standard_error() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stderr.starts_with("warning: lsm_file.o: "), "{}", run.stderr);
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(json["archive_bytes"], folder.read("a.archive").len());
+    assert_eq!(json["embedding"]["archive_bytes"], folder.read("a.archive").len());
 }
 
 #[test]

@@ -1,0 +1,112 @@
+//! `btfgen report`: whether each program runs on each kernel of a hub, for people and for machines.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use btfgen_core::forecast::{Assumptions, Deployment, Forecast, Gate, NoSuchProgram, Require, Unknown};
+use btfgen_core::hub::{KernelGlob, Near};
+use btfgen_core::pipeline::Request;
+use btfgen_core::report::{Baseline, Document, DocumentVersion, View, describe_broken};
+use btfgen_core::{KernelId, files};
+
+use crate::args::{self, Format};
+use crate::output::{count, print, print_json};
+use crate::pack::{request, run as run_pipeline};
+
+/// A requirement is broken, or something is worse than in the baseline.
+const BROKEN: u8 = 3;
+
+/// How a broken requirement is mended.
+const WHAT_TO_DO: &str = "guard what is missing with a CO-RE check, make the program optional (--optional), or require fewer kernels";
+
+pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
+    let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
+    let gate = gate(args)?;
+    let assumptions = Assumptions {
+        optional: args.optional.clone(),
+        targets: args.target.iter().cloned().collect(),
+        deployment: match args.btf {
+            None => Deployment::Either,
+            Some(args::Deployment::Own) => Deployment::Own,
+            Some(args::Deployment::Embedded) => Deployment::Embedded,
+        },
+    };
+    let mut report = run_pipeline(&Request { assumptions, ..request(&args.job)? })?.report;
+    let broken = gate.check(&report.forecast)?;
+    let broken = (!broken.is_empty()).then(|| describe_broken(&report.forecast, &broken));
+    report.forecast = select(args, &report.forecast)?;
+    let changes = baseline.as_ref().map(|baseline| baseline.changes(&report.forecast));
+
+    let view = match (args.kernel.is_empty(), args.program.is_empty()) {
+        (false, no_program) => View::Kernels { with_objects: no_program },
+        (true, false) => View::Programs,
+        (true, true) => View::Overview,
+    };
+    match (args.format, &changes) {
+        (Format::Text, Some(changes)) => print(&changes.text())?,
+        (Format::Text, None) => print(&report.text(view))?,
+        (Format::Json, _) => print_json(&Document::from(&report))?,
+        (Format::Tsv, _) => print(&report.tsv())?,
+    }
+
+    let worse = changes.filter(|changes| changes.worse() > 0);
+    if let (Some(file), Some(changes)) = (&args.baseline, &worse) {
+        if args.format != Format::Text {
+            eprint!("{}", changes.text());
+        }
+        let (worse, file) = (count(changes.worse(), "verdict"), file.display());
+        eprintln!(
+            "error: {worse} worse than in {file}; to accept that, write the file again with --format json"
+        );
+    }
+    if let Some(broken) = &broken {
+        eprintln!("error: --require is broken:\n{broken}\n{WHAT_TO_DO}");
+    }
+    let is_good = worse.is_none() && broken.is_none();
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}
+
+/// What must run where.
+fn gate(args: &args::Report) -> Result<Gate> {
+    let require = match args.require.is_empty() {
+        true => Vec::new(),
+        false => vec![Require::new(&args.require, &[])?],
+    };
+    let unknown = match args.unknown {
+        args::Unknown::Allow => Unknown::Allow,
+        args::Unknown::Deny => Unknown::Deny,
+    };
+    Ok(Gate { require, unknown })
+}
+
+/// The wanted kernels and programs of the forecast.
+fn select(args: &args::Report, forecast: &Forecast) -> Result<Forecast> {
+    let kernels: Vec<KernelGlob> =
+        args.kernel.iter().map(|glob| KernelGlob::new(glob)).collect::<Result<_, _>>()?;
+    for glob in &kernels {
+        if !forecast.kernels.iter().any(|id| glob.matches(id)) {
+            let near = Near::to(glob.as_str(), &Vec::from_iter(&forecast.kernels));
+            bail!("--kernel {:?} matches no kernel; {near}", glob.as_str());
+        }
+    }
+    let programs = || forecast.objects.iter().flat_map(|object| &object.programs);
+    for glob in &args.program {
+        if !programs().any(|program| glob.matches(&program.name)) {
+            bail!("--program {}", NoSuchProgram::new(glob.as_str(), &forecast.objects));
+        }
+    }
+    let has_kernel = |id: &KernelId| kernels.is_empty() || kernels.iter().any(|glob| glob.matches(id));
+    let has_program =
+        |name: &str| args.program.is_empty() || args.program.iter().any(|glob| glob.matches(name));
+    Ok(forecast.select(has_kernel, has_program))
+}
+
+/// Reads the JSON of an earlier report.
+fn read_baseline(file: &Path) -> Result<Baseline> {
+    let bytes = files::read(file)?;
+    let context = || format!("{} is not a report of \"btfgen report --format json\"", file.display());
+    let version: DocumentVersion = serde_json::from_slice(&bytes).with_context(context)?;
+    version.check().with_context(|| file.display().to_string())?;
+    serde_json::from_slice(&bytes).with_context(context)
+}
