@@ -23,6 +23,11 @@ impl Queues {
     }
 }
 
+/// The number of cores that this process may use.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Runs a task for each index below `count`, on as many threads as there are cores; results are in order.
 ///
 /// `worker` makes what a thread keeps from one task to the next.
@@ -31,8 +36,7 @@ pub(crate) fn on_all_cores<W, T: Send>(
     worker: impl Fn() -> W + Sync,
     task: impl Fn(&mut W, usize) -> T + Sync,
 ) -> Vec<T> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(count.max(1));
+    let threads = cores().min(count.max(1));
     let queues = Queues::new(count, threads);
     let run = |thread: usize| {
         let mut worker = worker();

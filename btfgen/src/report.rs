@@ -32,7 +32,8 @@ pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
             Some(args::Deployment::Embedded) => Deployment::Embedded,
         },
     };
-    let mut report = run_pipeline(&Request { assumptions, ..request(&args.job)? })?.report;
+    let forecast = Some(assumptions);
+    let mut report = run_pipeline(&Request { forecast, ..request(&args.job)? })?.report;
     let broken = gate.check(&report.forecast)?;
     let broken = (!broken.is_empty()).then(|| describe_broken(&report.forecast, &broken));
     report.forecast = select(args, &report.forecast)?;

@@ -2,10 +2,9 @@
 
 pub(crate) use btfgen::import::ImportError;
 pub(crate) use btfgen::import::codec::Codec;
-pub(crate) use btfgen::import::collect::read_kernels;
 pub(crate) use btfgen::import::package::{PackagedKernel, arch as package_arch, read_kernel};
 pub(crate) use btfgen::import::paragraph;
-pub(crate) use btfgen::import::source::{ReadOptions, SourceKernel};
+pub(crate) use btfgen::import::source::Kernel;
 pub(crate) use btfgen_core::btf::{Btf, BtfError, Endian, Kind, RawType, StrOffset, TypeId};
 pub(crate) use btfgen_core::files::{list, read_btf};
 pub(crate) use btfgen_core::hub::KernelFilter;

@@ -289,7 +289,8 @@ impl Config {
         let assumptions = Assumptions { optional, targets: self.targets.clone(), ..Assumptions::default() };
         let require = self.require.iter().map(|it| Require::new(&it.kernels, &it.programs));
         let gate = Gate { require: require.collect::<Result<_, _>>()?, unknown: self.unknown };
-        let request = Request { objects, hub, filter, on_failure, build_ids, assumptions };
+        let forecast = Some(assumptions);
+        let request = Request { objects, hub, filter, on_failure, build_ids, forecast };
         Ok(Plan { request, gate, level, emit: self.emit, out_dir })
     }
 }

@@ -130,7 +130,7 @@ fn glob_match(name: &[u8], pattern: &[u8]) -> bool {
                 in_pattern += 1;
             }
             Some(&wanted) if wanted == b'?' || wanted == name[at] => {
-                (at, in_pattern) = (at + 1, in_pattern + 1)
+                (at, in_pattern) = (at + 1, in_pattern + 1);
             }
             _ => match retry {
                 Some((start, after_star)) => {

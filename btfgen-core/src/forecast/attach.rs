@@ -1,7 +1,7 @@
 //! Attachment: which kernels have what a program attaches to, and whether it can be attached there.
 
 use super::answer::Answer;
-use super::data::{Requirement, Verdict};
+use super::data::{NO_FUNCTIONS, Requirement, Verdict};
 use super::features::Judge;
 use super::syscalls;
 use crate::hub::file::{FunctionFacts, KernelSet};
@@ -17,10 +17,24 @@ const UNATTACHABLE: &str = "it is inlined or has no ftrace site";
 const NOT_UNIQUE: &str = "several symbols have that name, or it is on the kprobe blacklist";
 const MAYBE_ATTACHABLE: &str = "whether it can be attached to is not known";
 const IN_MODULE: &str = "it is in a module, which must be loaded";
-const NO_FUNCTIONS: &str = "the functions of this kernel are not known";
 
 /// Since this version upstream lets programs change the results of syscalls, and sleep there, in every configuration.
 const SYSCALLS_MODIFIABLE_SINCE: Version = Version::new(7, 0);
+
+/// LSM hooks that take no programs (the kernel's `bpf_lsm_disabled_hooks`), because of what they return.
+const DISABLED_HOOKS: [&str; 10] = [
+    "getprocattr",
+    "getselfattr",
+    "inode_copy_up_xattr",
+    "inode_getsecurity",
+    "inode_listsecurity",
+    "inode_need_killpriv",
+    "ismaclabel",
+    "setprocattr",
+    "setselfattr",
+    "vm_enough_memory",
+];
+const HOOKS_DISABLED_SINCE: Version = Version::new(6, 12);
 
 /// What is known of a name that programs attach to.
 #[derive(Default)]
@@ -87,16 +101,14 @@ impl Judge<'_> {
             Target::Syscall { name } => answers.push(self.syscall_function(name)),
             Target::Tracepoint { category, event } => answers.push(self.tracepoint(category, event)),
             Target::RawTracepoint { event } => {
-                answers.push(self.raw_tracepoint(event, def.attach == Some(Attach::Trace)))
+                answers.push(self.raw_tracepoint(event, def.attach == Some(Attach::Trace)));
             }
             Target::TracedFunction { module, name } => {
                 answers.push(self.traced_function(module.as_deref(), name, def));
             }
             Target::LsmHook { hook } => {
                 let answer = self.btf_function("LSM hook", hook, &format!("bpf_lsm_{hook}"));
-                let may_sleep = if def.is_sleepable() { answer.has.clone() } else { KernelSet::new() };
-                let why = "whether programs on this hook may sleep is not known";
-                answers.push(answer.doubt(Verdict::Unknown, why, may_sleep));
+                answers.push(self.lsm_hook(answer, hook, def.is_sleepable()));
             }
             Target::Iterator { name } => {
                 answers.push(self.btf_function("iterator", name, &format!("bpf_iter_{name}")));
@@ -309,7 +321,7 @@ impl Judge<'_> {
         };
         let untraceable = rows.iter().filter(|row| row.argument_words.is_none());
         let untraceable = untraceable.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
-        let older = self.kernels.all.difference(&self.kernels.from_version(STACK_ARGUMENTS_SINCE));
+        let older = self.kernels.all.difference(&self.kernels.since(STACK_ARGUMENTS_SINCE));
         let on_stack = that(&|words| words > WORDS_IN_REGISTERS);
         let many = that(&|words| words > 12);
         let answer = answer
@@ -331,13 +343,36 @@ impl Judge<'_> {
         self.error_injection(answer, name)
     }
 
+    /// Adds which hooks take no programs, or none that may sleep.
+    fn lsm_hook(&self, answer: Answer, hook: &str, is_sleepable: bool) -> Answer {
+        let only_if = |condition: bool, kernels: &KernelSet| match condition {
+            true => kernels.clone(),
+            false => KernelSet::new(),
+        };
+        let has = answer.has.clone();
+        let disabled = only_if(DISABLED_HOOKS.contains(&hook), &has);
+        let since = self.kernels.since(HOOKS_DISABLED_SINCE);
+        answer
+            .doubt(Verdict::Fails, "programs on this hook are not allowed", disabled.intersection(&since))
+            .doubt(
+                Verdict::Unknown,
+                format!("programs on this hook are not allowed since {HOOKS_DISABLED_SINCE} and in newer stable kernels"),
+                disabled.difference(&since),
+            )
+            .doubt(
+                Verdict::Unknown,
+                "whether programs on this hook may sleep is not known",
+                only_if(is_sleepable, &has),
+            )
+    }
+
     /// Adds that the kernel must allow errors to be injected into a function (`check_attach_modify_return`,
     /// `bpf_check_attach_target`), as it does for syscalls.
     fn error_injection(&self, answer: Answer, name: &str) -> Answer {
         let with_injection = self.with_function("within_error_injection_list");
         let without =
             self.facts.kernels_with_functions().difference(&with_injection).intersection(&answer.has);
-        let without = without.difference(&self.kernels.from_version(SYSCALLS_MODIFIABLE_SINCE));
+        let without = without.difference(&self.kernels.since(SYSCALLS_MODIFIABLE_SINCE));
         let mut archs = self.kernels.archs().into_iter();
         let is_syscall = archs.any(|arch| syscalls::syscall_of(arch, name).is_some());
         let untold = if is_syscall { KernelSet::new() } else { answer.has.difference(&without) };
@@ -361,7 +396,7 @@ impl Judge<'_> {
             [("arm64", Version::new(6, 0)), ("s390x", Version::new(6, 3)), ("riscv64", Version::new(6, 1))];
         let mut with = KernelSet::new();
         for (arch, since) in since {
-            with.insert_all(&self.kernels.of_arch(arch).intersection(&self.kernels.from_version(since)));
+            with.insert_all(&self.kernels.of_arch(arch).intersection(&self.kernels.since(since)));
         }
         answer
             .doubt(

@@ -99,13 +99,15 @@ pub struct Reason {
     pub setting: Option<String>,
 }
 
-/// Why something is unknown for want of facts, which vendoring the kernel's package or image adds to the hub.
-const GAPS: [&str; 2] = ["the functions of this kernel are not known", "whether there is one is not known"];
+// Why something is unknown for want of facts, which vendoring the kernel's package or image adds to the hub.
+pub(super) const NO_FUNCTIONS: &str = "the functions of this kernel are not known";
+pub(super) const UNKNOWN_BTF: &str =
+    "whether there is one is not known; vendor the kernel's package, or look for /sys/kernel/btf/vmlinux";
 
 impl Reason {
     /// Whether nothing but a gap in what the hub knows of the kernel makes it unknown.
     pub(crate) fn is_gap(&self) -> bool {
-        self.verdict == Verdict::Unknown && GAPS.iter().any(|gap| self.why.starts_with(gap))
+        self.verdict == Verdict::Unknown && [NO_FUNCTIONS, UNKNOWN_BTF].contains(&&*self.why)
     }
 }
 

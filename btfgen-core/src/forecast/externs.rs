@@ -1,7 +1,7 @@
 //! Externs: which kernels have a kfunc, a kernel symbol or a kconfig value.
 
 use super::answer::Answer;
-use super::data::{Requirement, Verdict};
+use super::data::{NO_FUNCTIONS, Requirement, Verdict};
 use super::features::Judge;
 use crate::hub::file::KernelSet;
 use crate::requirements::{Extern, ExternKind, Group, Program, essential_name, since};
@@ -57,11 +57,7 @@ impl Judge<'_> {
             .doubt(Verdict::Fails, "the kernel's function of that name is not a kfunc", no_kfunc)
             .doubt(verdict, why, untold)
             .doubt(Verdict::Likely, "it is in a module, which must be loaded", in_module)
-            .doubt(
-                Verdict::Unknown,
-                "the functions of this kernel are not known",
-                self.kernels.all.difference(known),
-            )
+            .doubt(Verdict::Unknown, NO_FUNCTIONS, self.kernels.all.difference(known))
     }
 
     /// Adds whether programs of a type may call a kfunc (`bpf_prog_type_to_kfunc_hook`): BTF does not tell.

@@ -1,7 +1,7 @@
 //! Features: which kernels have a helper, a type of program, map, attachment or link, an instruction, or BTF of their own.
 
 use super::answer::Answer;
-use super::data::{Requirement, Verdict};
+use super::data::{Requirement, UNKNOWN_BTF, Verdict};
 use super::kernels::Kernels;
 use crate::facts::Facts;
 use crate::hub::ShipsBtf;
@@ -34,9 +34,6 @@ const CHECKS_ATTACH_TYPE: [&str; 10] = [
 const MAY_SLEEP: [&str; 4] =
     ["bpf_copy_from_user", "bpf_copy_from_user_task", "bpf_ima_inode_hash", "bpf_ima_file_hash"];
 
-/// From this version on, upstream gives many helpers to programs of all types.
-const HELPERS_FOR_ALL_TYPES_SINCE: Version = Version::new(6, 16);
-
 /// Finds out which kernels of a hub meet a requirement.
 pub(super) struct Judge<'h> {
     pub(super) facts: Facts<'h>,
@@ -63,8 +60,8 @@ impl Judge<'_> {
     }
 
     /// Something that all kernels have from an upstream version on. Vendors backport, so older ones may have it.
-    fn from_version(&self, requirement: Requirement, since: Version) -> Answer {
-        let has = self.kernels.from_version(since);
+    fn dated(&self, requirement: Requirement, since: Version) -> Answer {
+        let has = self.kernels.since(since);
         let older = self.kernels.all.difference(&has);
         let why = "the kernel is older, and its BTF does not tell whether the vendor backported it";
         Answer::new(requirement, has).doubt(Verdict::Unknown, why, older)
@@ -72,7 +69,7 @@ impl Judge<'_> {
 
     /// Something that came with a change that BTF shows: kernels that are older than `since` and do not show it lack it.
     fn shown_by(&self, requirement: Requirement, since: Version, shown: KernelSet, why: &str) -> Answer {
-        let has = shown.union(&self.kernels.from_version(since));
+        let has = shown.union(&self.kernels.since(since));
         let lacks = self.kernels.all.difference(&has);
         Answer::new(requirement, has).doubt(Verdict::Fails, why, lacks)
     }
@@ -104,16 +101,10 @@ impl Judge<'_> {
             Availability::Always => answer,
             Availability::Never => {
                 let why = format!("upstream allows it to no program of type {}", def.program_type);
-                let newer = self.kernels.from_version(HELPERS_FOR_ALL_TYPES_SINCE);
-                let unless = format!("{why} before {HELPERS_FOR_ALL_TYPES_SINCE}, and to many since");
-                answer.doubt(Verdict::Fails, why, self.kernels.all.difference(&newer)).doubt(
-                    Verdict::Unknown,
-                    unless,
-                    newer,
-                )
+                answer.doubt(Verdict::Fails, why, all())
             }
             Availability::Since(version) => {
-                let older = self.kernels.all.difference(&self.kernels.from_version(version));
+                let older = self.kernels.all.difference(&self.kernels.since(version));
                 let why = format!(
                     "upstream allows it to programs of type {} since {version}, and this kernel is older",
                     def.program_type
@@ -181,7 +172,7 @@ impl Judge<'_> {
         if def.is_sleepable() {
             let since = sleepable_since(def.program_type);
             let requirement = Requirement::new("sleepable program", def.program_type, Some(since));
-            answers.push(self.from_version(requirement, since));
+            answers.push(self.dated(requirement, since));
         }
         if def.has_xdp_frags() {
             let since = Version::new(5, 18);
@@ -196,7 +187,7 @@ impl Judge<'_> {
         if insn_count > OLD_INSN_LIMIT {
             let name = format!("{insn_count} instructions, more than {OLD_INSN_LIMIT}");
             let requirement = Requirement::new("program of", name, Some(LARGE_PROGRAMS_SINCE));
-            answers.push(self.from_version(requirement, LARGE_PROGRAMS_SINCE));
+            answers.push(self.dated(requirement, LARGE_PROGRAMS_SINCE));
         }
         answers
     }
@@ -216,13 +207,11 @@ impl Judge<'_> {
             Requirement::new("the kernel's own BTF", format!("for {what}"), Some(Version::new(5, 4)));
         let [yes, no, unknown] =
             [ShipsBtf::Yes, ShipsBtf::No, ShipsBtf::Unknown].map(|it| self.kernels.that_ship_btf(it));
-        Answer::new(requirement, yes)
-            .doubt(Verdict::Fails, "there is none", no)
-            .doubt(
-                Verdict::Unknown,
-                "whether there is one is not known; vendor the kernel's package, or look for /sys/kernel/btf/vmlinux",
-                unknown,
-            )
+        Answer::new(requirement, yes).doubt(Verdict::Fails, "there is none", no).doubt(
+            Verdict::Unknown,
+            UNKNOWN_BTF,
+            unknown,
+        )
     }
 
     /// A map's type and flags.
@@ -236,7 +225,7 @@ impl Judge<'_> {
                 // libbpf sets or leaves out the flags of global data by itself.
                 if let (Some(since), false) = (since, map.is_global_data()) {
                     let requirement = Requirement::new("map flag", flag, Some(since));
-                    answers.push(self.from_version(requirement, since));
+                    answers.push(self.dated(requirement, since));
                 }
             }
         }
@@ -317,14 +306,14 @@ impl Judge<'_> {
             InstructionSet::Atomics => {
                 // The verifier's function was renamed from check_xadd when it learned other atomic operations.
                 let lacks = self.with_function("check_xadd");
-                let has = self.kernels.from_version(since).union(&self.with_function("check_atomic"));
+                let has = self.kernels.since(since).union(&self.with_function("check_atomic"));
                 let older = self.kernels.all.difference(&has).difference(&lacks);
                 let why = "the kernel is older, and its BTF does not tell whether the vendor backported it";
                 Answer::new(requirement.clone(), has)
                     .doubt(Verdict::Fails, "the kernel's verifier knows additions only (check_xadd)", lacks)
                     .doubt(Verdict::Unknown, why, older)
             }
-            _ => self.from_version(requirement.clone(), since),
+            _ => self.dated(requirement.clone(), since),
         }
     }
 

@@ -55,7 +55,7 @@ impl Kernels {
     }
 
     /// The kernels that are based on that upstream version or a newer one, and so have what it has.
-    pub(super) fn from_version(&self, since: Version) -> KernelSet {
+    pub(super) fn since(&self, since: Version) -> KernelSet {
         self.that(|kernel| self.versions[kernel].is_some_and(|version| version >= since))
     }
 

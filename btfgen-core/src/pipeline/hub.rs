@@ -11,7 +11,7 @@ use crate::hub::file::{HubBuilder, HubFile, KernelSource};
 use crate::hub::{Form, KernelFilter};
 use crate::kernel::KernelTypes;
 use crate::resolve::Roots;
-use crate::threads::on_all_cores;
+use crate::threads::{cores, on_all_cores};
 use crate::types::Types;
 
 /// A hub before kernels are selected.
@@ -66,24 +66,33 @@ impl Hub {
     }
 
     /// The hub as a hub file, with all that it tells of its kernels. Kernels of a tree whose BTF cannot be read have none of it.
-    pub(super) fn into_file(self, path: &Path) -> Result<HubFile, HubError> {
+    pub(super) fn into_file(self, path: &Path, wanted: &[KernelId]) -> Result<HubFile, HubError> {
         let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
-        let entries = match self {
+        let mut entries = match self {
             Self::File(file) => return Ok(*file),
             Self::Tree(listing) => listing.kernels,
         };
-        let read = |(): &mut (), index: usize| {
-            let TreeEntry { id, path, form } = &entries[index];
-            let with = |btf: &[u8]| {
-                let mut builder = HubBuilder::new();
+        entries.retain(|entry| wanted.binary_search(&entry.id).is_ok());
+        let add = |builder: &mut HubBuilder, TreeEntry { id, path, form }: &TreeEntry| {
+            let mut add = |btf: &[u8]| {
                 let source = KernelSource { ships_btf: form.ships_btf(), ..KernelSource::new(id, "", btf) };
-                builder.add_btf(&source).is_ok().then_some(builder)
+                builder.add_btf(&source).is_ok()
             };
-            let nothing = || with(&Writer::new(Endian::Little).finish().ok()?);
-            read_btf(path).ok().and_then(|btf| with(&btf)).or_else(nothing)
+            if !read_btf(path).is_ok_and(|btf| add(&btf))
+                && let Ok(nothing) = Writer::new(Endian::Little).finish()
+            {
+                add(&nothing);
+            }
+        };
+        // Neighbors share most types, so that one builder takes many of them.
+        let parts: Vec<&[TreeEntry]> = entries.chunks(entries.len().div_ceil(cores()).max(1)).collect();
+        let build = |(): &mut (), part: usize| {
+            let mut builder = HubBuilder::new();
+            parts[part].iter().for_each(|entry| add(&mut builder, entry));
+            builder
         };
         let mut all = HubBuilder::new();
-        for builder in on_all_cores(entries.len(), || (), read).into_iter().flatten() {
+        for builder in on_all_cores(parts.len(), || (), build) {
             all.merge(builder);
         }
         HubFile::open(all.finish(1).map_err(malformed)?).map_err(malformed)

@@ -11,16 +11,18 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use btfgen_runtime::KernelId;
+
 use crate::diagnose::{Findings, Layout};
 use crate::files;
-use crate::forecast::{Assumptions, Inputs, KernelState, forecast};
+use crate::forecast::{Assumptions, Forecast, Inputs, KernelState, forecast};
 use crate::hub::KernelFilter;
 use crate::object::Object;
 use crate::resolve::Roots;
 use crate::threads::{join, on_all_cores};
 use collect::collect;
 use error::KernelError;
-use hub::{Hub, Kernel};
+use hub::Hub;
 use worker::{Minimized, Worker};
 
 pub use collect::{BuildIds, OnFailure, Packed};
@@ -40,8 +42,8 @@ pub struct Request {
     pub on_failure: OnFailure,
     /// For which kernels the archive has the build id.
     pub build_ids: BuildIds,
-    /// What the forecast assumes.
-    pub assumptions: Assumptions,
+    /// What the forecast assumes; without this the report has no forecast.
+    pub forecast: Option<Assumptions>,
 }
 
 /// Minimizes the wanted kernels of a hub for a set of objects.
@@ -80,22 +82,27 @@ pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Resul
         kernels.kernels.into_iter().zip(kernels.source_of.iter().map(|&source| &minimized[source])).collect();
 
     // Forecast.
-    let state = |(kernel, result): &(Kernel, &Result<Minimized, KernelError>)| {
-        let state = match result {
-            Ok(minimized) => KernelState::Diagnosed(minimized.findings),
-            Err(error) => KernelState::Unusable(error.chain()),
-        };
-        (kernel.id.clone(), state)
+    let forecast = match &request.forecast {
+        None => Forecast::default(),
+        Some(assumptions) => {
+            let state = |result: &Result<Minimized, KernelError>| match result {
+                Ok(minimized) => KernelState::Diagnosed(minimized.findings),
+                Err(error) => KernelState::Unusable(error.chain()),
+            };
+            let kernels: Vec<KernelId> = results.iter().map(|(kernel, _)| kernel.id.clone()).collect();
+            let hub = hub.into_file(&request.hub, &kernels)?;
+            let states = results.iter().map(|(_, result)| state(result));
+            forecast(&Inputs {
+                objects: &objects,
+                roots: &roots,
+                hub: &hub,
+                kernels: kernels.into_iter().zip(states).collect(),
+                layout: &layout,
+                diagnosis: &diagnosis,
+                assumptions,
+            })?
+        }
     };
-    let forecast = forecast(&Inputs {
-        objects: &objects,
-        roots: &roots,
-        hub: &hub.into_file(&request.hub)?,
-        kernels: results.iter().map(state).collect(),
-        layout: &layout,
-        diagnosis: &diagnosis,
-        assumptions: &request.assumptions,
-    })?;
 
     let mut packed = collect(&objects, &roots, results, &diagnosis, request.on_failure, request.build_ids)?;
     packed.report.forecast = forecast;

@@ -190,7 +190,7 @@ mod tests {
         };
         check("BPF_PROG_TYPE_KPROBE", "bpf_probe_read_kernel", Availability::Always);
         check("BPF_PROG_TYPE_KPROBE", "bpf_xdp_adjust_head", Availability::Never);
-        let since = Availability::Since(Version::new(6, 1));
+        let since = Availability::Since(Version::new(6, 12));
         check("BPF_PROG_TYPE_SOCKET_FILTER", "bpf_get_current_pid_tgid", since);
         check("BPF_PROG_TYPE_TRACING", "bpf_seq_write", Availability::OnlyFor("BPF_TRACE_ITER"));
         check("BPF_PROG_TYPE_EXT", "bpf_probe_read_kernel", Availability::Unknown);

@@ -3,6 +3,7 @@
 
 mod build;
 mod commands;
+mod forecast;
 mod growth;
 mod inputs;
 mod instructions;
@@ -34,6 +35,8 @@ enum Part {
     Speed,
     /// The archive, against bpftool's outputs
     Size,
+    /// The forecast of the example's kernels, against pack
+    Forecast,
     /// Pack over the number of kernels
     Growth,
     /// A build script without optimization, and the number of crates of a default build
@@ -104,6 +107,9 @@ fn measure(options: &Options) -> Outcome {
         if is_wanted(Part::Size) {
             sizes::compare(&bench, &inputs, &sets(&[Small, Three, Fifty, Large, Diverse])?)?;
         }
+    }
+    if is_wanted(Part::Forecast) {
+        forecast::compare(&bench, &sets(&[Three, Large, Diverse])?)?;
     }
     if is_wanted(Part::Growth) {
         growth::measure(&bench, &sets(&[Medium, Large])?)?;

@@ -1,10 +1,11 @@
-//! Hub: packs the collected tree into a hub file, and compares its size with BTFHub's files.
+//! Hub: merges the collected tree into a hub file, and compares its size with BTFHub's files.
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use super::tree::{self, JOBS};
-use crate::engine::{HubBuilder, KernelFilter, KernelId, ReadOptions, SourceKernel, read_btf, read_kernels};
+use crate::engine::{HubBuilder, HubFile, KernelFilter, KernelId, read_btf};
 use crate::shell::Outcome;
 use crate::{files, parallel};
 
@@ -13,20 +14,16 @@ const LEVEL: i32 = 19;
 /// Number of kernels whose size as `.btf.tar.xz` is measured.
 const SAMPLE: usize = 24;
 
-/// Packs the kernels of the tree that the filter keeps, each with the name of its package.
+/// Merges the kernels of the tree that the filter keeps into a hub file.
 pub(super) fn pack(tree: &Path, filter: &KernelFilter, hub: &Path) -> Outcome {
-    let packages = tree::packages(tree)?;
-    let all: Vec<&KernelId> = packages.keys().filter(|id| tree::file(tree, id).exists()).collect();
-    let kept = filter.select(all.iter().copied())?.kept;
-    let kernels: Vec<&KernelId> = kept.into_iter().filter_map(|index| all.get(index).copied()).collect();
-    let source = |id: &&KernelId| SourceKernel::btf((*id).clone(), tree::file(tree, id), &packages[*id]);
-    let sources: Vec<SourceKernel> = kernels.iter().map(source).collect();
-    let options = ReadOptions::default();
+    let all = tree::kernels(tree)?;
+    let kernels: Vec<&KernelId> = filter.select(&all)?.kept.into_iter().map(|index| &all[index]).collect();
     let mut builder = HubBuilder::new();
-    read_kernels(&sources, &options, JOBS, |source, kernel| -> Outcome {
-        let kernel = kernel.map_err(|error| format!("{}: {error}", source.label))?;
-        Ok(kernel.map_or(Ok(()), |kernel| kernel.add_to(&mut builder))?)
-    })?;
+    for id in &kernels {
+        let file = tree::hub_file(tree, id);
+        let added = HubFile::open(fs::read(&file)?).and_then(|kernel| builder.add_hub(&kernel));
+        added.map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     let bytes = builder.finish(LEVEL)?;
     files::write(hub, &bytes)?;
     let (raw, packed) = btfhub_bytes(tree, &kernels)?;
@@ -46,7 +43,7 @@ fn btfhub_bytes(tree: &Path, kernels: &[&KernelId]) -> Outcome<(f64, f64)> {
     let step = kernels.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<&KernelId> = kernels.iter().step_by(step).copied().collect();
     let lens = parallel::map(JOBS, &sample, |id| -> Outcome<(usize, usize)> {
-        let btf = read_btf(&tree::file(tree, id))?;
+        let btf = read_btf(&tree::btf_file(tree, id))?;
         Ok((btf.len(), tar_xz(id, &btf)?.len()))
     })?;
     let lens = lens.into_iter().collect::<Outcome<Vec<_>>>()?;

@@ -1,4 +1,4 @@
-//! Corpus: `cargo xtask corpus` collects the BTF of every kernel on Debian's mirror.
+//! Corpus: `cargo xtask corpus` collects every kernel on Debian's mirror, its BTF and its facts.
 
 mod download;
 mod hub;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::engine::{ImportError, KernelFilter, KernelId};
+use crate::engine::{ImportError, Kernel, KernelFilter, KernelId};
 use crate::parallel;
 use crate::shell::Outcome;
 pub(crate) use download::{Plan, agent, kernel, mirrors, package, plan};
@@ -17,10 +17,10 @@ use mirror::{ARCHES, Mirrors};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Hub tree to fill with one .btf.zst a kernel; kernels that it has are kept
+    /// Hub tree to fill with a .btf.zst and a .hub of each kernel; kernels that it has are kept
     #[arg(long, value_name = "FOLDER")]
     tree: PathBuf,
-    /// Hub file to pack the tree into
+    /// Hub file to merge the tree's kernels into
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
     /// Only kernels whose id matches one of these globs go into the hub file
@@ -74,7 +74,7 @@ enum Done {
 /// Reads every kernel that is on the mirrors and not in the tree.
 fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
     let plan = plan(agent, mirrors, &ARCHES)?;
-    let missing: Vec<_> = plan.iter().filter(|(id, _)| !tree::file(tree, id).exists()).collect();
+    let missing: Vec<_> = plan.iter().filter(|(id, _)| !tree::hub_file(tree, id).exists()).collect();
     eprintln!("{} kernels on the mirrors, {} of them to read", plan.len(), missing.len());
     let count = AtomicUsize::new(0);
     let done = parallel::map(tree::JOBS, &missing, |(id, urls)| {
@@ -104,15 +104,15 @@ fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
     })
 }
 
-/// Reads one kernel's package up to its image and adds the BTF to the tree.
+/// Reads one kernel's package up to its image and adds the kernel to the tree.
 fn add(agent: &ureq::Agent, tree: &Path, id: &KernelId, urls: &[String]) -> Outcome<Done> {
-    let Some((kernel, package)) = kernel(agent, id, urls)? else { return Ok(Done::Gone) };
-    let btf = match kernel.btf() {
+    let Some((packaged, package)) = kernel(agent, id, urls)? else { return Ok(Done::Gone) };
+    let kernel = match Kernel::from_package(id.clone(), &packaged) {
         Err(ImportError::NoBtf { .. }) => return Ok(Done::WithoutBtf),
         answer => answer?,
     };
-    tree::add(tree, id, &btf, &kernel.metadata.file_name())?;
-    Ok(Done::Read { btf: btf.len(), package })
+    tree::add(tree, &kernel)?;
+    Ok(Done::Read { btf: kernel.btf.len(), package })
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::HubFile;
+use btfgen_core::hub::ShipsBtf;
+use btfgen_runtime::BuildId;
 
 /// A mirror of `files` by path; the first answer for a path that ends with `breaks` is cut in the middle.
 struct Mirror {
@@ -96,12 +98,23 @@ fn answer(stream: &mut TcpStream, body: Option<&Vec<u8>>, cut: bool) -> usize {
     sent
 }
 
-/// A BTF of one int, found as the image itself.
+const BUILD_ID: [u8; BuildId::LEN] = [7; BuildId::LEN];
+
+/// A BTF of one int, with a name that only a kernel's BTF has.
 fn btf() -> Vec<u8> {
     let mut out = vec![0x9f, 0xeb, 1, 0];
-    let words = [24, 0, 16, 16, 5, 1, 1 << 24, 4, 32];
+    let words = [24, 0, 16, 16, 17, 1, 1 << 24, 4, 32];
     out.extend(words.iter().flat_map(|word: &u32| word.to_le_bytes()));
-    out.extend(b"\0int\0");
+    out.extend(b"\0int\0task_struct\0");
+    out
+}
+
+/// A kernel in memory: the note of its build id, and its BTF.
+fn image() -> Vec<u8> {
+    let mut out: Vec<u8> = [4, BuildId::LEN as u32, 3].iter().flat_map(|word| word.to_le_bytes()).collect();
+    out.extend(b"GNU\0");
+    out.extend(BUILD_ID);
+    out.extend(btf());
     out
 }
 
@@ -132,10 +145,10 @@ fn fills_a_tree_from_a_mirror() {
     let mut index = String::new();
     let mut files = BTreeMap::new();
     for (release, image) in [
-        ("6.1.0-1-amd64", Some(btf())),
+        ("6.1.0-1-amd64", Some(image())),
         ("6.1.0-2-amd64", None),
         ("6.1.0-3-amd64", Some(vec![7; 1000])),
-        ("6.1.0-4-amd64", Some(btf())),
+        ("6.1.0-4-amd64", Some(image())),
     ] {
         let path = format!("pool/linux-image-{release}.deb");
         index += &format!("Package: linux-image-{release}\nSize: 40000000\nFilename: {path}\n\n");
@@ -160,19 +173,21 @@ fn fills_a_tree_from_a_mirror() {
         let sent = mirror.sent(&format!("{release}.deb"));
         assert!(sent.len() == 1 && sent[0] < 20_000_000, "{sent:?}");
     }
-    assert_eq!(fs::read_dir(tree.path().join("debian/12/x86_64")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(tree.path().join("debian/12/x86_64")).unwrap().count(), 4);
 
     let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
     assert_eq!(tally, Tally { offered: 4, kept: 2, read: 0, without_btf: 1, gone: 1, failed: 0 });
     assert_eq!(mirror.sent("6.1.0-1-amd64.deb").len(), 1);
 
-    let packages = tree::packages(tree.path()).unwrap();
-    let names: Vec<&str> = packages.values().map(String::as_str).collect();
-    assert_eq!(names, ["linux_6.1.1-1_amd64.deb"; 2]);
     let file = tree.path().join("kernels.hub");
     let filter = KernelFilter::new(&["**"], &["debian/*/*/6.1.0-4-*"], &[]).unwrap();
     hub::pack(tree.path(), &filter, &file).unwrap();
     let hub = HubFile::open(fs::read(&file).unwrap()).unwrap();
-    let kernels: Vec<_> = hub.kernels().iter().map(|k| (k.id.release(), k.provenance.as_str())).collect();
-    assert_eq!(kernels, [("6.1.0-1-amd64", "linux_6.1.1-1_amd64.deb")]);
+    let [kernel] = hub.kernels() else { panic!("{:?}", hub.kernels()) };
+    assert_eq!(
+        (kernel.id.release(), kernel.provenance.as_str()),
+        ("6.1.0-1-amd64", "linux_6.1.1-1_amd64.deb")
+    );
+    assert_eq!(kernel.build_id, Some(BuildId::from_bytes(BUILD_ID)));
+    assert_eq!(kernel.ships_btf, ShipsBtf::Yes);
 }

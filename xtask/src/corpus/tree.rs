@@ -1,11 +1,10 @@
 //! Tree: the files of the collected hub tree.
+//!
+//! Of each kernel it has the raw BTF, as any hub tree, and a hub file, which has the kernel's facts too.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::engine::KernelId;
+use crate::engine::{HubBuilder, Kernel, KernelId, list};
 use crate::files;
 use crate::shell::Outcome;
 
@@ -13,31 +12,27 @@ use crate::shell::Outcome;
 pub(super) const JOBS: usize = 2;
 /// Compression level of the files.
 const LEVEL: i32 = 9;
-/// The package that each kernel came from.
-const PACKAGES: &str = "packages.tsv";
 
-/// The file of a kernel.
-pub(super) fn file(tree: &Path, id: &KernelId) -> PathBuf {
+/// The raw BTF of a kernel.
+pub(super) fn btf_file(tree: &Path, id: &KernelId) -> PathBuf {
     tree.join(format!("{id}.btf.zst"))
 }
 
-/// Writes a kernel's BTF and the name of its package.
-pub(super) fn add(tree: &Path, id: &KernelId, btf: &[u8], package: &str) -> Outcome {
-    files::write(&file(tree, id), &zstd::bulk::compress(btf, LEVEL)?)?;
-    let line = format!("{id}\t{package}\n");
-    // A single write of a short line to a file opened for appending is not torn by other threads.
-    File::options().create(true).append(true).open(tree.join(PACKAGES))?.write_all(line.as_bytes())?;
-    Ok(())
+/// The hub file of a kernel, written last: a kernel that has one is complete.
+pub(super) fn hub_file(tree: &Path, id: &KernelId) -> PathBuf {
+    tree.join(format!("{id}.hub"))
 }
 
-/// The package that each kernel of the tree came from.
-pub(super) fn packages(tree: &Path) -> Outcome<BTreeMap<KernelId, String>> {
-    let list = tree.join(PACKAGES);
-    let text = if list.exists() { fs::read_to_string(&list)? } else { String::new() };
-    let parse = |line: &str| -> Outcome<(KernelId, String)> {
-        let (id, package) =
-            line.split_once('\t').ok_or_else(|| format!("{}: invalid line {line:?}", list.display()))?;
-        Ok((id.parse()?, package.to_owned()))
-    };
-    text.lines().map(parse).collect()
+/// Writes the files of a kernel.
+pub(super) fn add(tree: &Path, kernel: &Kernel) -> Outcome {
+    let mut hub = HubBuilder::new();
+    kernel.add_to(&mut hub)?;
+    files::write(&btf_file(tree, &kernel.id), &zstd::bulk::compress(&kernel.btf, LEVEL)?)?;
+    files::write(&hub_file(tree, &kernel.id), &hub.finish(LEVEL)?)
+}
+
+/// The kernels of the tree that are complete, sorted by id.
+pub(super) fn kernels(tree: &Path) -> Outcome<Vec<KernelId>> {
+    let ids = list(tree)?.kernels.into_iter().map(|entry| entry.id);
+    Ok(ids.filter(|id| hub_file(tree, id).exists()).collect())
 }

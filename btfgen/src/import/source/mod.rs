@@ -15,7 +15,7 @@ use super::codec::read_up_to;
 use super::error::ImportError;
 use super::image::{self, IMAGE_LIMIT, ImageBtf};
 use super::modules::{self, Module, WantedModules};
-use super::package::{self, Entry};
+use super::package::{self, Entry, PackagedKernel};
 use super::pahole::vmlinux_btf;
 use super::scan;
 use super::symbols::Tables;
@@ -189,7 +189,7 @@ fn location(path: &Path) -> Result<Location, ImportError> {
 
 impl SourceKernel {
     /// A BTF file in a hub tree, with the kernel's id and provenance.
-    pub fn btf(id: KernelId, path: PathBuf, provenance: &str) -> Self {
+    fn btf(id: KernelId, path: PathBuf, provenance: &str) -> Self {
         let label = path.display().to_string();
         Self { id: Some(id), label, location: Location::Tree { path, provenance: provenance.to_owned() } }
     }
@@ -249,6 +249,14 @@ impl Kernel {
     fn new(id: KernelId, provenance: String, image: ImageBtf) -> Self {
         let ImageBtf { btf, build_id, ships_btf, attachability } = image;
         Self { id, provenance, build_id, btf, modules: Vec::new(), ships_btf, attachability }
+    }
+
+    /// The kernel of a package, under an id that may differ from the package's own.
+    ///
+    /// # Errors
+    /// As [`image::find_btf`].
+    pub fn from_package(id: KernelId, package: &PackagedKernel) -> Result<Self, ImportError> {
+        Ok(Self::new(id, package.metadata.file_name(), image::find_btf(&package.image)?))
     }
 
     /// The kernel with the given build id if its source has none.

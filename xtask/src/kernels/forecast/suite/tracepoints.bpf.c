@@ -75,7 +75,6 @@ EMPTY("tp/timer/timer_expire_entry", timer_expire_entry)
 EMPTY("tp/oom/mark_victim", mark_victim)
 EMPTY("tp/xfs/xfs_file_fsync", xfs_file_fsync)
 EMPTY("tp/sched/no_such_event", no_such_event)
-EMPTY("tp/no_such_group/sched_switch", no_such_group)
 /* Syscalls: wired, wired without arguments, implemented but not wired, of later versions, of no version. */
 EMPTY("tp/syscalls/sys_enter_openat", sys_enter_openat)
 EMPTY("tp/syscalls/sys_exit_openat2", sys_exit_openat2)
