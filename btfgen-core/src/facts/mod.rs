@@ -4,6 +4,7 @@
 //! once, however many kernels there are. `ships_btf` and `has_modules` are in [`KernelRecord`](crate::hub::file::KernelRecord).
 
 use crate::hub::file::{Decoded, FunctionFacts, FunctionSummary, HubFile, HubFileError, KernelSet};
+use crate::memo::Memo;
 use crate::resolve::RootKind;
 use crate::types::{Enumerator, Name, TypeRef, Types};
 
@@ -13,8 +14,8 @@ mod tests;
 /// What the kernels of a hub file offer.
 pub struct Facts<'h> {
     hub: Decoded<'h>,
-    /// Named definitions, ascending.
-    definitions: Vec<(RootKind, &'h [u8], TypeRef)>,
+    /// The definitions of each kind and name.
+    definitions: Memo<(RootKind, &'h [u8]), Vec<TypeRef>>,
     summary: FunctionSummary,
 }
 
@@ -36,12 +37,13 @@ impl<'h> Facts<'h> {
         let summary = hub.function_summary()?;
         let hub = hub.decoded()?;
         let types = hub.types();
-        let definition = |ty| {
-            let (kind, name) = (RootKind::of_definition(types.get(ty))?, types.name_of(ty));
-            (name != Name::EMPTY).then(|| (kind, types.names().get(name), ty))
-        };
-        let mut definitions: Vec<_> = types.refs().filter_map(definition).collect();
-        definitions.sort_unstable();
+        let mut definitions: Memo<_, Vec<TypeRef>> = Memo::default();
+        for ty in types.refs() {
+            let (kind, name) = (RootKind::of_definition(types.get(ty)), types.name_of(ty));
+            if let (Some(kind), true) = (kind, name != Name::EMPTY) {
+                definitions.entry((kind, types.names().get(name))).or_default().push(ty);
+            }
+        }
         Ok(Self { hub, definitions, summary })
     }
 
@@ -65,6 +67,11 @@ impl<'h> Facts<'h> {
         self.hub.functions(name.as_bytes())
     }
 
+    /// The kernels that have functions of a module: its BTF is in the hub.
+    pub fn kernels_with_module(&self, module: &str) -> KernelSet {
+        self.hub.kernels_with_module(module)
+    }
+
     /// The functions whose names match a pattern of `*` and `?` (libbpf's `glob_match`).
     pub fn functions_like(&self, pattern: &str) -> Vec<FunctionFacts<'h>> {
         self.hub.functions_that(|name| glob_match(name, pattern.as_bytes()))
@@ -73,10 +80,8 @@ impl<'h> Facts<'h> {
     /// The definitions that kernels have of a kind and name, such as the struct `trace_event_raw_sched_switch`, whose members
     /// are the fields of a classic tracepoint.
     pub fn variants(&self, kind: RootKind, name: &str) -> Vec<Variant> {
-        let key = (kind, name.as_bytes());
-        let start = self.definitions.partition_point(|&(kind, name, _)| (kind, name) < key);
-        let named = self.definitions[start..].iter().take_while(|&&(kind, name, _)| (kind, name) == key);
-        named.map(|&(_, _, ty)| Variant { ty, kernels: self.hub.kernels_with(ty) }).collect()
+        let named = self.definitions.get(&(kind, name.as_bytes())).into_iter().flatten();
+        named.map(|&ty| Variant { ty, kernels: self.hub.kernels_with(ty) }).collect()
     }
 
     /// The kernels that have a definition of a kind and name, such as the typedef `btf_trace_sched_switch` of a raw tracepoint.

@@ -21,8 +21,12 @@ const IN_MODULE: &str = "it is in a module, which must be loaded";
 /// Since this version upstream lets programs change the results of syscalls, and sleep there, in every configuration.
 const SYSCALLS_MODIFIABLE_SINCE: Version = Version::new(7, 0);
 
+/// Iterators that attach to an object that the loader names (`bpf_iter_attach_map` and others).
+const ITERATORS_OF_OBJECTS: [&str; 4] = ["bpf_map_elem", "bpf_sk_storage_map", "cgroup", "sockmap"];
+
 /// LSM hooks that take no programs (the kernel's `bpf_lsm_disabled_hooks`), because of what they return.
-const DISABLED_HOOKS: [&str; 10] = [
+const DISABLED_HOOKS: [&str; 11] = [
+    "audit_rule_match",
     "getprocattr",
     "getselfattr",
     "inode_copy_up_xattr",
@@ -30,11 +34,14 @@ const DISABLED_HOOKS: [&str; 10] = [
     "inode_listsecurity",
     "inode_need_killpriv",
     "ismaclabel",
+    "key_getsecurity",
     "setprocattr",
-    "setselfattr",
     "vm_enough_memory",
 ];
 const HOOKS_DISABLED_SINCE: Version = Version::new(6, 12);
+
+/// Since this version kprobes on a name that several symbols have are refused; stable kernels have that, too.
+const SYMBOLS_COUNTED_SINCE: Version = Version::new(6, 7);
 
 /// What is known of a name that programs attach to.
 #[derive(Default)]
@@ -68,7 +75,11 @@ impl Functions {
             }
         }
         own.in_module = own.has.difference(&in_kernel);
-        own.unattachable = own.unattachable.difference(&own.attachable).difference(&own.trace_only);
+        // One in a module of the same name may be attachable.
+        let in_modules = rows.iter().filter(|row| row.module.is_some());
+        let in_modules = in_modules.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
+        let others = own.attachable.clone().union(&own.trace_only).union(&in_modules);
+        own.unattachable = own.unattachable.difference(&others);
         own
     }
 
@@ -97,7 +108,7 @@ impl Judge<'_> {
         let mut answers = Vec::new();
         match target {
             Target::Function { name, offset } => answers.push(self.kprobe(name, *offset)),
-            Target::Functions { pattern } => answers.push(self.kprobe_multi(pattern)),
+            Target::Functions { pattern } => answers.push(self.functions_of_pattern(pattern, def.attach)),
             Target::Syscall { name } => answers.push(self.syscall_function(name)),
             Target::Tracepoint { category, event } => answers.push(self.tracepoint(category, event)),
             Target::RawTracepoint { event } => {
@@ -111,7 +122,14 @@ impl Judge<'_> {
                 answers.push(self.lsm_hook(answer, hook, def.is_sleepable()));
             }
             Target::Iterator { name } => {
-                answers.push(self.btf_function("iterator", name, &format!("bpf_iter_{name}")));
+                let answer = self.btf_function("iterator", name, &format!("bpf_iter_{name}"));
+                let of_object = if ITERATORS_OF_OBJECTS.contains(&&**name) {
+                    answer.has.clone()
+                } else {
+                    KernelSet::new()
+                };
+                let why = "the loader attaches it with a map or cgroup";
+                answers.push(answer.doubt(Verdict::Unknown, why, of_object));
             }
             Target::Program { name } => {
                 let requirement = Requirement::new("program to replace", name.clone(), None);
@@ -119,7 +137,7 @@ impl Judge<'_> {
             }
             // What a user-space program has is not a matter of the kernel.
             Target::User { .. } => {}
-            Target::Invalid { .. } if is_in_user_space(def) => {}
+            Target::Invalid { .. } if def.attaches_to_user_space() => {}
             Target::Invalid { text } => {
                 let requirement = Requirement::new("target", text.clone(), None);
                 let all = self.kernels.all.clone();
@@ -129,7 +147,7 @@ impl Judge<'_> {
         }
         if let Some(link_type) = def.attach.and_then(Attach::link_type) {
             let mut answer = self.link_type(link_type);
-            if is_in_user_space(def) {
+            if def.attaches_to_user_space() {
                 // It loads; attaching is the loader's.
                 for doubt in &mut answer.doubts {
                     doubt.verdict = Verdict::Unknown;
@@ -166,40 +184,45 @@ impl Judge<'_> {
         let answer = self.function(Requirement::new("kprobe on", name, None), name, &functions);
         let with_offset = if offset == 0 { KernelSet::new() } else { functions.has.clone() };
         let why = "whether an instruction begins at that offset is not known";
-        kprobe_attachability(answer, &functions).doubt(Verdict::Unknown, why, with_offset)
+        self.kprobe_attachability(answer, &functions).doubt(Verdict::Unknown, why, with_offset)
     }
 
     /// What is known of a function and, if it is a syscall's, of the function that BTF has in its place.
     fn functions_behind(&self, name: &str) -> Functions {
         let mut rows = self.facts.functions(name);
-        let archs = self.kernels.archs();
-        if let Some(syscall) = archs.into_iter().find_map(|arch| syscalls::syscall_of(arch, name)) {
-            let own = Functions::new(&rows).has;
-            let aliases = self.facts.functions(&syscalls::alias(syscall)).into_iter();
-            rows.extend(aliases.map(|mut row| {
-                row.kernels = row.kernels.difference(&own);
-                row.attachable = row.attachable.difference(&own);
-                row.unattachable = row.unattachable.difference(&own);
-                row.trace_only = row.trace_only.difference(&own);
-                row
-            }));
+        let own = Functions::new(&rows).has;
+        let mut add_alias = |alias: &str, kernels: &KernelSet| {
+            for mut row in self.facts.functions(alias) {
+                for set in [&mut row.kernels, &mut row.attachable, &mut row.trace_only, &mut row.unattachable]
+                {
+                    *set = set.intersection(kernels).difference(&own);
+                }
+                rows.push(row);
+            }
+        };
+        // Only x86_64 has aliases (`SYSCALL_DEFINE0`); before 4.17 without wrappers, and elsewhere never.
+        let x86_64 = self.kernels.of_arch("x86_64");
+        if let Some(syscall) = syscalls::syscall_of("x86_64", name) {
+            add_alias(&syscalls::alias(syscall), &x86_64);
+        }
+        if let Some(syscall) = name.strip_prefix("sys_") {
+            add_alias(&format!("SyS_{syscall}"), &self.kernels.all);
         }
         Functions::new(&rows)
     }
 
-    /// The functions of a pattern, one of which is enough.
-    fn kprobe_multi(&self, pattern: &str) -> Answer {
-        let requirement = Requirement::new("kprobe_multi on", pattern, None);
-        if !pattern.contains(['*', '?']) {
-            let functions = self.functions_behind(pattern);
-            return self.fprobe(attachability(self.function(requirement, pattern, &functions), &functions));
+    /// The functions of a pattern, one of which is enough. kprobe_multi links need fprobes.
+    fn functions_of_pattern(&self, pattern: &str, attach: Option<Attach>) -> Answer {
+        let functions = match pattern.contains(['*', '?']) {
+            true => Functions::new(&self.facts.functions_like(pattern)),
+            false => self.functions_behind(pattern),
+        };
+        let answer = self.function(Requirement::new("functions", pattern, None), pattern, &functions);
+        let answer = attachability(answer, &functions);
+        if attach == Some(Attach::TracingMulti) {
+            return answer;
         }
-        let functions = Functions::new(&self.facts.functions_like(pattern));
-        self.fprobe(attachability(self.function(requirement, pattern, &functions), &functions))
-    }
-
-    /// Adds that kernels without fprobes, whose functions are then not there, attach no program to several functions.
-    fn fprobe(&self, answer: Answer) -> Answer {
+        // Kernels without fprobes lack their functions.
         let with_fprobes = self.with_function("register_fprobe_ips");
         let without = self.facts.kernels_with_functions().difference(&with_fprobes).intersection(&answer.has);
         answer.doubt(Verdict::Fails, "the kernel is built without CONFIG_FPROBE", without)
@@ -209,16 +232,24 @@ impl Judge<'_> {
     fn syscall_function(&self, syscall: &str) -> Answer {
         let mut all = Functions::default();
         for arch in self.kernels.archs() {
-            let prefix = syscalls::wrapper_prefix(arch).unwrap_or("sys_");
+            let prefix = syscalls::wrapper_prefix(arch);
+            let wrapped =
+                prefix.map_or_else(KernelSet::new, |prefix| self.with_function(&format!("{prefix}bpf")));
             let of_arch = self.kernels.of_arch(arch);
-            let own = self.functions_behind(&format!("{prefix}{syscall}"));
-            all.has.insert_all(&own.has.intersection(&of_arch));
-            all.attachable.insert_all(&own.attachable.intersection(&of_arch));
-            all.unattachable.insert_all(&own.unattachable.intersection(&of_arch));
-            all.trace_only.insert_all(&own.trace_only.intersection(&of_arch));
+            let mut add = |name: String, kernels: &KernelSet| {
+                let own = self.functions_behind(&name);
+                all.has.insert_all(&own.has.intersection(kernels));
+                all.attachable.insert_all(&own.attachable.intersection(kernels));
+                all.trace_only.insert_all(&own.trace_only.intersection(kernels));
+                all.unattachable.insert_all(&own.unattachable.intersection(kernels));
+            };
+            if let Some(prefix) = prefix {
+                add(format!("{prefix}{syscall}"), &of_arch.intersection(&wrapped));
+            }
+            add(format!("__se_sys_{syscall}"), &of_arch.difference(&wrapped));
         }
         let answer = self.function(Requirement::new("syscall", syscall, None), syscall, &all);
-        kprobe_attachability(answer, &all)
+        self.kprobe_attachability(answer, &all)
     }
 
     /// A classic tracepoint.
@@ -308,10 +339,29 @@ impl Judge<'_> {
             )
     }
 
+    /// Adds whether a kprobe can be attached. Kernels that do not count the symbols of a name take the first.
+    fn kprobe_attachability(&self, answer: Answer, functions: &Functions) -> Answer {
+        let counts =
+            self.kernels.since(SYMBOLS_COUNTED_SINCE).union(&self.with_function("count_mod_symbols"));
+        let certain = functions.trace_only.intersection(&counts);
+        let uncertain = functions.trace_only.difference(&certain);
+        told(answer, functions).doubt(Verdict::Fails, NOT_UNIQUE, certain).doubt(
+            Verdict::Unknown,
+            NOT_UNIQUE,
+            uncertain,
+        )
+    }
+
     /// A function with a trampoline.
     fn traced_function(&self, module: Option<&str>, name: &str, def: &SectionDef) -> Answer {
-        let rows = self.facts.functions(name);
-        let rows: Vec<_> = rows.into_iter().filter(|row| module.is_none() || row.module == module).collect();
+        // libbpf's `find_kernel_btf_id` takes `vmlinux` as the kernel itself.
+        let is_wanted = |own: Option<&str>| match module {
+            None => true,
+            Some("vmlinux") => own.is_none(),
+            Some(_) => own == module,
+        };
+        let mut rows = self.facts.functions(name);
+        rows.retain(|row| is_wanted(row.module));
         let functions = Functions::new(&rows);
         let answer = self.function(Requirement::new("traced function", name, None), name, &functions);
         let answer = attachability(answer, &functions);
@@ -353,6 +403,8 @@ impl Judge<'_> {
         let disabled = only_if(DISABLED_HOOKS.contains(&hook), &has);
         let since = self.kernels.since(HOOKS_DISABLED_SINCE);
         answer
+            // A remark: what is active is a matter of the boot, not of the kernel.
+            .doubt(Verdict::Runs, "bpf must be among the active LSMs in /sys/kernel/security/lsm", has.clone())
             .doubt(Verdict::Fails, "programs on this hook are not allowed", disabled.intersection(&since))
             .doubt(
                 Verdict::Unknown,
@@ -390,10 +442,10 @@ impl Judge<'_> {
     }
 
     /// Adds what is not known of trampolines on architectures where nothing was measured.
-    fn trampoline(&self, answer: Answer) -> Answer {
+    pub(super) fn trampoline(&self, answer: Answer) -> Answer {
         let unmeasured = answer.has.difference(&self.measured());
         let since =
-            [("arm64", Version::new(6, 0)), ("s390x", Version::new(6, 3)), ("riscv64", Version::new(6, 1))];
+            [("arm64", Version::new(6, 4)), ("s390x", Version::new(6, 3)), ("riscv64", Version::new(6, 8))];
         let mut with = KernelSet::new();
         for (arch, since) in since {
             with.insert_all(&self.kernels.of_arch(arch).intersection(&self.kernels.since(since)));
@@ -412,24 +464,14 @@ impl Judge<'_> {
     }
 
     /// The kernels of architectures on which forecasts were compared with booted kernels.
-    fn measured(&self) -> KernelSet {
+    pub(super) fn measured(&self) -> KernelSet {
         self.kernels.of_arch("x86_64")
     }
-}
-
-/// Whether programs of a section attach to a user-space program.
-fn is_in_user_space(def: &SectionDef) -> bool {
-    matches!(def.attach, Some(Attach::Uprobe | Attach::UprobeMulti | Attach::Usdt))
 }
 
 /// Adds whether a trampoline or fprobe can be attached.
 fn attachability(answer: Answer, functions: &Functions) -> Answer {
     told(answer, functions).doubt(Verdict::Likely, NOT_UNIQUE, functions.trace_only.clone())
-}
-
-/// Adds whether a kprobe can be attached.
-fn kprobe_attachability(answer: Answer, functions: &Functions) -> Answer {
-    told(answer, functions).doubt(Verdict::Fails, NOT_UNIQUE, functions.trace_only.clone())
 }
 
 fn told(answer: Answer, functions: &Functions) -> Answer {

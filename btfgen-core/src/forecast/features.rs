@@ -8,7 +8,7 @@ use crate::hub::ShipsBtf;
 use crate::hub::file::KernelSet;
 use crate::requirements::{
     Availability, Group, Helper, InstructionSet, LARGE_PROGRAMS_SINCE, Map, MapKind, OLD_INSN_LIMIT, Program,
-    StructOps, Version, availability, since,
+    SectionDef, StructOps, Version, availability, since,
 };
 use crate::resolve::RootKind;
 
@@ -33,6 +33,12 @@ const CHECKS_ATTACH_TYPE: [&str; 10] = [
 /// Helpers that only programs that may sleep can call.
 const MAY_SLEEP: [&str; 4] =
     ["bpf_copy_from_user", "bpf_copy_from_user_task", "bpf_ima_inode_hash", "bpf_ima_file_hash"];
+
+/// Since this version arm64's compiler knows atomic operations other than additions.
+const ARM64_ATOMICS_SINCE: Version = Version::new(5, 18);
+
+/// Since this version the kernel takes an expected attach type (libbpf's `FEAT_EXP_ATTACH_TYPE`).
+const ATTACH_TYPES_SINCE: Version = Version::new(4, 17);
 
 /// Finds out which kernels of a hub meet a requirement.
 pub(super) struct Judge<'h> {
@@ -103,26 +109,35 @@ impl Judge<'_> {
                 let why = format!("upstream allows it to no program of type {}", def.program_type);
                 answer.doubt(Verdict::Fails, why, all())
             }
-            Availability::Since(version) => {
-                let older = self.kernels.all.difference(&self.kernels.since(version));
-                let why = format!(
-                    "upstream allows it to programs of type {} since {version}, and this kernel is older",
-                    def.program_type
-                );
-                answer.doubt(Verdict::Unknown, why, older)
-            }
-            Availability::OnlyFor(attach_types)
-                if def.attach_type.is_none_or(|own| !attach_types.split(',').any(|it| it == own)) =>
-            {
+            Availability::Since(version) => self.allowed_since(answer, def, version),
+            Availability::OnlyFor { attach_types, since } => {
+                let is_allowed =
+                    def.attach_type.is_some_and(|own| attach_types.split(',').any(|it| it == own));
+                let answer = match since {
+                    Some(version) => self.allowed_since(answer, def, version),
+                    None => answer,
+                };
+                if is_allowed {
+                    return answer;
+                }
                 let why = format!("upstream allows it to programs of attach type {attach_types} only");
                 answer.doubt(Verdict::Fails, why, all())
             }
-            Availability::OnlyFor(_) => answer,
             Availability::Unknown => {
                 let why = format!("whether programs of type {} may call it is not known", def.program_type);
                 answer.doubt(Verdict::Unknown, why, all())
             }
         }
+    }
+
+    /// Adds that upstream allows a helper to programs of a type since a version.
+    fn allowed_since(&self, answer: Answer, def: &SectionDef, since: Version) -> Answer {
+        let older = self.kernels.all.difference(&self.kernels.since(since));
+        let program_type = def.program_type;
+        let why = format!(
+            "upstream allows it to programs of type {program_type} since {since}, and this kernel is older"
+        );
+        answer.doubt(Verdict::Unknown, why, older)
     }
 
     /// Helpers that a kernel is built without, although the enum lists them.
@@ -164,13 +179,18 @@ impl Judge<'_> {
         answers.push(self.program_type(program_type));
         if let Some(name) = def.attach_type
             && !def.attach_type_is_optional()
-            && (CHECKS_ATTACH_TYPE.contains(&def.program_type) || program.auto_attaches())
+            && (CHECKS_ATTACH_TYPE.contains(&def.program_type)
+                || program.auto_attaches() && !def.attaches_to_user_space())
         {
             let requirement = Requirement::new("attach type", name, since(Group::AttachType, name));
             answers.push(self.enumerator(requirement, "bpf_attach_type"));
         }
+        if let (Some(name), false) = (def.attach_type, def.attach_type_is_optional()) {
+            let requirement = Requirement::new("expected attach type", name, Some(ATTACH_TYPES_SINCE));
+            answers.push(self.dated(requirement, ATTACH_TYPES_SINCE));
+        }
         if def.is_sleepable() {
-            let since = sleepable_since(def.program_type);
+            let since = sleepable_since(def);
             let requirement = Requirement::new("sleepable program", def.program_type, Some(since));
             answers.push(self.dated(requirement, since));
         }
@@ -241,7 +261,8 @@ impl Judge<'_> {
         let has = self.facts.kernels_with(RootKind::Struct, &wrapper);
         let lacks = self.kernels.all.difference(&has);
         let answer = Answer::new(Requirement::new("struct_ops", name, None), has.clone());
-        let mut answer = self.missing(answer, lacks, &format!("the kernel has no struct {wrapper}"), None);
+        let answer = self.missing(answer, lacks, &format!("the kernel has no struct {wrapper}"), None);
+        let mut answer = self.trampoline(answer);
         for member in members {
             let without = has.difference(&self.with_member(name, member));
             let why = format!("the kernel's struct {name} has no member {member}, which must then be unset");
@@ -267,22 +288,43 @@ impl Judge<'_> {
         why: &str,
         module: Option<&str>,
     ) -> Answer {
-        let (with_modules, without) =
-            (lacks.intersection(&self.kernels.with_modules), lacks.difference(&self.kernels.with_modules));
-        let answer = answer.doubt(Verdict::Fails, why, with_modules);
-        match module {
-            None => answer.doubt(Verdict::Fails, format!("{why} (unless a module brings it)"), without),
-            Some(module) => {
-                let why = format!(
-                    "{why}; other kernels have it in module {module}, and this kernel's modules are not in the hub"
-                );
-                answer.doubt(Verdict::Unknown, why, without)
-            }
-        }
+        let Some(module) = module else {
+            return answer.doubt(Verdict::Fails, format!("{why} (unless a module brings it)"), lacks);
+        };
+        let with_module = self.facts.kernels_with_module(module);
+        let unknown =
+            format!("{why}; other kernels have it in module {module}, and this kernel's is not in the hub");
+        answer.doubt(Verdict::Fails, why, lacks.intersection(&with_module)).doubt(
+            Verdict::Unknown,
+            unknown,
+            lacks.difference(&with_module),
+        )
     }
 
     /// An extension of the instruction set, by what was added to the kernel with it.
     pub(super) fn instruction_set(&self, set: InstructionSet) -> Answer {
+        let answer = self.in_verifier(set);
+        if set <= InstructionSet::GlobalData {
+            return answer;
+        }
+        // An architecture's compiler may have followed later than the verifier.
+        let unmeasured = answer.has.difference(&self.measured());
+        let arm64 = self.kernels.of_arch("arm64");
+        let early = match set {
+            InstructionSet::Atomics => arm64.difference(&self.kernels.since(ARM64_ATOMICS_SINCE)),
+            _ => KernelSet::new(),
+        };
+        answer
+            .doubt(
+                Verdict::Unknown,
+                "this architecture's compiler may lack it",
+                unmeasured.intersection(&early),
+            )
+            .doubt(Verdict::Likely, "it was not measured on this architecture", unmeasured.difference(&early))
+    }
+
+    /// An extension of the instruction set, as far as the verifier is concerned.
+    fn in_verifier(&self, set: InstructionSet) -> Answer {
         let since = set.since();
         let requirement = Requirement::new("instruction set", set.name(), Some(since));
         let certain = |shown, why| self.shown_by(requirement.clone(), since, shown, why);
@@ -337,13 +379,15 @@ impl Judge<'_> {
     }
 }
 
-/// The first upstream version with sleepable programs of a type.
-fn sleepable_since(program_type: &str) -> Version {
-    match program_type {
-        "BPF_PROG_TYPE_TRACING" | "BPF_PROG_TYPE_LSM" => Version::new(5, 10),
-        "BPF_PROG_TYPE_SYSCALL" => Version::new(5, 14),
-        "BPF_PROG_TYPE_KPROBE" => Version::new(6, 0),
-        "BPF_PROG_TYPE_STRUCT_OPS" => Version::new(6, 3),
+/// The first upstream version with sleepable programs of a section (the verifier's `can_be_sleepable`).
+fn sleepable_since(def: &SectionDef) -> Version {
+    match (def.program_type, def.attach_type) {
+        ("BPF_PROG_TYPE_TRACING", Some("BPF_TRACE_ITER")) => Version::new(5, 18),
+        ("BPF_PROG_TYPE_TRACING", Some("BPF_TRACE_FENTRY" | "BPF_TRACE_FEXIT" | "BPF_MODIFY_RETURN"))
+        | ("BPF_PROG_TYPE_LSM", _) => Version::new(5, 10),
+        ("BPF_PROG_TYPE_SYSCALL", _) => Version::new(5, 14),
+        ("BPF_PROG_TYPE_KPROBE", _) => Version::new(6, 0),
+        ("BPF_PROG_TYPE_STRUCT_OPS", _) => Version::new(6, 3),
         _ => Version::new(7, 0),
     }
 }

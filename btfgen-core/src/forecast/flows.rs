@@ -6,7 +6,7 @@ use super::features::Judge;
 use crate::diagnose::{Effect, RelocationId, SectionState, SectionStateId, SectionStates};
 use crate::memo::{Distinct, Id, ids};
 use crate::object::{ControlFlow, InsnIndex, Object, Patch, Reachable, SettingLoad};
-use crate::requirements::{Extern, ExternId};
+use crate::requirements::{Extern, ExternId, Version};
 
 ids! {
     /// A flow, among the distinct ones of a section.
@@ -15,6 +15,9 @@ ids! {
 
 /// libbpf's own kconfig value, as `KERNEL_VERSION(major, minor, patch)`.
 const KERNEL_VERSION: &str = "LINUX_KERNEL_VERSION";
+
+/// Since this version the verifier reads the values of maps that do not change (`bpf_map_direct_read`).
+const SETTINGS_KNOWN_SINCE: Version = Version::new(5, 5);
 
 /// A section's code, for all kernels.
 pub(super) struct SectionFlows<'a> {
@@ -38,10 +41,12 @@ struct FlowKey {
     weak: Vec<Option<bool>>,
     /// The lowest and highest kernel version that it can be.
     version: Option<[u32; 2]>,
+    /// Whether the verifier knows the values of settings, so that a branch that they rule out is not followed.
+    knows_settings: bool,
 }
 
 /// The value that each setting has in a try.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Try {
     /// Any: it rules out no branch.
     Any,
@@ -94,7 +99,9 @@ impl<'a> SectionFlows<'a> {
             [base, base | 0xff]
         });
         let weak = self.weak.iter().map(|&(_, id)| has(id)).collect();
-        let key = FlowKey { state: state.map(|state| state.index() as u32), weak, version };
+        let knows_settings = version.is_none()
+            || judge.kernels.version(kernel).is_some_and(|version| version >= SETTINGS_KNOWN_SINCE);
+        let key = FlowKey { state: state.map(|state| state.index() as u32), weak, version, knows_settings };
         let id = self.keys.id(key);
         if id.index() == self.reachable.len() {
             self.reachable.push(self.reach(id, |_| Try::Any));
@@ -123,7 +130,7 @@ impl<'a> SectionFlows<'a> {
 
     /// The settings that the section reads.
     pub(super) fn settings(&self) -> impl Iterator<Item = &'a str> {
-        self.settings.iter().map(|load| &*load.name).filter(|name| *name != KERNEL_VERSION)
+        self.settings.iter().map(|load| &*load.name)
     }
 
     /// What relocations do to instructions that they leave invalid, or refuse.
@@ -150,6 +157,7 @@ impl<'a> SectionFlows<'a> {
     }
 
     fn reach_on(&self, flow: FlowId, values: &impl Fn(&str) -> Try, version: Option<u32>) -> Reachable {
+        let knows = self.keys[flow].knows_settings;
         let mut patches: Vec<(InsnIndex, Patch)> = Vec::new();
         if let Some(state) = self.state(flow) {
             patches.extend(state.effects.iter().filter_map(|(_, insn, effect)| {
@@ -165,7 +173,9 @@ impl<'a> SectionFlows<'a> {
         patches.extend(weak.filter_map(|(&(insn, _), has)| Some((insn, Patch::Value((*has)?.into())))));
         patches.extend(self.settings.iter().filter_map(|load| {
             let value = match (values(&load.name), version) {
-                (_, Some(version)) if &*load.name == KERNEL_VERSION => version.into(),
+                (value, Some(version)) if &*load.name == KERNEL_VERSION && (knows || value != Try::Any) => {
+                    version.into()
+                }
                 (Try::Any, _) => return None,
                 (Try::Zero, _) => 0,
                 (Try::One, _) => 1,

@@ -20,8 +20,6 @@ pub enum Deployment {
 pub(super) struct Kernels {
     /// All of them.
     pub(super) all: KernelSet,
-    /// Those that have the BTFs of their modules in the hub.
-    pub(super) with_modules: KernelSet,
     ships_btf: Vec<ShipsBtf>,
     versions: Vec<Option<Version>>,
     archs: Vec<String>,
@@ -35,10 +33,8 @@ impl Kernels {
             Deployment::Own => ShipsBtf::Yes,
             Deployment::Embedded => ShipsBtf::No,
         };
-        let with_modules = records.iter().enumerate().filter(|(_, record)| record.has_modules);
         Self {
             all: (0..records.len()).collect(),
-            with_modules: with_modules.map(|(kernel, _)| kernel).collect(),
             ships_btf: records.iter().map(|record| ships_btf(record.ships_btf)).collect(),
             versions: records.iter().map(|record| version(record.id.release())).collect(),
             archs: records.iter().map(|record| record.id.arch().to_owned()).collect(),
@@ -89,7 +85,9 @@ fn version(release: &str) -> Option<Version> {
 fn leading_version(text: &str) -> Option<Version> {
     let (major, rest) = text.split_once('.')?;
     let minor = &rest[..rest.find(|char: char| !char.is_ascii_digit()).unwrap_or(rest.len())];
-    Some(Version::new(major.parse().ok()?, minor.parse().ok()?))
+    // A greater number is a year, as in `2024.05`.
+    let major = major.parse().ok().filter(|&major| major < 100)?;
+    Some(Version::new(major, minor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -108,6 +106,7 @@ mod tests {
         check("a12-5.10-2021-09-arm64", Some((5, 10)));
         check("rock5b-5.10-f9d1b1529-arm64", Some((5, 10)));
         check("7.0-rc1", Some((7, 0)));
+        check("mine-2024.05", None);
         check("mine", None);
         check("", None);
     }

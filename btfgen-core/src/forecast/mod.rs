@@ -1,6 +1,6 @@
 //! Forecast: whether each program of a set of objects runs on each kernel of a hub, and why not.
 //!
-//! A requirement is answered for all kernels at once ([`Answer`](answer::Answer)): which have it, which lack it, and for which that is not
+//! A requirement is answered for all kernels at once (`Answer`): which have it, which lack it, and for which that is not
 //! known. What a program requires depends on the kernel only through the instructions that can run there (`flows`). So the
 //! kernels fall into a few cases, and each case has the same requirements.
 //!

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::answer::Answer;
+use super::answer::{Answer, Doubt};
 use super::data::{ObjectForecast, ProgramForecast, Requirement, Verdict};
 use super::features::Judge;
 use super::flows::{FlowId, SectionFlows};
@@ -33,6 +33,9 @@ pub(super) struct ObjectForecaster<'a> {
 
 /// The answers for needs of programs of a type and section, found by one thread.
 type Answers = Memo<(Need, Option<(&'static str, &'static str)>), Rc<[Answer]>>;
+
+/// Programs that are judged before their results are combined.
+const PROGRAMS_AT_ONCE: usize = 256;
 
 /// Kernels on which all sections of a program have the same flows.
 struct Case {
@@ -73,24 +76,27 @@ impl<'a> ObjectForecaster<'a> {
         self.creation(reasons, &mut whole, &mut alone);
         let programs = self.requirements.programs();
         let this = &*self;
-        let judge = |answers: &mut Answers, index: usize| {
-            let (mut reasons, mut found) = (Reasons::default(), Found(vec![Vec::new(); alone.0.len()]));
-            this.program(&programs[index], &flows, &refusals, answers, &mut reasons, &mut found);
-            (reasons, found)
-        };
-        let judged_alone = on_all_cores(programs.len(), Answers::default, judge);
         let mut forecasts = Vec::new();
-        for (program, (own_reasons, own)) in programs.iter().zip(judged_alone) {
-            let ids = reasons.merge(own_reasons);
-            let mut found = Found(alone.0.clone());
-            for (all, own) in found.0.iter_mut().zip(own.0) {
-                all.extend(own.into_iter().map(|id| ids[id.0]));
+        // In batches, because what is found takes memory for each program and kernel.
+        for batch in programs.chunks(PROGRAMS_AT_ONCE) {
+            let judge = |answers: &mut Answers, index: usize| {
+                let (mut reasons, mut found) = (Reasons::default(), Found(vec![Vec::new(); alone.0.len()]));
+                this.program(&batch[index], &flows, &refusals, answers, &mut reasons, &mut found);
+                (reasons, found)
+            };
+            let judged_alone = on_all_cores(batch.len(), Answers::default, judge);
+            for (program, (own_reasons, own)) in batch.iter().zip(judged_alone) {
+                let ids = reasons.merge(own_reasons);
+                let mut found = Found(alone.0.clone());
+                for (all, own) in found.0.iter_mut().zip(own.0) {
+                    all.extend(own.into_iter().map(|id| ids[id.0]));
+                }
+                let optional = program.optional || is_optional(&program.name);
+                if !optional {
+                    whole.0.iter_mut().zip(&found.0).for_each(|(all, own)| all.extend(own));
+                }
+                forecasts.push(forecast(program.name.clone(), optional, found, judged, reasons));
             }
-            let optional = program.optional || is_optional(&program.name);
-            if !optional {
-                whole.0.iter_mut().zip(&found.0).for_each(|(all, own)| all.extend(own));
-            }
-            forecasts.push(forecast(program.name.clone(), optional, found, judged, reasons));
         }
         let whole = forecast(self.object.name().to_owned(), false, whole, judged, reasons);
         ObjectForecast { whole, programs: forecasts }
@@ -216,6 +222,15 @@ impl<'a> ObjectForecaster<'a> {
             }
         }
         let called = self.requirements.called(program, &|_, _| true);
+        for (need, sites) in self.requirements.needs_of(&called, &|_, _| true) {
+            if let Need::InstructionSet(set) = need
+                && set.counts_everywhere()
+            {
+                let line = sites.first().and_then(|site| self.object.line_at(&site.section, site.insn));
+                let context = Context { line: line.map(|line| line.to_string()), setting: None };
+                reasons.add(&self.judge.instruction_set(set), &context, self.kernels, found);
+            }
+        }
         let names = self.requirements.sections_of(&called);
         let sections =
             (0..self.sections.len()).filter(|&at| names.contains(self.sections[at].name)).collect();
@@ -289,6 +304,8 @@ impl<'a> ObjectForecaster<'a> {
         let answers = known.entry((need, for_type)).or_insert_with(|| match need {
             Need::Helper(helper) => [self.judge.helper(helper, program)].into(),
             Need::Map(map) => self.judge.map(&self.requirements.maps()[map.0]).into(),
+            // Found for the whole program.
+            Need::InstructionSet(set) if set.counts_everywhere() => [].into(),
             Need::InstructionSet(set) => [self.judge.instruction_set(set)].into(),
             Need::Extern(id) if self.requirements.externs()[id.0].kind == ExternKind::Kfunc => {
                 [self.judge.call_kfunc(&self.externs[id.0], program)].into()
@@ -313,7 +330,11 @@ impl<'a> ObjectForecaster<'a> {
             return;
         }
         let line = sites.first().and_then(|site| self.object.line_at(&site.section, site.insn));
-        let setting = self.setting(scope, case, sites);
+        let is_missing = |doubt: &Doubt| {
+            doubt.verdict >= Verdict::Unknown && !doubt.kernels.intersection(&case.kernels).is_empty()
+        };
+        let may_be_missing = answer.doubts.iter().any(is_missing);
+        let setting = may_be_missing.then(|| self.setting(scope, case, sites)).flatten();
         let context = Context { line: line.map(|line| line.to_string()), setting };
         reasons.add(answer, &context, &case.kernels, found);
     }

@@ -67,11 +67,13 @@ impl Reasons {
         let Self { reasons, available, ids, .. } = self;
         let others = other.reasons.into_iter().zip(other.available);
         let add = |(reason, has): (Reason, KernelSet)| {
-            *ids.entry(reason).or_insert_with_key(|reason| {
+            let id = *ids.entry(reason).or_insert_with_key(|reason| {
                 reasons.push(reason.clone());
-                available.push(has);
+                available.push(has.clone());
                 ReasonId(reasons.len() - 1)
-            })
+            });
+            available[id.0] = available[id.0].intersection(&has);
+            id
         };
         others.map(add).collect()
     }

@@ -11,7 +11,7 @@ use crate::hub::file::{HubBuilder, HubFile, KernelSource};
 use crate::hub::{Form, KernelFilter};
 use crate::kernel::KernelTypes;
 use crate::resolve::Roots;
-use crate::threads::{cores, on_all_cores};
+use crate::threads::{cores, join, on_all_cores};
 use crate::types::Types;
 
 /// A hub before kernels are selected.
@@ -54,14 +54,18 @@ pub(super) enum Source {
 }
 
 impl Hub {
-    /// Reads a hub file, or lists a hub tree.
-    pub(super) fn open(path: &Path) -> Result<Self, HubError> {
+    /// Reads a hub file, with its functions if they are needed, or lists a hub tree.
+    pub(super) fn open(path: &Path, with_functions: bool) -> Result<Self, HubError> {
         if !path.is_file() {
             return Ok(Self::Tree(files::list(path)?));
         }
         let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
         let file = HubFile::open(files::read(path)?).map_err(malformed)?;
-        file.check().map_err(malformed)?;
+        let (types, functions) = match with_functions {
+            true => join(|| file.check(), || file.function_summary().map(|_| ())),
+            false => (file.check(), Ok(())),
+        };
+        types.and(functions).map_err(malformed)?;
         Ok(Self::File(Box::new(file)))
     }
 

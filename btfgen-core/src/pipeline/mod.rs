@@ -55,7 +55,8 @@ pub struct Request {
 /// relocation resolves differently with a minimized BTF.
 pub fn run(request: &Request, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Packed, Error> {
     // Load.
-    let (objects, hub) = join(|| read_objects(&request.objects), || Hub::open(&request.hub));
+    let (objects, hub) =
+        join(|| read_objects(&request.objects), || Hub::open(&request.hub, request.forecast.is_some()));
     let (objects, hub) = (objects?, hub?);
     let roots = Roots::new(&objects).map_err(Error::Relocations)?;
     let layout = Layout::new(&objects, &roots);

@@ -26,7 +26,7 @@ pub(super) fn overview(forecast: &Forecast, extent: Extent) -> Vec<String> {
     let (known, gaps): (Vec<_>, Vec<_>) =
         causes(forecast, extent).into_iter().partition(|cause| !cause.reason.is_gap());
     let (likely, certain): (Vec<_>, Vec<_>) =
-        known.into_iter().partition(|cause| cause.reason.verdict == Verdict::Likely);
+        known.into_iter().partition(|cause| cause.reason.verdict <= Verdict::Likely);
     let (fails, unknown): (Vec<_>, Vec<_>) =
         certain.into_iter().partition(|cause| cause.reason.verdict == Verdict::Fails);
     let blocks: Vec<Block<'_>> = [fails, unknown].into_iter().flat_map(blocks).collect();

@@ -82,6 +82,22 @@ impl InstructionSet {
         }
     }
 
+    /// Whether the kernel refuses a program that has it anywhere, also where it never runs (`resolve_pseudo_ldimm64`): its
+    /// opcodes, or fields that were reserved, were unknown before.
+    pub fn counts_everywhere(self) -> bool {
+        matches!(
+            self,
+            Self::Jump32
+                | Self::Atomics
+                | Self::SignExtendingLoad
+                | Self::ByteSwap
+                | Self::LongJump
+                | Self::MayGoto
+                | Self::LoadAcquire
+                | Self::IndirectJump
+        )
+    }
+
     /// Since when upstream has it, by the commits that added it. A CPU architecture's compiler may have followed later.
     pub fn since(self) -> Version {
         match self {

@@ -111,6 +111,11 @@ impl SectionDef {
         self.flags & ATTACH_BTF != 0
     }
 
+    /// Whether the program attaches to a user-space program.
+    pub fn attaches_to_user_space(&self) -> bool {
+        matches!(self.attach, Some(Attach::Uprobe | Attach::UprobeMulti | Attach::Usdt))
+    }
+
     /// Whether the program may sleep: loaded with `BPF_F_SLEEPABLE`.
     pub fn is_sleepable(&self) -> bool {
         self.flags & SLEEPABLE != 0

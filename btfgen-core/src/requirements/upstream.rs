@@ -66,8 +66,13 @@ pub enum Availability {
     Always,
     /// Since a later version.
     Since(Version),
-    /// By programs of these attach types only, separated by commas.
-    OnlyFor(&'static str),
+    /// By programs of some attach types only.
+    OnlyFor {
+        /// The attach types, separated by commas.
+        attach_types: &'static str,
+        /// Since a later version than the helper itself.
+        since: Option<Version>,
+    },
     /// Upstream never allowed it.
     Never,
     /// The table does not have the program type or the helper.
@@ -88,7 +93,7 @@ pub fn availability(program_type: &str, helper: &str) -> Availability {
         Ok(at) => match &rows[at] {
             HelperRow { attach_types: "", since: None, .. } => Availability::Always,
             HelperRow { attach_types: "", since: Some(since), .. } => Availability::Since(*since),
-            HelperRow { attach_types, .. } => Availability::OnlyFor(attach_types),
+            HelperRow { attach_types, since, .. } => Availability::OnlyFor { attach_types, since: *since },
         },
         Err(at) => {
             let has_type = [at.wrapping_sub(1), at]
@@ -192,7 +197,11 @@ mod tests {
         check("BPF_PROG_TYPE_KPROBE", "bpf_xdp_adjust_head", Availability::Never);
         let since = Availability::Since(Version::new(6, 12));
         check("BPF_PROG_TYPE_SOCKET_FILTER", "bpf_get_current_pid_tgid", since);
-        check("BPF_PROG_TYPE_TRACING", "bpf_seq_write", Availability::OnlyFor("BPF_TRACE_ITER"));
+        check(
+            "BPF_PROG_TYPE_TRACING",
+            "bpf_seq_write",
+            Availability::OnlyFor { attach_types: "BPF_TRACE_ITER", since: None },
+        );
         check("BPF_PROG_TYPE_EXT", "bpf_probe_read_kernel", Availability::Unknown);
     }
 }

@@ -7,7 +7,9 @@ use super::functions::{FunctionRow, Functions};
 use super::kernel_set::KernelSet;
 use super::kernels::KernelRow;
 use super::open::{Graph, HubFile};
+use super::sets::SetId;
 use crate::hub::Attachability;
+use crate::memo::Memo;
 use crate::types::{TypeRef, Types};
 
 /// A function, and the kernels that have it, by their indices in [`HubFile::kernels`].
@@ -80,6 +82,13 @@ impl<'h> Decoded<'h> {
         self.functions.named(name).map(|row| self.facts(row)).collect()
     }
 
+    /// The kernels that have functions of a module.
+    pub(crate) fn kernels_with_module(self, module: &str) -> KernelSet {
+        let rows = self.functions.rows().filter(|row| row.module == Some(module));
+        let sets: HashSet<_> = rows.map(|row| row.holders).collect();
+        self.hub.kernel_set(sets.into_iter().flat_map(|set| self.functions.kernels(set)))
+    }
+
     /// The functions whose names are accepted.
     pub(crate) fn functions_that(self, accept: impl Fn(&[u8]) -> bool) -> Vec<FunctionFacts<'h>> {
         self.functions.rows().filter(|row| accept(row.name)).map(|row| self.facts(row)).collect()
@@ -101,6 +110,9 @@ impl<'h> Decoded<'h> {
     }
 }
 
+/// The number of functions that have each set of kernels.
+type Counts = Memo<SetId, usize>;
+
 impl HubFile {
     /// Decodes types and functions, if that is not done yet.
     pub(crate) fn decoded(&self) -> Result<Decoded<'_>, HubFileError> {
@@ -113,24 +125,32 @@ impl HubFile {
     /// When a column is damaged.
     pub fn function_summary(&self) -> Result<FunctionSummary, HubFileError> {
         let functions = self.functions()?;
-        let none = vec![0; self.kernels.len()];
-        let mut summary =
-            FunctionSummary { of_kernels: none.clone(), attachable: none, ..FunctionSummary::default() };
+        // Many functions share a set of kernels.
+        let (mut holders, mut attachable): (Counts, Counts) = Default::default();
         let mut kfuncs = HashSet::new();
         for row in functions.rows() {
-            summary.distinct += 1;
-            for kernel in functions.kernels(row.holders) {
-                summary.of_kernels[self.index(kernel)] += 1;
-            }
+            *holders.entry(row.holders).or_default() += 1;
             kfuncs.extend(row.is_kfunc.then_some(row.holders));
-            for kernel in row.attachability[0].into_iter().flat_map(|set| functions.kernels(set)) {
-                summary.attachable[self.index(kernel)] += 1;
+            if let Some(set) = row.attachability[0] {
+                *attachable.entry(set).or_default() += 1;
             }
         }
-        summary.with_kfunc_tags = self.kernel_set(kfuncs.into_iter().flat_map(|set| functions.kernels(set)));
-        let counts = summary.of_kernels.iter().enumerate();
-        summary.with_functions = counts.filter(|&(_, &count)| count > 0).map(|(kernel, _)| kernel).collect();
-        Ok(summary)
+        let of_kernels = |counts: &Counts| {
+            let mut of_kernels = vec![0; self.kernels.len()];
+            for (&set, count) in counts {
+                functions.kernels(set).for_each(|kernel| of_kernels[self.index(kernel)] += count);
+            }
+            of_kernels
+        };
+        let of_sets =
+            |sets: HashSet<SetId>| self.kernel_set(sets.into_iter().flat_map(|set| functions.kernels(set)));
+        Ok(FunctionSummary {
+            distinct: functions.rows().count(),
+            of_kernels: of_kernels(&holders),
+            attachable: of_kernels(&attachable),
+            with_functions: of_sets(holders.into_keys().collect()),
+            with_kfunc_tags: of_sets(kfuncs),
+        })
     }
 
     fn kernel_set(&self, rows: impl Iterator<Item = KernelRow>) -> KernelSet {
