@@ -43,15 +43,12 @@ pub(crate) struct KernelFindings {
     pub(crate) sections: Vec<SectionStateId>,
     /// In the order of sections, and of relocations in a section.
     pub(crate) findings: Vec<FindingId>,
-    /// Number of relocations that get no value and whose instruction never runs, because a check rules it out.
-    pub(crate) guarded: usize,
 }
 
 /// The findings of a section.
 #[derive(Debug)]
 struct SectionFindings {
     findings: Vec<FindingId>,
-    guarded: usize,
     state: SectionStateId,
 }
 
@@ -178,14 +175,13 @@ impl<'a> Diagnoser<'a> {
                 site_effects(part, of_group)
             });
             let found = known.entry(own.collect()).or_insert_with_key(|own| {
-                let (own_findings, guarded) = section_findings(section.object, &section.flow, own, effects);
+                let own_findings = section_findings(section.object, &section.flow, own, effects);
                 let effect = |site: &SiteEffect| (site.relocation, site.insn, effects[site.effect].clone());
                 let state = SectionState { effects: own.iter().map(effect).collect() };
                 let state = findings.state(index, state);
-                SectionFindings { findings: findings.ids(own_findings), guarded, state }
+                SectionFindings { findings: findings.ids(own_findings), state }
             });
             all.findings.extend_from_slice(&found.findings);
-            all.guarded += found.guarded;
             all.sections.push(found.state);
         }
         let id = findings.add_kernel(all);
@@ -203,13 +199,13 @@ fn site_effects(part: &SectionPart, effects: &Effects) -> impl Iterator<Item = S
     })
 }
 
-/// The findings of a section from the effects on its instructions, and the number of relocations that a check guards.
+/// The findings of a section from the effects on its instructions.
 fn section_findings(
     object: ObjectId,
     flow: &ControlFlow,
     own: &[SiteEffect],
     effects: &Distinct<EffectId, Effect>,
-) -> (Vec<Finding>, usize) {
+) -> Vec<Finding> {
     let mut patches = Vec::new();
     let (mut refused, mut poisoned) = (Vec::new(), Vec::new());
     for &SiteEffect { relocation, insn, effect } in own {
@@ -224,7 +220,6 @@ fn section_findings(
             Effect::Refuse(reason) => refused.push(finding(reason)),
         }
     }
-    let failed = refused.len() + poisoned.len();
     let mut findings = refused;
     if !poisoned.is_empty() {
         let reachable = flow.reachable(patches);
@@ -232,6 +227,5 @@ fn section_findings(
         findings.extend(can_run.map(|(_, finding)| finding));
     }
     findings.sort_unstable_by_key(|finding| finding.relocation);
-    let guarded = failed - findings.len();
-    (findings, guarded)
+    findings
 }

@@ -74,7 +74,7 @@ impl<'h> Facts<'h> {
 
     /// The functions whose names match a pattern of `*` and `?` (libbpf's `glob_match`).
     pub fn functions_like(&self, pattern: &str) -> Vec<FunctionFacts<'h>> {
-        self.hub.functions_that(|name| glob_match(name, pattern.as_bytes()))
+        self.hub.functions_where(|name| glob_match(name, pattern.as_bytes()))
     }
 
     /// The definitions that kernels have of a kind and name, such as the struct `trace_event_raw_sched_switch`, whose members
@@ -95,7 +95,7 @@ impl<'h> Facts<'h> {
     /// end, such as `__BPF_FUNC_MAX_ID`, does not count.
     pub fn kernels_with_value(&self, enumeration: &str, value: u64) -> KernelSet {
         let names = self.types().names();
-        self.kernels_with_enumerator_that(enumeration, |enumerator| {
+        self.kernels_with_enumerator_where(enumeration, |enumerator| {
             enumerator.value == value && !names.get(enumerator.name).starts_with(b"__")
         })
     }
@@ -103,12 +103,12 @@ impl<'h> Facts<'h> {
     /// The kernels in which an enum has an enumerator of that name, such as `bpf_map_type` `BPF_MAP_TYPE_RINGBUF`.
     pub fn kernels_with_enumerator(&self, enumeration: &str, name: &str) -> KernelSet {
         let names = self.types().names();
-        self.kernels_with_enumerator_that(enumeration, |enumerator| {
+        self.kernels_with_enumerator_where(enumeration, |enumerator| {
             names.get(enumerator.name) == name.as_bytes()
         })
     }
 
-    fn kernels_with_enumerator_that(
+    fn kernels_with_enumerator_where(
         &self,
         enumeration: &str,
         matches: impl Fn(&Enumerator) -> bool,

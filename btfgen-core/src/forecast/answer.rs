@@ -35,6 +35,17 @@ impl Answer {
         self
     }
 
+    /// An answer that is not known for any kernel of a set.
+    pub(super) fn unknown(requirement: Requirement, why: impl Into<String>, kernels: &KernelSet) -> Self {
+        Self::new(requirement, KernelSet::new()).doubt(Verdict::Unknown, why, kernels.clone())
+    }
+
+    /// Adds a doubt about all kernels that have it, if a condition holds.
+    pub(super) fn doubt_if(self, condition: bool, verdict: Verdict, why: &str) -> Self {
+        let kernels = self.has.clone();
+        if condition { self.doubt(verdict, why, kernels) } else { self }
+    }
+
     /// The same for programs that do not use the map.
     pub(super) fn for_map_that_may_be_left_out(mut self, map: &str) -> Self {
         for doubt in self.doubts.iter_mut().filter(|doubt| doubt.verdict == Verdict::Fails) {

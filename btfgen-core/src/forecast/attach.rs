@@ -10,13 +10,15 @@ use crate::resolve::RootKind;
 
 /// Argument words of a function that x86_64 trampolines always took; since Linux 6.6 they take up to twelve.
 const WORDS_IN_REGISTERS: u8 = 6;
+/// Most argument words of any trampoline.
+const MAX_WORDS: u8 = 12;
 const STACK_ARGUMENTS_SINCE: Version = Version::new(6, 6);
 
 // Why a program cannot be attached to a function that BTF lists.
 const UNATTACHABLE: &str = "it is inlined or has no ftrace site";
 const NOT_UNIQUE: &str = "several symbols have that name, or it is on the kprobe blacklist";
 const MAYBE_ATTACHABLE: &str = "whether it can be attached to is not known";
-const IN_MODULE: &str = "it is in a module, which must be loaded";
+pub(super) const IN_MODULE: &str = "it is in a module, which must be loaded";
 
 /// Since this version upstream lets programs change the results of syscalls, and sleep there, in every configuration.
 const SYSCALLS_MODIFIABLE_SINCE: Version = Version::new(7, 0);
@@ -60,33 +62,29 @@ struct Functions {
 
 impl Functions {
     fn new(rows: &[FunctionFacts<'_>]) -> Self {
-        let mut own = Self::default();
-        let mut in_kernel = KernelSet::new();
-        for row in rows {
-            own.has.insert_all(&row.kernels);
-            match row.module {
-                None => {
-                    in_kernel.insert_all(&row.kernels);
-                    own.attachable.insert_all(&row.attachable);
-                    own.unattachable.insert_all(&row.unattachable);
-                    own.trace_only.insert_all(&row.trace_only);
-                }
-                Some(module) => own.module = Some(module.to_owned()),
-            }
-        }
-        own.in_module = own.has.difference(&in_kernel);
+        let of_kernel = || rows.iter().filter(|row| row.module.is_none());
+        let in_kernel: KernelSet = of_kernel().map(|row| &row.kernels).collect();
+        let of_modules = rows.iter().filter(|row| row.module.is_some());
+        let in_modules: KernelSet = of_modules.map(|row| &row.kernels).collect();
+        let attachable: KernelSet = of_kernel().map(|row| &row.attachable).collect();
+        let trace_only: KernelSet = of_kernel().map(|row| &row.trace_only).collect();
+        let unattachable: KernelSet = of_kernel().map(|row| &row.unattachable).collect();
         // One in a module of the same name may be attachable.
-        let in_modules = rows.iter().filter(|row| row.module.is_some());
-        let in_modules = in_modules.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
-        let others = own.attachable.clone().union(&own.trace_only).union(&in_modules);
-        own.unattachable = own.unattachable.difference(&others);
-        own
+        let others = [&attachable, &trace_only, &in_modules].into_iter().collect();
+        Self {
+            unattachable: unattachable.difference(&others),
+            in_module: in_modules.difference(&in_kernel),
+            has: in_kernel.union(&in_modules),
+            module: rows.iter().find_map(|row| row.module).map(str::to_owned),
+            attachable,
+            trace_only,
+        }
     }
 
-    /// The kernels that have it, where nothing tells whether it is attachable.
-    fn untold(&self) -> KernelSet {
-        let told = self.attachable.clone().union(&self.unattachable).union(&self.trace_only);
-        self.has.difference(&told).difference(&self.in_module)
+    /// The kernels that have it themselves, where it is not known whether it is attachable.
+    fn unknown(&self) -> KernelSet {
+        let others = [&self.attachable, &self.unattachable, &self.trace_only, &self.in_module];
+        self.has.difference(&others.into_iter().collect())
     }
 }
 
@@ -94,16 +92,13 @@ impl Judge<'_> {
     /// What a program attaches to; only if libbpf attaches it by itself, or the kernel must know it to load the program.
     pub(super) fn target(&self, program: &Program) -> Vec<Answer> {
         let Some(def) = program.def else { return Vec::new() };
-        let none = |requirement, why: &str| {
-            let all = self.kernels.all.clone();
-            vec![Answer::new(requirement, KernelSet::new()).doubt(Verdict::Unknown, why, all)]
-        };
+        let unknown = |requirement, why| vec![Answer::unknown(requirement, why, &self.kernels.all)];
         let Some(target) = &program.target else {
             if !def.attaches_by_btf_id() {
                 return Vec::new();
             }
             let requirement = Requirement::new("target of", format!("section {}", program.section), None);
-            return none(requirement, "the loader sets it; name it in targets");
+            return unknown(requirement, "the loader sets it; name it in targets");
         };
         let mut answers = Vec::new();
         match target {
@@ -123,17 +118,13 @@ impl Judge<'_> {
             }
             Target::Iterator { name } => {
                 let answer = self.btf_function("iterator", name, &format!("bpf_iter_{name}"));
-                let of_object = if ITERATORS_OF_OBJECTS.contains(&&**name) {
-                    answer.has.clone()
-                } else {
-                    KernelSet::new()
-                };
+                let is_of_object = ITERATORS_OF_OBJECTS.contains(&&**name);
                 let why = "the loader attaches it with a map or cgroup";
-                answers.push(answer.doubt(Verdict::Unknown, why, of_object));
+                answers.push(answer.doubt_if(is_of_object, Verdict::Unknown, why));
             }
             Target::Program { name } => {
                 let requirement = Requirement::new("program to replace", name.clone(), None);
-                return none(requirement, "the loader sets it");
+                return unknown(requirement, "the loader sets it");
             }
             // What a user-space program has is not a matter of the kernel.
             Target::User { .. } => {}
@@ -162,12 +153,12 @@ impl Judge<'_> {
     fn function(&self, requirement: Requirement, name: &str, functions: &Functions) -> Answer {
         let known = self.facts.kernels_with_functions();
         let lacks = known.difference(&functions.has);
-        let untold = self.kernels.all.difference(known);
+        let unknown = self.kernels.all.difference(known);
         let answer = Answer::new(requirement, functions.has.clone());
         if name.contains('.') {
             // BTF has the names of the source code; a suffix such as `.isra.0` is the compiler's.
-            let why = "BTF does not tell of functions with such suffixes";
-            return answer.doubt(Verdict::Unknown, why, lacks.union(&untold));
+            let why = "BTF does not list functions with such suffixes";
+            return answer.doubt(Verdict::Unknown, why, lacks.union(&unknown));
         }
         self.missing(
             answer,
@@ -175,16 +166,15 @@ impl Judge<'_> {
             &format!("the kernel has no function {name}"),
             functions.module.as_deref(),
         )
-        .doubt(Verdict::Unknown, NO_FUNCTIONS, untold)
+        .doubt(Verdict::Unknown, NO_FUNCTIONS, unknown)
     }
 
     /// A function that a kprobe is attached to.
     fn kprobe(&self, name: &str, offset: u64) -> Answer {
         let functions = self.functions_behind(name);
         let answer = self.function(Requirement::new("kprobe on", name, None), name, &functions);
-        let with_offset = if offset == 0 { KernelSet::new() } else { functions.has.clone() };
         let why = "whether an instruction begins at that offset is not known";
-        self.kprobe_attachability(answer, &functions).doubt(Verdict::Unknown, why, with_offset)
+        self.kprobe_attachability(answer, &functions).doubt_if(offset != 0, Verdict::Unknown, why)
     }
 
     /// What is known of a function and, if it is a syscall's, of the function that BTF has in its place.
@@ -200,11 +190,12 @@ impl Judge<'_> {
                 rows.push(row);
             }
         };
-        // Only x86_64 has aliases (`SYSCALL_DEFINE0`); before 4.17 without wrappers, and elsewhere never.
+        // Only x86_64 defines syscalls without arguments by another name (`SYSCALL_DEFINE0`).
         let x86_64 = self.kernels.of_arch("x86_64");
         if let Some(syscall) = syscalls::syscall_of("x86_64", name) {
             add_alias(&syscalls::alias(syscall), &x86_64);
         }
+        // Without wrappers, before 4.17, a syscall's name was an alias, too.
         if let Some(syscall) = name.strip_prefix("sys_") {
             add_alias(&format!("SyS_{syscall}"), &self.kernels.all);
         }
@@ -262,8 +253,7 @@ impl Judge<'_> {
         let answer = self.raw_event(requirement, event);
         // By convention, tracepoints whose names end so have no event.
         let is_bare = event.ends_with("_tp") || event.starts_with("android_");
-        let bare = if is_bare { answer.has.clone() } else { KernelSet::new() };
-        answer.doubt(Verdict::Unknown, "tracepoints of such names often have no event", bare)
+        answer.doubt_if(is_bare, Verdict::Unknown, "tracepoints of such names often have no event")
     }
 
     /// Syscalls' tracepoints exist for those in the architecture's table (`find_syscall_meta`).
@@ -315,11 +305,11 @@ impl Judge<'_> {
     fn raw_event(&self, requirement: Requirement, event: &str) -> Answer {
         let has = self.facts.kernels_with(RootKind::Typedef, &format!("btf_trace_{event}"));
         // Every kernel that has such typedefs has this one.
-        let told = self.facts.kernels_with(RootKind::Typedef, "btf_trace_sched_switch").union(&has);
-        let untold = self.kernels.all.difference(&told);
+        let listed = self.facts.kernels_with(RootKind::Typedef, "btf_trace_sched_switch").union(&has);
+        let unlisted = self.kernels.all.difference(&listed);
         // Before these typedefs, in 5.5, the name of the function that records the event tells it if its class has its name.
-        let shown = self.with_function(&format!("trace_event_raw_event_{event}")).intersection(&untold);
-        let lacks = told.difference(&has);
+        let shown = self.with_function(&format!("trace_event_raw_event_{event}")).intersection(&unlisted);
+        let lacks = listed.difference(&has);
         // Since 5.10 the module that defines a tracepoint has this function.
         let functions = Functions::new(&self.facts.functions(&format!("__traceiter_{event}")));
         let in_module = functions.in_module.intersection(&has);
@@ -335,7 +325,7 @@ impl Judge<'_> {
             .doubt(
                 Verdict::Unknown,
                 "the kernel's BTF does not list its tracepoints",
-                untold.difference(&shown),
+                unlisted.difference(&shown),
             )
     }
 
@@ -345,7 +335,7 @@ impl Judge<'_> {
             self.kernels.since(SYMBOLS_COUNTED_SINCE).union(&self.with_function("count_mod_symbols"));
         let certain = functions.trace_only.intersection(&counts);
         let uncertain = functions.trace_only.difference(&certain);
-        told(answer, functions).doubt(Verdict::Fails, NOT_UNIQUE, certain).doubt(
+        common_attachability(answer, functions).doubt(Verdict::Fails, NOT_UNIQUE, certain).doubt(
             Verdict::Unknown,
             NOT_UNIQUE,
             uncertain,
@@ -365,20 +355,17 @@ impl Judge<'_> {
         let functions = Functions::new(&rows);
         let answer = self.function(Requirement::new("traced function", name, None), name, &functions);
         let answer = attachability(answer, &functions);
-        let that = |accept: &dyn Fn(u8) -> bool| {
-            let rows = rows.iter().filter(|row| row.argument_words.is_some_and(accept));
-            rows.fold(KernelSet::new(), |all, row| all.union(&row.kernels))
+        let with_words = |accept: &dyn Fn(Option<u8>) -> bool| -> KernelSet {
+            rows.iter().filter(|row| accept(row.argument_words)).map(|row| &row.kernels).collect()
         };
-        let untraceable = rows.iter().filter(|row| row.argument_words.is_none());
-        let untraceable = untraceable.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
         let older = self.kernels.all.difference(&self.kernels.since(STACK_ARGUMENTS_SINCE));
-        let on_stack = that(&|words| words > WORDS_IN_REGISTERS);
-        let many = that(&|words| words > 12);
+        let on_stack = with_words(&|words| words.is_some_and(|words| words > WORDS_IN_REGISTERS));
+        let untraceable = with_words(&|words| words.is_none_or(|words| words > MAX_WORDS));
         let answer = answer
             .doubt(
                 Verdict::Fails,
                 "no kernel makes a trampoline for it: it is variadic, has over 12 arguments or one over 16 bytes",
-                untraceable.union(&many),
+                untraceable,
             )
             .doubt(
                 Verdict::Unknown,
@@ -395,27 +382,17 @@ impl Judge<'_> {
 
     /// Adds which hooks take no programs, or none that may sleep.
     fn lsm_hook(&self, answer: Answer, hook: &str, is_sleepable: bool) -> Answer {
-        let only_if = |condition: bool, kernels: &KernelSet| match condition {
-            true => kernels.clone(),
-            false => KernelSet::new(),
-        };
-        let has = answer.has.clone();
-        let disabled = only_if(DISABLED_HOOKS.contains(&hook), &has);
+        let disabled = if DISABLED_HOOKS.contains(&hook) { answer.has.clone() } else { KernelSet::new() };
         let since = self.kernels.since(HOOKS_DISABLED_SINCE);
+        let older = format!(
+            "programs on this hook are not allowed since {HOOKS_DISABLED_SINCE} and in newer stable kernels"
+        );
         answer
             // A remark: what is active is a matter of the boot, not of the kernel.
-            .doubt(Verdict::Runs, "bpf must be among the active LSMs in /sys/kernel/security/lsm", has.clone())
+            .doubt_if(true, Verdict::Runs, "bpf must be among the active LSMs in /sys/kernel/security/lsm")
+            .doubt_if(is_sleepable, Verdict::Unknown, "whether programs on this hook may sleep is not known")
             .doubt(Verdict::Fails, "programs on this hook are not allowed", disabled.intersection(&since))
-            .doubt(
-                Verdict::Unknown,
-                format!("programs on this hook are not allowed since {HOOKS_DISABLED_SINCE} and in newer stable kernels"),
-                disabled.difference(&since),
-            )
-            .doubt(
-                Verdict::Unknown,
-                "whether programs on this hook may sleep is not known",
-                only_if(is_sleepable, &has),
-            )
+            .doubt(Verdict::Unknown, older, disabled.difference(&since))
     }
 
     /// Adds that the kernel must allow errors to be injected into a function (`check_attach_modify_return`,
@@ -427,11 +404,11 @@ impl Judge<'_> {
         let without = without.difference(&self.kernels.since(SYSCALLS_MODIFIABLE_SINCE));
         let mut archs = self.kernels.archs().into_iter();
         let is_syscall = archs.any(|arch| syscalls::syscall_of(arch, name).is_some());
-        let untold = if is_syscall { KernelSet::new() } else { answer.has.difference(&without) };
+        let unknown = if is_syscall { KernelSet::new() } else { answer.has.difference(&without) };
         let why = "whether errors may be injected into it (ALLOW_ERROR_INJECTION) is not known";
         answer
             .doubt(Verdict::Fails, "the kernel is built without CONFIG_FUNCTION_ERROR_INJECTION", without)
-            .doubt(Verdict::Unknown, why, untold)
+            .doubt(Verdict::Unknown, why, unknown)
     }
 
     /// A function of the kernel's BTF that the kernel calls on purpose, so that it is always attachable.
@@ -471,12 +448,13 @@ impl Judge<'_> {
 
 /// Adds whether a trampoline or fprobe can be attached.
 fn attachability(answer: Answer, functions: &Functions) -> Answer {
-    told(answer, functions).doubt(Verdict::Likely, NOT_UNIQUE, functions.trace_only.clone())
+    common_attachability(answer, functions).doubt(Verdict::Likely, NOT_UNIQUE, functions.trace_only.clone())
 }
 
-fn told(answer: Answer, functions: &Functions) -> Answer {
+/// Adds what kprobes and trampolines have in common.
+fn common_attachability(answer: Answer, functions: &Functions) -> Answer {
     answer
         .doubt(Verdict::Fails, UNATTACHABLE, functions.unattachable.clone())
-        .doubt(Verdict::Likely, MAYBE_ATTACHABLE, functions.untold())
+        .doubt(Verdict::Likely, MAYBE_ATTACHABLE, functions.unknown())
         .doubt(Verdict::Likely, IN_MODULE, functions.in_module.clone())
 }

@@ -1,6 +1,7 @@
 //! Externs: which kernels have a kfunc, a kernel symbol or a kconfig value.
 
 use super::answer::Answer;
+use super::attach::IN_MODULE;
 use super::data::{NO_FUNCTIONS, Requirement, Verdict};
 use super::features::Judge;
 use crate::hub::file::KernelSet;
@@ -32,20 +33,16 @@ impl Judge<'_> {
 
     fn kfunc(&self, name: &str) -> Answer {
         let rows = self.facts.functions(name);
-        let union = |accept: &dyn Fn(bool) -> bool| {
-            let rows = rows.iter().filter(|row| accept(row.is_kfunc));
-            rows.fold(KernelSet::new(), |all, row| all.union(&row.kernels))
-        };
-        let (has, tagged) = (union(&|_| true), union(&|is_kfunc| is_kfunc));
+        let has: KernelSet = rows.iter().map(|row| &row.kernels).collect();
+        let tagged: KernelSet = rows.iter().filter(|row| row.is_kfunc).map(|row| &row.kernels).collect();
         let module = rows.iter().find_map(|row| row.module);
-        let in_module = rows.iter().filter(|row| row.module.is_some());
-        let in_module = in_module.fold(KernelSet::new(), |all, row| all.union(&row.kernels));
+        let in_module = rows.iter().filter(|row| row.module.is_some()).map(|row| &row.kernels).collect();
         let with_tags = self.facts.kernels_with_kfunc_tags();
         let known = self.facts.kernels_with_functions();
         let requirement = Requirement::new("kfunc", name, since(Group::Kfunc, name));
         let no_kfunc = has.intersection(with_tags).difference(&tagged);
         let answer = Answer::new(requirement, has.difference(&no_kfunc));
-        let untold = has.difference(&tagged).difference(&no_kfunc);
+        let untagged = has.difference(&tagged).difference(&no_kfunc);
         let (verdict, why) = match since(Group::Kfunc, name) {
             Some(_) => (Verdict::Likely, "the kernel's BTF does not mark kfuncs"),
             None => (
@@ -55,8 +52,8 @@ impl Judge<'_> {
         };
         self.missing(answer, known.difference(&has), &format!("the kernel has no function {name}"), module)
             .doubt(Verdict::Fails, "the kernel's function of that name is not a kfunc", no_kfunc)
-            .doubt(verdict, why, untold)
-            .doubt(Verdict::Likely, "it is in a module, which must be loaded", in_module)
+            .doubt(verdict, why, untagged)
+            .doubt(Verdict::Likely, IN_MODULE, in_module)
             .doubt(Verdict::Unknown, NO_FUNCTIONS, self.kernels.all.difference(known))
     }
 
@@ -67,31 +64,30 @@ impl Judge<'_> {
             _ => Verdict::Unknown,
         };
         let why = "whether programs of this type may call it is not known";
-        answer.clone().doubt(verdict, why, answer.has.clone())
+        answer.clone().doubt_if(true, verdict, why)
     }
 
     /// A kernel symbol: BTF tells of functions only.
     fn variable(&self, own: &Extern) -> Answer {
         let name = essential_name(&own.name);
         let has = if own.kind == ExternKind::Ksym { self.with_function(name) } else { KernelSet::new() };
-        let untold = self.kernels.all.difference(&has);
+        let unknown = self.kernels.all.difference(&has);
         Answer::new(Requirement::new("ksym", name, None), has).doubt(
             Verdict::Unknown,
             "whether the kernel has this symbol is not known; look for it in /proc/kallsyms",
-            untold,
+            unknown,
         )
     }
 
     fn kconfig(&self, own: &Extern) -> Answer {
-        let all = self.kernels.all.clone();
+        let all = &self.kernels.all;
         let requirement = Requirement::new("kernel configuration", own.name.clone(), None);
         match own.name.starts_with(CONFIG) && !own.weak {
-            true => Answer::new(requirement, KernelSet::new()).doubt(
-                Verdict::Unknown,
-                "the configuration is not known; libbpf reads it from /proc/config.gz or /boot",
-                all,
-            ),
-            false => Answer::new(requirement, all),
+            true => {
+                let why = "the configuration is not known; libbpf reads it from /proc/config.gz or /boot";
+                Answer::unknown(requirement, why, all)
+            }
+            false => Answer::new(requirement, all.clone()),
         }
     }
 }

@@ -17,7 +17,7 @@ const HELPERS_DEPEND_ON_TARGET: [&str; 2] = ["BPF_PROG_TYPE_EXT", "BPF_PROG_TYPE
 
 /// Program types whose expected attach type the kernel checks on loading (`bpf_prog_load_check_attach`,
 /// `check_attach_btf_id`). For the others it counts on attaching only, which the loader does.
-const CHECKS_ATTACH_TYPE: [&str; 10] = [
+const CHECKS_ATTACH_TYPE: [&str; 8] = [
     "BPF_PROG_TYPE_CGROUP_SOCK",
     "BPF_PROG_TYPE_CGROUP_SOCK_ADDR",
     "BPF_PROG_TYPE_CGROUP_SKB",
@@ -26,8 +26,6 @@ const CHECKS_ATTACH_TYPE: [&str; 10] = [
     "BPF_PROG_TYPE_NETFILTER",
     "BPF_PROG_TYPE_TRACING",
     "BPF_PROG_TYPE_LSM",
-    "BPF_PROG_TYPE_EXT",
-    "BPF_PROG_TYPE_STRUCT_OPS",
 ];
 
 /// Helpers that only programs that may sleep can call.
@@ -57,11 +55,11 @@ impl Judge<'_> {
     fn in_enum(&self, requirement: Requirement, enumeration: &str, has: KernelSet) -> Answer {
         let with_enum = self.facts.kernels_with(RootKind::Enum, enumeration);
         let missing = with_enum.difference(&has);
-        let untold = self.kernels.all.difference(&with_enum);
+        let without_enum = self.kernels.all.difference(&with_enum);
         Answer::new(requirement, has).doubt(Verdict::Fails, "the kernel does not have it", missing).doubt(
             Verdict::Unknown,
             format!("the kernel's BTF has no enum {enumeration} to tell"),
-            untold,
+            without_enum,
         )
     }
 
@@ -161,8 +159,8 @@ impl Judge<'_> {
 
     /// The kernels that have a function of that name themselves, not in a module.
     pub(super) fn with_function(&self, name: &str) -> KernelSet {
-        let own = self.facts.functions(name).into_iter().filter(|function| function.module.is_none());
-        own.fold(KernelSet::new(), |all, function| all.union(&function.kernels))
+        let rows = self.facts.functions(name);
+        rows.iter().filter(|row| row.module.is_none()).map(|row| &row.kernels).collect()
     }
 
     /// A program's type, attach type, flags and number of instructions.
@@ -171,8 +169,7 @@ impl Judge<'_> {
         let Some(def) = program.def else {
             let requirement = Requirement::new("program type", "", None);
             let why = format!("libbpf knows no section {:?}, so the loader sets it", program.section);
-            let none = Answer::new(requirement, KernelSet::new());
-            return vec![none.doubt(Verdict::Unknown, why, self.kernels.all.clone())];
+            return vec![Answer::unknown(requirement, why, &self.kernels.all)];
         };
         let group = Group::ProgramType;
         let program_type = Requirement::new("program type", def.program_type, since(group, def.program_type));
@@ -226,7 +223,7 @@ impl Judge<'_> {
         let requirement =
             Requirement::new("the kernel's own BTF", format!("for {what}"), Some(Version::new(5, 4)));
         let [yes, no, unknown] =
-            [ShipsBtf::Yes, ShipsBtf::No, ShipsBtf::Unknown].map(|it| self.kernels.that_ship_btf(it));
+            [ShipsBtf::Yes, ShipsBtf::No, ShipsBtf::Unknown].map(|it| self.kernels.shipping_btf(it));
         Answer::new(requirement, yes).doubt(Verdict::Fails, "there is none", no).doubt(
             Verdict::Unknown,
             UNKNOWN_BTF,

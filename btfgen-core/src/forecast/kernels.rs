@@ -46,17 +46,17 @@ impl Kernels {
         self.versions[kernel]
     }
 
-    pub(super) fn that(&self, accept: impl Fn(usize) -> bool) -> KernelSet {
+    pub(super) fn filter(&self, accept: impl Fn(usize) -> bool) -> KernelSet {
         self.all.iter().filter(|&kernel| accept(kernel)).collect()
     }
 
     /// The kernels that are based on that upstream version or a newer one, and so have what it has.
     pub(super) fn since(&self, since: Version) -> KernelSet {
-        self.that(|kernel| self.versions[kernel].is_some_and(|version| version >= since))
+        self.filter(|kernel| self.versions[kernel].is_some_and(|version| version >= since))
     }
 
     pub(super) fn of_arch(&self, arch: &str) -> KernelSet {
-        self.that(|kernel| self.archs[kernel] == arch)
+        self.filter(|kernel| self.archs[kernel] == arch)
     }
 
     /// The kernels' architectures.
@@ -67,8 +67,8 @@ impl Kernels {
         archs
     }
 
-    pub(super) fn that_ship_btf(&self, ships: ShipsBtf) -> KernelSet {
-        self.that(|kernel| self.ships_btf[kernel] == ships)
+    pub(super) fn shipping_btf(&self, ships: ShipsBtf) -> KernelSet {
+        self.filter(|kernel| self.ships_btf[kernel] == ships)
     }
 }
 

@@ -42,7 +42,7 @@ use features::Judge;
 use flows::SectionFlows;
 use kernels::Kernels;
 use object::ObjectForecaster;
-use reasons::{Context, Found, Reasons};
+use reasons::{Context, KernelReasons, Reasons};
 
 pub use data::{
     Forecast, ObjectForecast, Outcome, OutcomeId, ProgramForecast, Reason, ReasonId, Requirement, Verdict,
@@ -136,7 +136,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
     let mut judged = Vec::new();
     let mut usable = KernelSet::new();
     let mut findings: Memo<usize, KernelFindingsId> = Memo::default();
-    let mut common = Found(vec![Vec::new(); hub.kernels().len()]);
+    let mut common = KernelReasons(vec![Vec::new(); hub.kernels().len()]);
     for (id, state) in kernels {
         let Some(kernel) = hub.find(id) else { continue };
         judged.push(kernel);

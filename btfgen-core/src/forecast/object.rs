@@ -7,7 +7,7 @@ use super::answer::{Answer, Doubt};
 use super::data::{ObjectForecast, ProgramForecast, Requirement, Verdict};
 use super::features::Judge;
 use super::flows::{FlowId, SectionFlows};
-use super::reasons::{Context, Found, Reasons};
+use super::reasons::{Context, KernelReasons, Reasons};
 use crate::diagnose::{Effect, RelocationId, SectionStateId};
 use crate::hub::file::KernelSet;
 use crate::memo::{Id, Memo};
@@ -67,12 +67,12 @@ impl<'a> ObjectForecaster<'a> {
         reasons: &mut Reasons,
         states: &dyn Fn(usize, usize) -> Option<SectionStateId>,
         judged: &[usize],
-        common: &Found,
+        common: &KernelReasons,
         is_optional: &dyn Fn(&str) -> bool,
     ) -> ObjectForecast {
         let flows = self.flows(states);
         let refusals = self.refusals(&flows);
-        let (mut whole, mut alone) = (Found(common.0.clone()), Found(common.0.clone()));
+        let (mut whole, mut alone) = (KernelReasons(common.0.clone()), KernelReasons(common.0.clone()));
         self.creation(reasons, &mut whole, &mut alone);
         let programs = self.requirements.programs();
         let this = &*self;
@@ -80,14 +80,15 @@ impl<'a> ObjectForecaster<'a> {
         // In batches, because what is found takes memory for each program and kernel.
         for batch in programs.chunks(PROGRAMS_AT_ONCE) {
             let judge = |answers: &mut Answers, index: usize| {
-                let (mut reasons, mut found) = (Reasons::default(), Found(vec![Vec::new(); alone.0.len()]));
+                let (mut reasons, mut found) =
+                    (Reasons::default(), KernelReasons(vec![Vec::new(); alone.0.len()]));
                 this.program(&batch[index], &flows, &refusals, answers, &mut reasons, &mut found);
                 (reasons, found)
             };
             let judged_alone = on_all_cores(batch.len(), Answers::default, judge);
             for (program, (own_reasons, own)) in batch.iter().zip(judged_alone) {
                 let ids = reasons.merge(own_reasons);
-                let mut found = Found(alone.0.clone());
+                let mut found = KernelReasons(alone.0.clone());
                 for (all, own) in found.0.iter_mut().zip(own.0) {
                     all.extend(own.into_iter().map(|id| ids[id.0]));
                 }
@@ -95,16 +96,16 @@ impl<'a> ObjectForecaster<'a> {
                 if !optional {
                     whole.0.iter_mut().zip(&found.0).for_each(|(all, own)| all.extend(own));
                 }
-                forecasts.push(forecast(program.name.clone(), optional, found, judged, reasons));
+                forecasts.push(program_forecast(program.name.clone(), optional, found, judged, reasons));
             }
         }
-        let whole = forecast(self.object.name().to_owned(), false, whole, judged, reasons);
+        let whole = program_forecast(self.object.name().to_owned(), false, whole, judged, reasons);
         ObjectForecast { whole, programs: forecasts }
     }
 
     /// Finds what libbpf needs before it loads any program: it creates all maps and resolves all strong externs. A loader may
     /// leave maps out (`bpf_map__set_autocreate`), so a missing map does not make programs fail that do not use it.
-    fn creation(&self, reasons: &mut Reasons, whole: &mut Found, alone: &mut Found) {
+    fn creation(&self, reasons: &mut Reasons, whole: &mut KernelReasons, alone: &mut KernelReasons) {
         let context = Context::default();
         // libbpf leaves out maps of global data that the kernel does not support.
         for map in self.requirements.maps().iter().filter(|map| !map.is_global_data()) {
@@ -206,7 +207,7 @@ impl<'a> ObjectForecaster<'a> {
         refusals: &[Refusal],
         answers: &mut Answers,
         reasons: &mut Reasons,
-        found: &mut Found,
+        found: &mut KernelReasons,
     ) {
         let whole = Context::default();
         let mut own = self.judge.program(program, self.requirements.insn_count(program));
@@ -262,7 +263,7 @@ impl<'a> ObjectForecaster<'a> {
         case: &Case,
         answers: &mut Answers,
         reasons: &mut Reasons,
-        found: &mut Found,
+        found: &mut KernelReasons,
     ) {
         let sections = || scope.sections.iter().map(|&at| &self.sections[at]);
         let reachable: Vec<&Reachable> =
@@ -304,7 +305,7 @@ impl<'a> ObjectForecaster<'a> {
         let answers = known.entry((need, for_type)).or_insert_with(|| match need {
             Need::Helper(helper) => [self.judge.helper(helper, program)].into(),
             Need::Map(map) => self.judge.map(&self.requirements.maps()[map.0]).into(),
-            // Found for the whole program.
+            // KernelReasons for the whole program.
             Need::InstructionSet(set) if set.counts_everywhere() => [].into(),
             Need::InstructionSet(set) => [self.judge.instruction_set(set)].into(),
             Need::Extern(id) if self.requirements.externs()[id.0].kind == ExternKind::Kfunc => {
@@ -324,7 +325,7 @@ impl<'a> ObjectForecaster<'a> {
         scope: &Scope<'_>,
         case: &Case,
         reasons: &mut Reasons,
-        found: &mut Found,
+        found: &mut KernelReasons,
     ) {
         if answer.doubts.iter().all(|doubt| doubt.kernels.intersection(&case.kernels).is_empty()) {
             return;
@@ -370,10 +371,11 @@ impl<'a> ObjectForecaster<'a> {
     }
 }
 
-fn forecast(
+/// The outcomes on the judged kernels.
+fn program_forecast(
     name: String,
     optional: bool,
-    found: Found,
+    found: KernelReasons,
     judged: &[usize],
     reasons: &mut Reasons,
 ) -> ProgramForecast {

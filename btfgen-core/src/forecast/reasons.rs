@@ -24,11 +24,17 @@ pub(super) struct Reasons {
 }
 
 /// The reasons of a program on each kernel of the hub.
-pub(super) struct Found(pub(super) Vec<Vec<ReasonId>>);
+pub(super) struct KernelReasons(pub(super) Vec<Vec<ReasonId>>);
 
 impl Reasons {
     /// Adds an answer's doubts about some kernels to what is found.
-    pub(super) fn add(&mut self, answer: &Answer, context: &Context, kernels: &KernelSet, found: &mut Found) {
+    pub(super) fn add(
+        &mut self,
+        answer: &Answer,
+        context: &Context,
+        kernels: &KernelSet,
+        found: &mut KernelReasons,
+    ) {
         for doubt in &answer.doubts {
             let affected = doubt.kernels.intersection(kernels);
             if affected.is_empty() {

@@ -42,7 +42,7 @@ pub enum Attachability {
 
 impl Attachability {
     /// Those that a source can tell.
-    pub(crate) const TOLD: [Self; 3] = [Self::Yes, Self::TraceOnly, Self::No];
+    pub(crate) const KNOWN: [Self; 3] = [Self::Yes, Self::TraceOnly, Self::No];
 }
 
 /// The attachability of a kernel's functions by name, without those of its modules.

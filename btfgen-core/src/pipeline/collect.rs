@@ -85,9 +85,7 @@ pub(super) fn collect(
     let Problems { problems, of_kernels } = Problems::new(objects, roots, &results, diagnosis);
     let mut packed = Packed { objects: objects.iter().map(Object::digest).collect(), ..Packed::default() };
     let mut blobs = Blobs::default();
-    for ((Kernel { id, build_id }, result), KernelProblems { list, guarded }) in
-        results.into_iter().zip(of_kernels)
-    {
+    for ((Kernel { id, build_id }, result), list) in results.into_iter().zip(of_kernels) {
         if let Err(KernelError::Minimize(source @ MinimizeError::Difference(_))) = result {
             return Err(Error::Difference { kernel: id, source: source.clone() });
         }
@@ -95,7 +93,7 @@ pub(super) fn collect(
         let blob = result.as_ref().ok().filter(|_| !dropped).map(|it| blobs.id(&it.btf));
         let build_id = build_id.filter(|_| build_ids.include(&id)).as_ref().map(BuildId::prefix);
         packed.entries.extend(blob.map(|blob| Entry { kernel: id.clone(), blob, build_id }));
-        packed.report.kernels.push(KernelReport { id, blob, build_id, problems: list, guarded });
+        packed.report.kernels.push(KernelReport { id, blob, build_id, problems: list });
     }
     if packed.entries.is_empty() {
         let problems = problems.iter().take(3).map(ToString::to_string).collect();
@@ -130,15 +128,7 @@ impl Blobs {
 /// The distinct problems, and those of each kernel.
 struct Problems {
     problems: Vec<Problem>,
-    of_kernels: Vec<KernelProblems>,
-}
-
-/// The problems of a kernel.
-#[derive(Clone)]
-struct KernelProblems {
-    list: Arc<[ProblemId]>,
-    /// Number of failing relocations that a check guards.
-    guarded: usize,
+    of_kernels: Vec<Arc<[ProblemId]>>,
 }
 
 impl Problems {
@@ -150,11 +140,11 @@ impl Problems {
         diagnosis: &Diagnosis,
     ) -> Self {
         let mut problems = Vec::new();
-        let mut unusable: Memo<String, KernelProblems> = Memo::default();
+        let mut unusable: Memo<String, Arc<[ProblemId]>> = Memo::default();
         let mut unusable = |error: &KernelError| {
             let known = unusable.entry(error.chain()).or_insert_with_key(|reason| {
                 problems.push(Problem::Unusable { reason: reason.clone() });
-                KernelProblems { list: [ProblemId(problems.len() - 1)].into(), guarded: 0 }
+                [ProblemId(problems.len() - 1)].into()
             });
             known.clone()
         };
@@ -169,15 +159,15 @@ impl Problems {
             ids[index] = ProblemId(problems.len());
             problems.push(problem(objects, roots, &findings[index]));
         }
-        let shared: Vec<KernelProblems> = kernels
+        let shared: Vec<Arc<[ProblemId]>> = kernels
             .iter()
             .map(|kernel| {
                 let mut list: Vec<ProblemId> = kernel.findings.iter().map(|id| ids[id.index()]).collect();
                 list.sort_unstable();
-                KernelProblems { list: list.into(), guarded: kernel.guarded }
+                list.into()
             })
             .collect();
-        let of_kernel = |own: Result<&Minimized, KernelProblems>| {
+        let of_kernel = |own: Result<&Minimized, Arc<[ProblemId]>>| {
             own.map_or_else(|unusable| unusable, |minimized| shared[minimized.findings.index()].clone())
         };
         Self { problems, of_kernels: own.into_iter().map(of_kernel).collect() }

@@ -62,7 +62,7 @@ impl Hub {
         let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
         let file = HubFile::open(files::read(path)?).map_err(malformed)?;
         let (types, functions) = match with_functions {
-            true => join(|| file.check(), || file.function_summary().map(|_| ())),
+            true => join(|| file.check(), || file.check_functions()),
             false => (file.check(), Ok(())),
         };
         types.and(functions).map_err(malformed)?;

@@ -195,7 +195,7 @@ impl Baseline {
             }
         }
         changes.unmatched("program", old.programs.len(), object.programs.len(), programs);
-        // With other programs the object as a whole is another one. What its programs tell is not told again.
+        // With other programs the object as a whole is another one. What its programs have is not repeated.
         let required = old.programs.iter().filter(|program| !program.optional).map(|program| &program.name);
         if required.eq(object
             .programs
@@ -203,9 +203,9 @@ impl Baseline {
             .filter(|program| !program.optional)
             .map(|program| &program.name))
         {
-            let told: Vec<usize> = changes.kernels_of(name);
+            let known: Vec<usize> = changes.kernels_of(name);
             let kernels: Vec<_> =
-                kernels.iter().filter(|(kernel, _)| !told.contains(kernel)).copied().collect();
+                kernels.iter().filter(|(kernel, _)| !known.contains(kernel)).copied().collect();
             self.program(&old.whole, &object.whole, (name, None), &kernels, changes);
         }
     }

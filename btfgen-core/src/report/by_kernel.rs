@@ -35,19 +35,19 @@ pub(super) fn by_kernel<'f>(forecast: &'f Forecast, with_objects: bool) -> Vec<S
                 true => format!("  {}: {}", object.whole.name, outcome.verdict),
                 false => format!("  {}", object.whole.name),
             });
-            let mut told = Vec::new();
+            let mut printed = Vec::new();
             for program in &object.programs {
                 let outcome = forecast.outcome(program, kernel);
                 let optional = if program.optional { " (optional)" } else { "" };
                 lines.push(format!("    {}{optional}: {}", program.name, outcome.verdict));
                 lines.extend(outcome.reasons.iter().map(|&id| reason(forecast, id, kernel)));
-                told.extend(
+                printed.extend(
                     outcome.reasons.iter().map(|id| &forecast.reasons[id.0]).filter(|_| !program.optional),
                 );
             }
             let own = outcome.reasons.iter().filter(|id| {
                 let reason = &forecast.reasons[id.0];
-                !told.iter().any(|it| {
+                !printed.iter().any(|it| {
                     (&it.requirement, &it.why, &it.setting)
                         == (&reason.requirement, &reason.why, &reason.setting)
                 })

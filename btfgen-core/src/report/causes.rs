@@ -119,13 +119,13 @@ pub(super) fn nearest<'f>(
 pub(super) fn causes(forecast: &Forecast, extent: Extent) -> Vec<Cause<'_>> {
     let mut causes = Causes { forecast, all: Vec::new(), known: Memo::default() };
     for (object, own) in forecast.objects.iter().enumerate() {
-        // What programs that count have is not told again for the object.
-        let mut told: BTreeMap<Key<'_>, BTreeSet<usize>> = BTreeMap::new();
+        // What required programs have is not repeated for the object.
+        let mut known: BTreeMap<Key<'_>, BTreeSet<usize>> = BTreeMap::new();
         for program in &own.programs {
             for (id, kernels) in reasons_of(forecast, program, extent) {
                 let reason = &forecast.reasons[id.0];
                 if !program.optional {
-                    told.entry(key(reason)).or_default().extend(&kernels);
+                    known.entry(key(reason)).or_default().extend(&kernels);
                 }
                 let (name, line) = (Some(program.name.as_str()), reason.line.as_deref());
                 causes.add(id, kernels, AffectedProgram { object, name, optional: program.optional, line });
@@ -136,8 +136,8 @@ pub(super) fn causes(forecast: &Forecast, extent: Extent) -> Vec<Cause<'_>> {
             Extent::Programs => Vec::new(),
         };
         for (id, kernels) in of_object {
-            let told = told.get(&key(&forecast.reasons[id.0]));
-            if told.is_none_or(|told| !kernels.iter().all(|kernel| told.contains(kernel))) {
+            let known = known.get(&key(&forecast.reasons[id.0]));
+            if known.is_none_or(|known| !kernels.iter().all(|kernel| known.contains(kernel))) {
                 causes.add(id, kernels, AffectedProgram { object, name: None, optional: false, line: None });
             }
         }

@@ -66,8 +66,6 @@ pub struct KernelReport {
     /// Its problems; kernels with identical problems share the list.
     #[serde(skip)]
     pub problems: Arc<[ProblemId]>,
-    /// Number of relocations that fail, but whose instruction never runs because a check rules it out.
-    pub guarded: usize,
 }
 
 /// A minimized BTF, by its index among the distinct ones.

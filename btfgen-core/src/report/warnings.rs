@@ -173,7 +173,7 @@ mod tests {
 
     fn kernel(id: &str) -> KernelReport {
         let (id, blob) = (id.parse().unwrap(), Some(BlobId(0)));
-        KernelReport { id, blob, build_id: None, problems: Arc::default(), guarded: 0 }
+        KernelReport { id, blob, build_id: None, problems: Arc::default() }
     }
 
     #[test]

@@ -60,11 +60,11 @@ impl FunctionStore {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct KernelFunctions {
     all: Vec<FunctionId>,
-    /// Those of each attachability, in the order of [`Attachability::TOLD`].
+    /// Those of each attachability, in the order of [`Attachability::KNOWN`].
     attachability: [Vec<FunctionId>; 3],
 }
 
-/// The columns of the attachabilities, in the order of [`Attachability::TOLD`].
+/// The columns of the attachabilities, in the order of [`Attachability::KNOWN`].
 const ATTACHABILITY: [Column; 3] = [Column::Attachable, Column::TraceOnly, Column::Unattachable];
 
 impl KernelFunctions {
@@ -73,7 +73,7 @@ impl KernelFunctions {
         let mut own = Self::default();
         for (id, attachability) in functions {
             own.all.push(id);
-            if let Some(at) = Attachability::TOLD.iter().position(|told| *told == attachability) {
+            if let Some(at) = Attachability::KNOWN.iter().position(|known| *known == attachability) {
                 own.attachability[at].push(id);
             }
         }
@@ -209,7 +209,7 @@ pub(super) struct FunctionRow<'f> {
     pub(super) is_kfunc: bool,
     pub(super) module: Option<&'f str>,
     pub(super) holders: SetId,
-    /// In the order of [`Attachability::TOLD`].
+    /// In the order of [`Attachability::KNOWN`].
     pub(super) attachability: [Option<SetId>; 3],
 }
 
@@ -244,7 +244,7 @@ impl Functions {
             }
             Ok(SetId(id))
         };
-        let is_told = ATTACHABILITY.map(|column| columns.left(column) != 0);
+        let is_known = ATTACHABILITY.map(|column| columns.left(column) != 0);
         let mut shapes = Vec::with_capacity(count);
         for _ in 0..count {
             let shape = columns.byte(Column::FunctionShape)?;
@@ -257,8 +257,8 @@ impl Functions {
                 _ => Some(columns.below(Column::FunctionModule, modules.len(), "modules")?),
             };
             let mut attachability = [None; 3];
-            for ((own, column), is_told) in attachability.iter_mut().zip(ATTACHABILITY).zip(is_told) {
-                *own = is_told.then(|| set(columns, column)).transpose()?;
+            for ((own, column), is_known) in attachability.iter_mut().zip(ATTACHABILITY).zip(is_known) {
+                *own = is_known.then(|| set(columns, column)).transpose()?;
             }
             shapes.push(Shape {
                 argument_words: words,

@@ -80,6 +80,15 @@ impl PartialEq for KernelSet {
 
 impl Eq for KernelSet {}
 
+impl<'a> FromIterator<&'a KernelSet> for KernelSet {
+    /// The kernels that are in any of the sets.
+    fn from_iter<I: IntoIterator<Item = &'a KernelSet>>(sets: I) -> Self {
+        let mut all = Self::new();
+        sets.into_iter().for_each(|set| all.insert_all(set));
+        all
+    }
+}
+
 impl FromIterator<usize> for KernelSet {
     fn from_iter<I: IntoIterator<Item = usize>>(kernels: I) -> Self {
         let mut set = Self::new();

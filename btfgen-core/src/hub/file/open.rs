@@ -92,6 +92,14 @@ impl HubFile {
         Ok(self.graph.get_or_init(|| Graph { types, sets }))
     }
 
+    /// Decodes and checks the functions, which only facts need.
+    ///
+    /// # Errors
+    /// When a column of them is damaged.
+    pub fn check_functions(&self) -> Result<(), HubFileError> {
+        self.functions().map(|_| ())
+    }
+
     /// The functions, decoded when they are first asked for: only facts need them.
     pub(super) fn functions(&self) -> Result<&Functions, HubFileError> {
         if let Some(functions) = self.functions.get() {

@@ -36,8 +36,8 @@ impl FunctionFacts<'_> {
     /// Whether it is attachable in a kernel.
     pub fn attachability(&self, kernel: usize) -> Attachability {
         let sets = [&self.attachable, &self.trace_only, &self.unattachable];
-        let told = Attachability::TOLD.into_iter().zip(sets).find(|(_, set)| set.contains(kernel));
-        told.map_or(Attachability::Unknown, |(attachability, _)| attachability)
+        let known = Attachability::KNOWN.into_iter().zip(sets).find(|(_, set)| set.contains(kernel));
+        known.map_or(Attachability::Unknown, |(attachability, _)| attachability)
     }
 }
 
@@ -90,7 +90,7 @@ impl<'h> Decoded<'h> {
     }
 
     /// The functions whose names are accepted.
-    pub(crate) fn functions_that(self, accept: impl Fn(&[u8]) -> bool) -> Vec<FunctionFacts<'h>> {
+    pub(crate) fn functions_where(self, accept: impl Fn(&[u8]) -> bool) -> Vec<FunctionFacts<'h>> {
         self.functions.rows().filter(|row| accept(row.name)).map(|row| self.facts(row)).collect()
     }
 
