@@ -1,4 +1,4 @@
-//! Attachment: which kernels have what a program attaches to, and whether it can be attached there.
+//! Attachment: which kernels have the function or hook that a program attaches to, and whether it can be attached there.
 
 use super::answer::Answer;
 use super::data::{NO_FUNCTIONS, Requirement, Verdict};
@@ -6,7 +6,6 @@ use super::features::Judge;
 use super::syscalls;
 use crate::hub::file::{FunctionFacts, KernelSet};
 use crate::requirements::{Attach, Program, SectionDef, Target, Version};
-use crate::resolve::RootKind;
 
 /// Argument words of a function that x86_64 trampolines always took; since Linux 6.6 they take up to twelve.
 const WORDS_IN_REGISTERS: u8 = 6;
@@ -47,7 +46,7 @@ const SYMBOLS_COUNTED_SINCE: Version = Version::new(6, 7);
 
 /// What is known of a name that programs attach to.
 #[derive(Default)]
-struct Functions {
+pub(super) struct Functions {
     /// The kernels that have it.
     has: KernelSet,
     attachable: KernelSet,
@@ -55,13 +54,13 @@ struct Functions {
     trace_only: KernelSet,
     unattachable: KernelSet,
     /// The kernels that have it in a module only.
-    in_module: KernelSet,
+    pub(super) in_module: KernelSet,
     /// A module that has it in some kernel.
-    module: Option<String>,
+    pub(super) module: Option<String>,
 }
 
 impl Functions {
-    fn new(rows: &[FunctionFacts<'_>]) -> Self {
+    pub(super) fn new(rows: &[FunctionFacts<'_>]) -> Self {
         let of_kernel = || rows.iter().filter(|row| row.module.is_none());
         let in_kernel: KernelSet = of_kernel().map(|row| &row.kernels).collect();
         let of_modules = rows.iter().filter(|row| row.module.is_some());
@@ -241,92 +240,6 @@ impl Judge<'_> {
         }
         let answer = self.function(Requirement::new("syscall", syscall, None), syscall, &all);
         self.kprobe_attachability(answer, &all)
-    }
-
-    /// A classic tracepoint.
-    fn tracepoint(&self, category: &str, event: &str) -> Answer {
-        let requirement = Requirement::new("tracepoint", format!("{category}/{event}"), None);
-        let syscall = ["sys_enter_", "sys_exit_"].iter().find_map(|prefix| event.strip_prefix(prefix));
-        if let (Some(syscall), "syscalls") = (syscall, category) {
-            return self.syscall_tracepoint(requirement, syscall);
-        }
-        let answer = self.raw_event(requirement, event);
-        // By convention, tracepoints whose names end so have no event.
-        let is_bare = event.ends_with("_tp") || event.starts_with("android_");
-        answer.doubt_if(is_bare, Verdict::Unknown, "tracepoints of such names often have no event")
-    }
-
-    /// Syscalls' tracepoints exist for those in the architecture's table (`find_syscall_meta`).
-    fn syscall_tracepoint(&self, requirement: Requirement, syscall: &str) -> Answer {
-        let (mut has, mut unwired) = (KernelSet::new(), KernelSet::new());
-        for arch in self.kernels.archs() {
-            let of_arch = self.kernels.of_arch(arch);
-            let prefix = syscalls::wrapper_prefix(arch).unwrap_or("sys_");
-            let names = [
-                format!("{prefix}{syscall}"),
-                syscalls::alias(syscall),
-                format!("__se_sys_{syscall}"),
-                format!("SyS_{syscall}"),
-            ];
-            let found = names.iter().fold(KernelSet::new(), |all, name| all.union(&self.with_function(name)));
-            let found = found.intersection(&of_arch);
-            match syscalls::is_wired(arch, syscall) {
-                true => has.insert_all(&found),
-                false => unwired.insert_all(&found),
-            }
-        }
-        let known = self.facts.kernels_with_functions();
-        let lacks = known.difference(&has).difference(&unwired);
-        let unmeasured = has.difference(&self.measured());
-        let without_events = has.difference(&self.facts.kernels_with(RootKind::Struct, "syscall_metadata"));
-        Answer::new(requirement, has.clone())
-            .doubt(Verdict::Fails, format!("the kernel has no syscall {syscall}"), lacks)
-            .doubt(
-                Verdict::Fails,
-                "the syscall is not in the table of 64-bit syscalls, so it has no tracepoint",
-                unwired,
-            )
-            .doubt(Verdict::Fails, "the kernel is built without tracepoints of syscalls", without_events)
-            .doubt(
-                Verdict::Likely,
-                "whether the syscall is in this architecture's table is not known",
-                unmeasured,
-            )
-            .doubt(Verdict::Unknown, NO_FUNCTIONS, self.kernels.all.difference(known))
-    }
-
-    /// A raw tracepoint, by name (`bpf_get_raw_tracepoint`) or by the typedef that its programs are checked against.
-    fn raw_tracepoint(&self, event: &str, by_btf: bool) -> Answer {
-        let requirement =
-            Requirement::new(if by_btf { "BTF tracepoint" } else { "raw tracepoint" }, event, None);
-        self.raw_event(requirement, event)
-    }
-
-    fn raw_event(&self, requirement: Requirement, event: &str) -> Answer {
-        let has = self.facts.kernels_with(RootKind::Typedef, &format!("btf_trace_{event}"));
-        // Every kernel that has such typedefs has this one.
-        let listed = self.facts.kernels_with(RootKind::Typedef, "btf_trace_sched_switch").union(&has);
-        let unlisted = self.kernels.all.difference(&listed);
-        // Before these typedefs, in 5.5, the name of the function that records the event tells it if its class has its name.
-        let shown = self.with_function(&format!("trace_event_raw_event_{event}")).intersection(&unlisted);
-        let lacks = listed.difference(&has);
-        // Since 5.10 the module that defines a tracepoint has this function.
-        let functions = Functions::new(&self.facts.functions(&format!("__traceiter_{event}")));
-        let in_module = functions.in_module.intersection(&has);
-        let answer = Answer::new(requirement, has);
-        let why = format!("the kernel has no tracepoint {event}");
-        self.missing(answer, lacks, &why, functions.module.as_deref())
-            .doubt(Verdict::Likely, IN_MODULE, in_module)
-            .doubt(
-                Verdict::Likely,
-                "the kernel's BTF lists no tracepoints, but has this one's function",
-                shown.clone(),
-            )
-            .doubt(
-                Verdict::Unknown,
-                "the kernel's BTF does not list its tracepoints",
-                unlisted.difference(&shown),
-            )
     }
 
     /// Adds whether a kprobe can be attached. Kernels that do not count the symbols of a name take the first.

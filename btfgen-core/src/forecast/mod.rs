@@ -23,6 +23,7 @@ mod syscalls;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod tracepoints;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
