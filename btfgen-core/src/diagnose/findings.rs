@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::effects::{Effect, EffectId, Effects};
 use super::layout::{GroupId, Layout, ObjectId, RelocationId, SectionPart};
-use super::verdicts::{Effect, EffectId, Effects};
 use crate::btf::DataModel;
 use crate::kernel::{CandidateRef, KernelTypes};
 use crate::memo::{Distinct, Id, Memo, ids};

@@ -1,4 +1,4 @@
-//! Verdicts: libbpf's results for the relocations of one group on one kernel, independent of the code around them.
+//! Effects: what libbpf does to instructions for the relocations of one group on one kernel, independent of the code around them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::resolve::{Candidate, Evaluator, Outcome, decide, explain_mismatch};
 use crate::types::{TypeRef, Types};
 
 /// What libbpf does with the relocations of a query.
-enum Verdict {
+enum Resolution {
     /// Gives the instruction this value.
     Value(u64),
     /// As `Value`, but makes a load or store invalid: it cannot be resized, since the field is `size` bytes in the kernel
@@ -70,12 +70,12 @@ impl Effects {
         let mut survivors: Vec<usize> = (0..candidates.len()).collect();
         let mut row: Vec<Candidate> = Vec::with_capacity(candidates.len());
         let mut rounds = Vec::new();
-        let mut verdicts = Verdicts::new(group, GroupIndex::new(0));
+        let mut resolutions = Resolutions::new(group, GroupIndex::new(0));
         for (index, &id) in group.relocations.iter().enumerate() {
-            if verdicts.open == 0 {
+            if resolutions.open == 0 {
                 break;
             }
-            if verdicts.by_query[id.index()].is_some() {
+            if resolutions.by_query[id.index()].is_some() {
                 continue;
             }
             let query = group.queries[id.index()];
@@ -88,13 +88,15 @@ impl Effects {
             let (outcome, left) = decide(spec.kind, &row, &survivors);
             if left != survivors {
                 survivors = left;
-                let next = Verdicts::new(group, GroupIndex::new(index));
-                rounds.push(std::mem::replace(&mut verdicts, next).round(distinct, group));
+                let next = Resolutions::new(group, GroupIndex::new(index));
+                rounds.push(std::mem::replace(&mut resolutions, next).round(distinct, group));
             }
-            verdicts
-                .set(id, Verdict::new(outcome, || explain_mismatch(types, spec, kernel.model, &definitions)));
+            resolutions.set(
+                id,
+                Resolution::new(outcome, || explain_mismatch(types, spec, kernel.model, &definitions)),
+            );
         }
-        rounds.push(verdicts.round(distinct, group));
+        rounds.push(resolutions.round(distinct, group));
         if rounds.iter().flat_map(|round| &round.effects).all(Option::is_none) {
             rounds.clear();
         }
@@ -113,22 +115,22 @@ impl Effects {
     }
 }
 
-/// The verdicts of a round.
-struct Verdicts {
+/// The resolutions of a round.
+struct Resolutions {
     start: GroupIndex,
-    by_query: Vec<Option<Verdict>>,
-    /// Number of queries without a verdict.
+    by_query: Vec<Option<Resolution>>,
+    /// Number of queries without a resolution.
     open: usize,
 }
 
-impl Verdicts {
+impl Resolutions {
     fn new(group: &Group, start: GroupIndex) -> Self {
         let open = group.queries.len();
         Self { start, by_query: (0..open).map(|_| None).collect(), open }
     }
 
-    fn set(&mut self, query: GroupQueryId, verdict: Verdict) {
-        self.by_query[query.index()] = Some(verdict);
+    fn set(&mut self, query: GroupQueryId, resolution: Resolution) {
+        self.by_query[query.index()] = Some(resolution);
         self.open -= 1;
     }
 
@@ -141,7 +143,7 @@ impl Verdicts {
     }
 }
 
-impl Verdict {
+impl Resolution {
     /// `mismatch` says why no candidate matches.
     fn new(outcome: Outcome, mismatch: impl FnOnce() -> String) -> Self {
         match outcome {
