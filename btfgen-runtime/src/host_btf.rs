@@ -27,6 +27,8 @@ pub enum Source {
     Tree,
     /// The embedded archive.
     Archive,
+    /// A function of the app.
+    Provider,
 }
 
 impl fmt::Display for Source {
@@ -38,6 +40,7 @@ impl fmt::Display for Source {
             Self::Folder => "folder",
             Self::Tree => "embedded tree",
             Self::Archive => "embedded archive",
+            Self::Provider => "provider",
         })
     }
 }
@@ -163,7 +166,7 @@ impl HostBtf {
         }
     }
 
-    /// The kernel that this BTF describes; `None` for an override file, and for the kernel's own BTF if its id is unknown.
+    /// The kernel that this BTF describes; `None` for an override file, and if the host's kernel has no known id.
     ///
     /// For an inferred BTF ([`How::Nearest`]), it is the kernel below the host's.
     pub fn kernel_id(&self) -> Option<&KernelId> {

@@ -51,6 +51,8 @@ mod kernel_id;
 mod nearest_kernels;
 mod os_release;
 mod proc_version;
+#[cfg(feature = "provider")]
+mod provider;
 mod read_host;
 mod select;
 mod unpack;
@@ -70,6 +72,8 @@ pub use host_btf::{HostBtf, Source, Step};
 pub use kernel_btf::kernel_has_btf;
 pub use kernel_id::{KernelId, KernelIdError};
 pub use os_release::OsRelease;
+#[cfg(feature = "provider")]
+pub use provider::{ProvidedBtf, Wanted};
 pub use select::{How, Refusal, RefusalKind, Selection, select};
 
 /// Finds the BTF of the running kernel: its own, or the one in the program's archive, which [`embed!`] embedded.

@@ -245,3 +245,48 @@ fn an_embedded_tree_is_selected_from_like_an_archive() {
         .expect("the archive's");
     assert_eq!(next.source(), Source::Archive);
 }
+
+#[cfg(feature = "provider")]
+#[test]
+fn a_provider_is_asked_last_and_its_answer_is_checked() {
+    use btfgen_runtime::{BuildId, ProvidedBtf, Wanted};
+    type Answer = Result<Option<ProvidedBtf>, String>;
+    let root = Root::new();
+    let build_id = BuildId::from_bytes([7; 20]);
+    let host = || Host { build_id: Some(build_id), ..debian("6.1.0-11-amd64") };
+    let finder =
+        |provider: fn(&Wanted<'_>) -> Answer| root.finder().host(host()).archive(ARCHIVE).provider(provider);
+    let unused: fn(&Wanted<'_>) -> Answer = |_| panic!("asked although another source has the BTF");
+    let found = finder(unused).host(debian("6.1.0-12-amd64")).find().expect("the archive's entry");
+    assert_eq!(found.source(), Source::Archive);
+
+    let found = finder(|wanted| {
+        assert_eq!(wanted.host.build_id, Some(BuildId::from_bytes([7; 20])));
+        assert_eq!(wanted.kernel.as_ref().expect("an id").as_str(), "debian/12/x86_64/6.1.0-11-amd64");
+        assert_eq!(wanted.objects.len(), 1, "the archive's");
+        Ok(Some(ProvidedBtf::new(btf(1))))
+    });
+    let found = found.find().expect("the provider's");
+    assert_eq!((found.source(), found.how(), found.bytes()), (Source::Provider, &How::Exact, Some(&*btf(1))));
+    assert_eq!(found.kernel_id().expect("an id").as_str(), "debian/12/x86_64/6.1.0-11-amd64");
+    assert_eq!(fs::read(found.path().expect("a path")).expect("the file"), btf(1));
+    assert!(found.explain().ends_with("provider: 40 bytes\n"), "{}", found.explain());
+
+    // The refusal of the archive stays in the message.
+    let check = |provider: fn(&Wanted<'_>) -> Answer, outcome: &str| {
+        let Err(Error::NotFound(missing)) = finder(provider).find() else { panic!("found a BTF: {outcome}") };
+        let text = missing.to_string();
+        assert!(text.contains("no entry for this release") && text.contains(outcome), "{text}");
+        let last = missing.steps.last().expect("a step");
+        assert!(last.source == Source::Provider && last.outcome.contains(outcome), "{last}");
+    };
+    check(|_| Ok(None), "has no BTF for this kernel");
+    check(|_| Err("connection refused".to_owned()), "connection refused");
+    check(|_| Ok(Some(ProvidedBtf::new(b"404 not found".to_vec()))), "refused 13 bytes that are not BTF");
+    let other_hash: fn(&Wanted<'_>) -> Answer = |_| Ok(Some(ProvidedBtf::new(btf(1)).sha256([0; 32])));
+    check(other_hash, &format!("expected {}", "0".repeat(64)));
+    let error = root.finder().provider(|_| Answer::Ok(None)).find().expect_err("no source");
+    assert!(error.to_string().ends_with("x86_64): provider: has no BTF for this kernel"), "{error}");
+    let skipped = finder(unused).skip(Source::Provider).find();
+    assert!(matches!(skipped, Err(Error::NotFound(_))));
+}

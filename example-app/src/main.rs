@@ -1,6 +1,7 @@
 //! execwatch: shows every program that is executed and every process that ends, on kernels with and without BTF.
 
 mod event;
+mod fetch;
 mod load;
 mod options;
 mod output;
@@ -47,6 +48,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         btfgen_runtime::Finder::embedded().for_object(load::OBJECT).infer_nearest(options.nearest);
     if let Some(path) = &options.btf {
         finder = finder.override_file(path);
+    }
+    if let Some(server) = &options.fetch {
+        finder = finder.provider(|wanted| fetch::fetch(server, wanted));
     }
     let found = finder.find();
     if options.explain {

@@ -20,6 +20,7 @@ Options:
   --explain         print which BTF is used and why; without other options, exit then (needs no root)
   --loader NAME     libbpf (default) or aya
   --btf PATH        use this BTF file
+  --fetch URL       ask a server of btfgen serve for the BTF of a kernel that is not embedded
   --nearest         use a neighbor's BTF if the kernels just below and above have identical BTFs
   --plain           ignore the embedded BTFs; the loader looks for the kernel's own
   --help            print this
@@ -37,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) explain: bool,
     pub(crate) loader: Loader,
     pub(crate) btf: Option<PathBuf>,
+    pub(crate) fetch: Option<String>,
     pub(crate) nearest: bool,
     pub(crate) plain: bool,
     pub(crate) help: bool,
@@ -69,14 +71,15 @@ impl Options {
                 Long("explain") => options.explain = true,
                 Long("loader") => options.loader = parser.value()?.parse_with(Loader::parse)?,
                 Long("btf") => options.btf = Some(parser.value()?.into()),
+                Long("fetch") => options.fetch = Some(parser.value()?.string()?),
                 Long("nearest") => options.nearest = true,
                 Long("plain") => options.plain = true,
                 Long("help") | lexopt::Arg::Short('h') => options.help = true,
                 other => return Err(other.unexpected()),
             }
         }
-        if options.plain && (options.btf.is_some() || options.nearest) {
-            return Err("--plain excludes --btf and --nearest".into());
+        if options.plain && (options.btf.is_some() || options.fetch.is_some() || options.nearest) {
+            return Err("--plain excludes --btf, --fetch and --nearest".into());
         }
         Ok(options)
     }
@@ -121,10 +124,14 @@ mod tests {
         );
         check("--explain", Ok(Options { explain: true, ..Options::default() }));
         check("--btf a/b.btf", Ok(Options { btf: Some("a/b.btf".into()), ..Options::default() }));
+        check(
+            "--fetch http://btf:8080",
+            Ok(Options { fetch: Some("http://btf:8080".into()), ..Options::default() }),
+        );
         check("-h", Ok(Options { help: true, ..Options::default() }));
         check("--nearest", Ok(Options { nearest: true, ..Options::default() }));
-        check("--plain --btf x", Err("--plain excludes --btf and --nearest"));
-        check("--plain --nearest", Err("--plain excludes --btf and --nearest"));
+        check("--plain --btf x", Err("--plain excludes --btf, --fetch and --nearest"));
+        check("--plain --nearest", Err("--plain excludes --btf, --fetch and --nearest"));
         check("--once", Err("missing argument for option '--once'"));
         check("--once three", Err("cannot parse argument \"three\": invalid digit found in string"));
         check("--loader tc", Err("cannot parse argument \"tc\": expected libbpf or aya"));

@@ -20,7 +20,7 @@ pub(crate) const BTFGEN: [&str; 4] = ["--package", "btfgen", "--bin", "btfgen"];
 pub(crate) const FEATURES: &[(&str, &[&str])] = &[
     ("btfgen-core", &["", "packed"]),
     ("btfgen-build", &["", "packed"]),
-    ("btfgen-runtime", &["", "include-dir"]),
+    ("btfgen-runtime", &["", "include-dir", "provider"]),
 ];
 
 /// Names the hub to a build script, in place of the one in `btfgen.toml`.

@@ -6,7 +6,7 @@ use std::{error, fmt, io};
 use crate::digest::ObjectDigest;
 use crate::error::{ArchiveError, ObjectError};
 use crate::host::Host;
-use crate::host_btf::{Step, explain};
+use crate::host_btf::{Source, Step, explain};
 use crate::select::{Refusal, RefusalKind};
 
 /// Error of finding a BTF for the host.
@@ -67,7 +67,11 @@ impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Host { release, version, machine, .. } = &self.host;
         write!(f, "no BTF for kernel {release} ({version}, {machine}): ")?;
+        let provider = self.steps.iter().find(|step| step.source == Source::Provider);
         let Some(refusal) = &self.refusal else {
+            if let Some(step) = provider {
+                return step.fmt(f);
+            }
             return f.write_str(
                 "no archive, folder or tree to select from; embed an archive with btfgen_runtime::embed!()",
             );
@@ -82,7 +86,8 @@ impl fmt::Display for NotFound {
             }
             RefusalKind::Ambiguous => "set BTFGEN_OS_RELEASE to the host's os-release file",
         };
-        write!(f, "{refusal}; {next}")
+        write!(f, "{refusal}; {next}")?;
+        provider.map_or(Ok(()), |step| write!(f, "; {step}"))
     }
 }
 

@@ -10,6 +10,8 @@ pub use error::{Error, NotFound, Stale};
 use crate::embed::embedded_archive;
 use crate::host::Host;
 use crate::host_btf::{HostBtf, Source};
+#[cfg(feature = "provider")]
+use crate::provider::{ProvidedBtf, Wanted};
 use search::Options;
 
 /// Finds the BTF of the host's kernel; [`crate::btf_for_host`] is `Finder::embedded().find()`.
@@ -40,7 +42,7 @@ impl<'a> Finder<'a> {
         Self::new().archive(embedded_archive())
     }
 
-    /// Searches an archive, after all other sources; a library embeds its own with `embed!(pub static BTF)`.
+    /// Searches an archive, after the machine's own sources; a library embeds its own with `embed!(pub static BTF)`.
     pub fn archive(mut self, bytes: &'a [u8]) -> Self {
         self.options.archive = Some(bytes);
         self
@@ -84,6 +86,32 @@ impl<'a> Finder<'a> {
     #[cfg(feature = "include-dir")]
     pub fn tree(mut self, dir: &'a include_dir::Dir<'a>) -> Self {
         self.options.tree = Some(dir);
+        self
+    }
+
+    /// Asks a function of the app for the BTF if no other source has it.
+    ///
+    /// `None` means that it has none for this kernel. An error is reported like one of any other source. A BTF that is not in this
+    /// program's byte order, or does not have the [SHA-256](ProvidedBtf::sha256) that the app expects, is refused. Nothing else
+    /// proves that it is the host kernel's, so ask a source that goes by the kernel's id or build id, such as `btfgen serve`.
+    ///
+    /// ```no_run
+    /// use std::fs;
+    /// use btfgen_runtime::{Finder, ProvidedBtf};
+    /// let btf = Finder::embedded()
+    ///     .provider(|wanted| {
+    ///         let Some(kernel) = &wanted.kernel else { return Ok(None) };
+    ///         fs::read(format!("/var/cache/btf/{kernel}.btf")).map(ProvidedBtf::new).map(Some)
+    ///     })
+    ///     .find()?;
+    /// # Ok::<(), btfgen_runtime::Error>(())
+    /// ```
+    #[cfg(feature = "provider")]
+    pub fn provider<E: Into<Box<dyn std::error::Error>>>(
+        mut self,
+        provider: impl Fn(&Wanted<'_>) -> Result<Option<ProvidedBtf>, E> + 'a,
+    ) -> Self {
+        self.options.provider = Some(Box::new(move |wanted| provider(wanted).map_err(Into::into)));
         self
     }
 
@@ -135,7 +163,7 @@ impl<'a> Finder<'a> {
         self
     }
 
-    /// Searches the sources in order: override file, sysfs, kernel images, folder, embedded tree, embedded archive.
+    /// Searches the sources in order: override file, sysfs, kernel images, folder, embedded tree, embedded archive, provider.
     ///
     /// # Errors
     /// [`Error::NotFound`] if no source has a BTF that is known to be the host kernel's. Other errors if the archive was

@@ -13,6 +13,8 @@ use crate::finder::error::{Error, NotFound, Stale};
 use crate::folder::Folder;
 use crate::host::Host;
 use crate::host_btf::{Content, HostBtf, Source, Step};
+#[cfg(feature = "provider")]
+use crate::provider::{Provider, Wanted};
 use crate::select::{How, Refusal, Selection, select};
 use crate::unpacked_file::UnpackedFile;
 use crate::{environment, kernel_btf};
@@ -24,6 +26,8 @@ pub(super) struct Options<'a> {
     pub(super) objects: Vec<&'a [u8]>,
     #[cfg(feature = "include-dir")]
     pub(super) tree: Option<&'a include_dir::Dir<'a>>,
+    #[cfg(feature = "provider")]
+    pub(super) provider: Option<Provider<'a>>,
     pub(super) folder: Option<PathBuf>,
     pub(super) override_file: Option<PathBuf>,
     pub(super) host_root: Option<PathBuf>,
@@ -40,6 +44,8 @@ impl Default for Options<'_> {
             objects: Vec::new(),
             #[cfg(feature = "include-dir")]
             tree: None,
+            #[cfg(feature = "provider")]
+            provider: None,
             folder: None,
             override_file: None,
             host_root: None,
@@ -98,7 +104,14 @@ impl Search<'_> {
         if let Some(found) = self.tree()? {
             return Ok(Some(found));
         }
-        self.archive()
+        if let Some(found) = self.archive()? {
+            return Ok(Some(found));
+        }
+        #[cfg(feature = "provider")]
+        if let Some(found) = self.provider()? {
+            return Ok(Some(found));
+        }
+        Ok(None)
     }
 
     /// Checks that the archive was built for all objects, if there are any.
@@ -214,7 +227,7 @@ impl Search<'_> {
         let tree = Tree { root };
         let Some(selection) = self.select(source, &tree) else { return Ok(None) };
         let btf = tree.get(&selection.kernel).unwrap_or_default().to_vec();
-        self.unpacked(source, selection, btf).map(Some)
+        self.unpacked(source, Some(selection), btf).map(Some)
     }
 
     fn archive(&mut self) -> Result<Option<Found>, Error> {
@@ -226,7 +239,40 @@ impl Search<'_> {
         let archive = Archive::open(bytes)?;
         let Some(selection) = self.select(source, &archive) else { return Ok(None) };
         let btf = archive.get(&selection.kernel)?.unwrap_or_default();
-        self.unpacked(source, selection, btf).map(Some)
+        self.unpacked(source, Some(selection), btf).map(Some)
+    }
+
+    #[cfg(feature = "provider")]
+    fn provider(&mut self) -> Result<Option<Found>, Error> {
+        let source = Source::Provider;
+        let Some(provider) = &self.options.provider else { return Ok(None) };
+        if self.skips(source) {
+            return Ok(None);
+        }
+        let wanted =
+            Wanted { host: self.host, kernel: self.host.kernel_id(), objects: self.objects_to_load()? };
+        let outcome = match provider(&wanted) {
+            Ok(Some(provided)) => match provided.check() {
+                Ok(btf) => {
+                    self.record(source, format!("{} bytes", btf.len()));
+                    return self.unpacked(source, None, btf).map(Some);
+                }
+                Err(flaw) => flaw.to_string(),
+            },
+            Ok(None) => "has no BTF for this kernel".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.record(source, outcome);
+        Ok(None)
+    }
+
+    /// The digests of the app's objects, or else of all that the archive was built for.
+    #[cfg(feature = "provider")]
+    fn objects_to_load(&self) -> Result<Vec<ObjectDigest>, Error> {
+        match (self.options.objects.as_slice(), self.options.archive) {
+            ([], Some(archive)) => Ok(Archive::open(archive)?.objects().collect()),
+            (objects, _) => objects.iter().map(|object| Ok(ObjectDigest::of(object)?)).collect(),
+        }
     }
 
     /// Selects the host's entry from a source, and records the reasons.
@@ -244,13 +290,13 @@ impl Search<'_> {
         }
     }
 
-    fn unpacked(&self, source: Source, selection: Selection, btf: Vec<u8>) -> Result<Found, Error> {
+    fn unpacked(&self, source: Source, selection: Option<Selection>, btf: Vec<u8>) -> Result<Found, Error> {
         let file = if self.options.bytes_only {
             None
         } else {
             Some(UnpackedFile::new(&btf).map_err(Error::HandOver)?)
         };
-        Ok(Found { source, selection: Some(selection), content: Content::Unpacked { file, btf } })
+        Ok(Found { source, selection, content: Content::Unpacked { file, btf } })
     }
 
     fn found_file(&mut self, source: Source, path: PathBuf, btf: Vec<u8>) -> Found {
