@@ -27,7 +27,19 @@
 //! A BTF is returned only if it is known to be the host kernel's. The kernel's build id and its own strings (`uname`,
 //! `/proc/version`) count first, so a container's os-release has no effect on them. If they are not conclusive, the
 //! [`Error`] names the host, the reasons, the nearest kernels and what to do next. [`Finder`] has the options.
+//!
+//! # Features
+//!
+//! - `include-dir`: `Finder::tree` selects from a folder tree that `include_dir!` embedded.
+//! - `provider`: `Finder::provider` asks a function of the app for a BTF that is not embedded.
+//!
+//! # Limits
+//!
+//! - Linux only. Tested with libbpf 1.7, which takes a path (`btf_custom_path`), and with aya 0.14, which takes bytes.
+//! - Programs that attach by BTF (fentry, LSM, struct_ops, ...) and kfuncs need the kernel's own BTF; [`kernel_has_btf`] tells whether it has it.
+//! - A kernel that is not in the archive gets no BTF, unless the app opts in to [a neighbor's](Finder::infer_nearest).
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
 mod build_id;
