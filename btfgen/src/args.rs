@@ -7,11 +7,12 @@ use btfgen_core::hub::KernelFilter;
 use btfgen_core::{DEFAULT_LEVEL, KernelId};
 use btfgen_runtime::BuildId;
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use glob::Pattern;
 
 /// Minimize kernel BTF for eBPF objects, and collect kernels into hub files.
 #[derive(Debug, Parser)]
-#[command(name = "btfgen", version, disable_help_subcommand = true)]
+#[command(name = "btfgen", version = env!("BTFGEN_VERSION"), disable_help_subcommand = true)]
 #[command(after_help = "\
 Examples:
   btfgen vendor --this-host -o kernels.hub                   # collect kernels
@@ -20,7 +21,7 @@ Examples:
   btfgen inspect tool.bpf.o                                  # what each program requires of a kernel
   btfgen select tool.archive                                 # which kernel's BTF this host uses
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a requirement or the baseline of btfgen report is broken.")]
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 a requirement or the baseline of btfgen report is broken. Output has no colors.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -96,6 +97,21 @@ Examples:
     Hub {
         #[command(subcommand)]
         command: HubCommand,
+    },
+    /// Print a script that completes the command line in a shell.
+    #[command(after_help = "\
+Examples:
+  btfgen completions bash > ~/.local/share/bash-completion/completions/btfgen
+  btfgen completions fish > ~/.config/fish/completions/btfgen.fish")]
+    Completions {
+        /// Shell to complete in.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command.
+    Man {
+        /// Folder to write btfgen.1, btfgen-vendor.1, ... to.
+        #[arg(short, long, value_name = "FOLDER")]
+        output: PathBuf,
     },
 }
 

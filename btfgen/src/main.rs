@@ -7,6 +7,7 @@ mod inspect;
 mod minimize;
 mod output;
 mod pack;
+mod reference;
 mod report;
 mod select;
 mod vendor;
@@ -36,6 +37,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Archive { command } => archive::run(command)?,
         Command::Vendor(args) => vendor::run(&args)?,
         Command::Hub { command } => hub::run(command)?,
+        Command::Completions { shell } => reference::print_completions(shell)?,
+        Command::Man { output } => reference::write_manual(&output)?,
     }
     Ok(ExitCode::SUCCESS)
 }
