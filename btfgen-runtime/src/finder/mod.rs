@@ -60,23 +60,8 @@ impl<'a> Finder<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// A skeleton of libbpf-cargo keeps its object private. Name the object with `SkeletonBuilder::obj` in `build.rs`, and include
-    /// it again; the program then has two copies of it:
-    ///
-    /// ```ignore
-    /// // build.rs
-    /// let skeleton = out_dir.join("program.skel.rs");
-    /// SkeletonBuilder::new()
-    ///     .source("src/bpf/program.bpf.c")
-    ///     .obj(out_dir.join("program.bpf.o"))
-    ///     .reference_obj(true) // optional: the skeleton includes the file too, instead of listing its bytes
-    ///     .build_and_generate(skeleton)?;
-    /// btfgen_build::generate().unwrap_or_else(|error| error.exit());
-    ///
-    /// // main.rs
-    /// static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/program.bpf.o"));
-    /// let btf = btfgen_runtime::Finder::embedded().for_object(OBJECT).find()?;
-    /// ```
+    /// A skeleton of libbpf-cargo keeps its object private. Where `build.rs` calls `generate()` after the skeleton's build, the archive is
+    /// always the one of this object, and no check is needed; `examples/skeleton` is such a program.
     pub fn for_object(mut self, object: &'a [u8]) -> Self {
         self.options.objects.push(object);
         self

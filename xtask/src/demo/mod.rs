@@ -1,6 +1,7 @@
 //! Demo: execwatch on this kernel, with the kernel's BTF hidden.
 
 mod container;
+mod examples;
 mod hidden_btf;
 mod hosts;
 mod print;
@@ -40,6 +41,8 @@ pub(crate) fn run() -> Outcome {
             with_btf_hidden(execwatch, &scratch)?;
             heading("5. Its events agree with /proc and wait(2)");
             tests_with_btf_hidden(&hub)?;
+            heading("6. The small examples: a skeleton, aya, and two libraries in one program");
+            examples::show(&hub)?;
         }
         Some(obstacle) => {
             heading("2. Loading is not possible here");
@@ -47,7 +50,7 @@ pub(crate) fn run() -> Outcome {
         }
     }
 
-    heading("6. Selection on other hosts");
+    heading("7. Selection on other hosts");
     hosts::show()
 }
 
