@@ -47,3 +47,32 @@ fn each_configuration_in_the_documents_is_valid() {
         check("../docs/configuration.md", 1);
     }
 }
+
+/// Every entry of `btfgen.toml`, from the error for an unknown one.
+fn entries() -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("btfgen.toml");
+    fs::write(&file, "no-such-entry = 1\n").expect("a file");
+    let error = format!("{:#}", Config::from_file(&file).expect_err("an unknown entry"));
+    let (_, expected) = error.split_once("expected one of ").expect(&error);
+    expected.split(", ").map(|entry| entry.split('`').nth(1).expect(expected).to_owned()).collect()
+}
+
+#[test]
+fn the_tables_have_each_entry() {
+    let entries = entries();
+    assert!(entries.len() > 10, "{entries:?}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for document in ["README.md", "docs/configuration.md"] {
+        // Not in the published package.
+        let Ok(text) = fs::read_to_string(root.join(document)) else { continue };
+        let first_cells: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+        for entry in &entries {
+            let is_named = |cell: &&str| {
+                cell.contains(&format!("`{entry}`")) || cell.contains(&format!("`[[{entry}]]`"))
+            };
+            assert!(first_cells.iter().any(|cell| is_named(&cell)), "{document} has no row for {entry}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod fixtures;
 mod kernels;
 mod nearest;
 mod oracle;
+mod packages;
 mod parallel;
 mod selftests;
 mod setup;
@@ -56,6 +57,8 @@ enum Task {
     Oracle(oracle::Options),
     /// Run the kernel's own CO-RE cases, from Debian's linux-source package
     Selftests(selftests::Options),
+    /// Build a program from the packages as they are published, and compare the public API with the committed listings
+    Packages(packages::Options),
     /// Leave each vendored kernel out and count how often the nearest match is right
     Nearest,
     /// Collect the BTF of every kernel on Debian's mirror
@@ -87,6 +90,7 @@ fn run(task: Task) -> Outcome {
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Oracle(options) => oracle::run(&options),
         Task::Selftests(options) => selftests::run(&options),
+        Task::Packages(options) => packages::run(&options),
         Task::Nearest => nearest::run(),
         Task::Corpus(options) => corpus::run(&options),
         Task::Measured => bench::measured(),

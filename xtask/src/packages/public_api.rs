@@ -1,0 +1,81 @@
+//! Public API: the listings of what users can name, `public-api.txt` of each library, so that a change of it is seen.
+
+use std::fs;
+use std::path::Path;
+
+use public_api::Builder;
+
+use crate::shell::{self, Outcome, cargo};
+
+const LIBRARIES: [&str; 2] = ["btfgen-build", "btfgen-runtime"];
+
+/// Compares the listings with the code, or writes them.
+pub(super) fn run(bless: bool) -> Outcome {
+    for library in LIBRARIES {
+        let file = shell::root().join(library).join("public-api.txt");
+        let actual = listing(library)?;
+        if bless {
+            fs::write(&file, actual)?;
+            continue;
+        }
+        let committed = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let changes = changes(&committed, &actual);
+        if !changes.is_empty() {
+            return Err(format!(
+                "{library}: the public API is not the one of public-api.txt; if that is intended, run `cargo xtask packages --bless`:\n{}",
+                changes.join("\n")
+            )
+            .into());
+        }
+        println!("{library}: {} public items", actual.lines().count());
+    }
+    Ok(())
+}
+
+/// The public items of a library with all features, a line each.
+fn listing(library: &str) -> Outcome<String> {
+    let target = shell::root().join("target/public-api");
+    let mut command = cargo();
+    command
+        .args(["rustdoc", "--quiet", "--package", library, "--lib", "--all-features", "--target-dir"])
+        .arg(&target);
+    command.args(["--", "-Zunstable-options", "--output-format", "json"]);
+    // The JSON form of rustdoc is not stable; this lets the installed compiler write it.
+    shell::run(command.env("RUSTC_BOOTSTRAP", "1"))?;
+    let json = target.join("doc").join(library.replace('-', "_")).with_extension("json");
+    items(&json)
+}
+
+fn items(json: &Path) -> Outcome<String> {
+    let api = Builder::from_rustdoc_json(json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()?;
+    Ok(api.to_string())
+}
+
+/// The lines that are in one listing only.
+fn changes(committed: &str, actual: &str) -> Vec<String> {
+    let missing = |text: &str, from: &str, sign: char| -> Vec<String> {
+        text.lines()
+            .filter(|line| !from.lines().any(|other| other == *line))
+            .map(|line| format!("{sign}{line}"))
+            .collect()
+    };
+    [missing(committed, actual, '-'), missing(actual, committed, '+')].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_changed() {
+        let check =
+            |committed: &str, actual: &str, expect: &[&str]| assert_eq!(changes(committed, actual), expect);
+        check("a\nb\n", "a\nb\n", &[]);
+        check("a\nb\n", "a\nc\n", &["-b", "+c"]);
+        check("", "a\n", &["+a"]);
+    }
+}
