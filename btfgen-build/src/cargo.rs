@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use btfgen_runtime::hub_arch;
+
 /// A build script: its environment, and its instructions for cargo, which are printed at the end.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -109,19 +111,17 @@ fn is_set_by_cargo(name: &str) -> bool {
 pub(crate) fn target_arch(script: &mut Script) -> Option<String> {
     let arch = script.var("CARGO_CFG_TARGET_ARCH")?.into_string().ok()?;
     let little = script.var("CARGO_CFG_TARGET_ENDIAN").is_none_or(|endian| endian == "little");
-    Some(hub_arch(&arch, little).to_owned())
+    Some(arch_of_target(&arch, little).to_owned())
 }
 
-/// BTFHub's and Debian's name of an architecture, from rustc's name.
-fn hub_arch(rustc: &str, little_endian: bool) -> &str {
+/// The hub's name of an architecture, from rustc's name.
+fn arch_of_target(rustc: &str, little_endian: bool) -> &str {
     match (rustc, little_endian) {
-        ("aarch64", _) => "arm64",
         ("powerpc64", true) => "ppc64le",
         ("powerpc64", false) => "ppc64",
-        ("x86", _) => "i386",
         ("mips64", true) => "mips64el",
         ("mips", true) => "mipsel",
-        (other, _) => other,
+        (other, _) => hub_arch(other).unwrap_or(other),
     }
 }
 
@@ -183,6 +183,8 @@ mod tests {
         check("powerpc64", "big", "ppc64");
         check("s390x", "big", "s390x");
         check("riscv64", "little", "riscv64");
+        check("x86", "little", "x86");
+        check("arm", "little", "arm");
         assert_eq!(target_arch(&mut Script::with_env(&[])), None);
     }
 }

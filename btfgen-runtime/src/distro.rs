@@ -92,7 +92,9 @@ impl<'k> Origin<'k> {
 fn by_release(release: &str) -> Result<Origin<'_>, Mismatch> {
     let certainty = Certainty::Possible;
     let flavor = after_last(release, '-');
-    if ["amd64", "arm64", "686", "armmp", "powerpc64le", "s390x"].contains(&flavor) {
+    // Also before a variant: `686-pae`, `armmp-lpae`, `powerpc64le-64k`.
+    let debian = ["amd64", "arm64", "686", "armmp", "powerpc64le", "s390x"];
+    if release.split('-').skip(1).any(|part| debian.contains(&part)) {
         let version = debian_version_of_release(release);
         return Ok(Origin {
             distros: &["debian"],
@@ -436,6 +438,22 @@ mod tests {
         check("1.aarch64", ".aa", None);
         check("1.elrepo.el8", ".el", Some("8"));
         check("", ".el", None);
+    }
+
+    #[test]
+    fn a_release_alone_shows_debian_or_ubuntu() {
+        let check = |release: &str, expect: &[&str]| {
+            let distros = by_release(release).map(|origin| origin.distros).unwrap_or_default();
+            assert_eq!(distros, expect, "{release}");
+        };
+        check("6.1.0-50-amd64", &["debian"]);
+        check("6.1.0-50-rt-amd64", &["debian"]);
+        check("6.1.0-50-686-pae", &["debian"]);
+        check("6.1.0-50-armmp-lpae", &["debian"]);
+        check("6.12.107+deb12-powerpc64le-64k", &["debian"]);
+        check("5.4.0-84-generic", &["ubuntu"]);
+        check("5.4.0-84-generic-lpae", &[]);
+        check("6.1.0", &[]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Host: what identifies the kernel of a machine, as plain values.
 
+use crate::arch::hub_arch;
 use crate::build_id::BuildId;
 use crate::os_release::OsRelease;
 
@@ -41,18 +42,40 @@ pub struct Host {
 impl Host {
     /// The architecture's name in the hub, such as `arm64` if the machine is `aarch64`.
     pub fn arch(&self) -> &str {
-        hub_arch(&self.machine)
+        hub_arch(&self.machine).unwrap_or(&self.machine)
+    }
+
+    /// Whether a kernel id's architecture is this machine's, by any of its names.
+    pub(crate) fn has_arch(&self, arch: &str) -> bool {
+        hub_arch(arch).unwrap_or(arch) == self.arch()
     }
 }
 
-/// The name of an architecture in the hub, given any of its names.
-pub(crate) fn hub_arch(name: &str) -> &str {
-    match name {
-        "amd64" | "x64" => "x86_64",
-        "aarch64" => "arm64",
-        "ppc64el" | "powerpc64le" => "ppc64le",
-        "i386" | "i586" | "i686" => "x86",
-        "armv6l" | "armv7l" | "armv8l" | "armhf" => "arm",
-        other => other,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debians_kernels_of_every_architecture_have_an_id() {
+        let check = |machine: &str, release: &str, expect: &str| {
+            let host = Host {
+                release: release.into(),
+                version: "#1 SMP Debian 6.1.176-1 (2026-07-02)".into(),
+                machine: machine.into(),
+                ..Host::default()
+            };
+            let id = host.kernel_id().map(|id| id.to_string());
+            assert_eq!(id.as_deref(), Some(expect), "{machine}");
+            assert!(host.has_arch(machine) && !host.has_arch("mips64"), "{machine}");
+        };
+        check("x86_64", "6.1.0-50-amd64", "debian/12/x86_64/6.1.0-50-amd64");
+        check("aarch64", "6.1.0-50-arm64", "debian/12/arm64/6.1.0-50-arm64");
+        check("ppc64le", "6.1.0-50-powerpc64le", "debian/12/ppc64le/6.1.0-50-powerpc64le");
+        check("s390x", "6.1.0-50-s390x", "debian/12/s390x/6.1.0-50-s390x");
+        check("i686", "6.1.0-50-686-pae", "debian/12/x86/6.1.0-50-686-pae");
+        check("i586", "6.1.0-50-686", "debian/12/x86/6.1.0-50-686");
+        check("armv7l", "6.1.0-50-armmp", "debian/12/arm/6.1.0-50-armmp");
+        check("armv8l", "6.1.0-50-armmp-lpae", "debian/12/arm/6.1.0-50-armmp-lpae");
+        check("armv6l", "6.1.0-50-rpi", "debian/12/arm/6.1.0-50-rpi");
     }
 }

@@ -41,6 +41,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod arch;
 mod archive;
 mod build_id;
 mod catalog;
@@ -72,6 +73,8 @@ mod unpacked_file;
 #[doc(hidden)]
 pub mod wire;
 
+#[doc(hidden)]
+pub use arch::hub_arch;
 pub use archive::Archive;
 pub use build_id::{BuildId, BuildIdError, BuildIdPrefix};
 pub use catalog::Catalog;

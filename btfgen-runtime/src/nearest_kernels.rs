@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 
 use crate::catalog::Catalog;
-use crate::host::{Host, hub_arch};
+use crate::host::Host;
 use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 
@@ -65,7 +65,7 @@ pub(crate) fn neighbors(
     catalog.visit(&mut |id, _| {
         let Ok(id) = id.parse::<KernelId>() else { return };
         let release = SplitRelease::of(id.release());
-        let is_same_series = hub_arch(id.arch()) == host.arch()
+        let is_same_series = host.has_arch(id.arch())
             && release.has_same_flavor(&wanted)
             && release.has_same_version(&wanted)
             && id.has_known_distro()
@@ -104,7 +104,7 @@ pub(crate) fn nearest(host: &Host, identity: &Identity<'_>, catalog: &dyn Catalo
     let mut entries: Vec<(Distance, KernelId)> = Vec::new();
     catalog.visit(&mut |id, _| {
         let Ok(id) = id.parse::<KernelId>() else { return };
-        if hub_arch(id.arch()) != host.arch() || id.release() == host.release {
+        if !host.has_arch(id.arch()) || id.release() == host.release {
             return;
         }
         let release = SplitRelease::of(id.release());

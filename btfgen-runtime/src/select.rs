@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::build_id::BuildIdPrefix;
 use crate::catalog::Catalog;
-use crate::host::{Host, hub_arch};
+use crate::host::Host;
 use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 use crate::nearest_kernels;
@@ -220,7 +220,7 @@ fn entries_of_release(host: &Host, catalog: &dyn Catalog) -> Vec<Entry> {
             return;
         }
         let Ok(kernel) = id.parse::<KernelId>() else { return };
-        if kernel.release() == host.release && hub_arch(kernel.arch()) == host.arch() {
+        if kernel.release() == host.release && host.has_arch(kernel.arch()) {
             let index = entries.partition_point(|other| other.kernel < kernel);
             entries.insert(index, Entry { kernel, build_id });
         }

@@ -9,11 +9,13 @@ mod ours;
 #[path = "common/valid.rs"]
 mod valid;
 
+use std::fs;
 use std::path::Path;
 
 use btfgen::import::collect::read_kernels;
 use btfgen::import::source::{ReadOptions, Source};
 use btfgen_core::KernelId;
+use btfgen_core::hub::ShipsBtf;
 use btfgen_core::hub::file::{HubBuilder, HubFile};
 use btfgen_core::minimize::Minimizer;
 use btfgen_core::object::Object;
@@ -21,7 +23,7 @@ use btfgen_core::resolve::Roots;
 use common::{differences, for_each_selection, minimize, minimize_all};
 use kernels::kernels;
 use oracle::elf::ObjectFile;
-use oracle::libbpf::{Judge, Selection};
+use oracle::libbpf::{self, Judge, Judged, Outcome, Selection};
 use oracle::testdata::{self, Fixture};
 use ours::Ours;
 use valid::check_valid;
@@ -162,6 +164,30 @@ fn minimized_kernels_relocate_equally() {
         }
     }
     assert!(compared > 1_000, "{compared}");
+}
+
+/// The kernels of the example's hub that ship no BTF: two with pointers of 4 bytes, and one that is big-endian.
+#[test]
+fn kernels_without_btf_relocate_equally() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../example-app/kernels.hub");
+    let hub = HubFile::open(fs::read(path).expect("the hub is committed")).expect("the hub file is sound");
+    let kernels = hub.kernels().iter().filter(|kernel| kernel.ships_btf == ShipsBtf::No);
+    let (mut models, mut compared, mut resized) = (Vec::new(), 0, 0);
+    for kernel in kernels {
+        let btf = hub.extract(&kernel.id).expect("the kernel is in the hub");
+        let name = kernel.id.as_str();
+        check_valid(&btf, name);
+        for object in testdata::tracers(byte_order_of(&btf)) {
+            check_resolver(&object, &btf, name);
+            compared += check_minimized(&object, &btf, name);
+            let judged = libbpf::isolated(&object.bytes, &btf).expect("libbpf reads both BTFs").relocations;
+            let is_resized = |it: &&Judged| matches!(it.outcome, Outcome::Resolved(value) if (value.orig_size, value.new_size) == (8, 4));
+            resized += judged.iter().filter(is_resized).count();
+        }
+        models.push((kernel.id.arch(), byte_order_of(&btf), kernel.model.pointer_size));
+    }
+    assert_eq!(models, [("arm", "el", 4), ("ppc64le", "el", 8), ("s390x", "eb", 8), ("x86", "el", 4)]);
+    assert!(compared > 1_000 && resized > 20, "compared {compared}, resized {resized}");
 }
 
 /// Vendors a hub tree; returns the hub file and each kernel's raw BTF.

@@ -148,8 +148,14 @@ impl Judge<'_> {
         answers
     }
 
-    /// A kernel function by name, without attachability.
-    fn function(&self, requirement: Requirement, name: &str, functions: &Functions) -> Answer {
+    /// A kernel function by name, without attachability. In the kernels `stubs` it may be there although BTF does not list it.
+    fn function(
+        &self,
+        requirement: Requirement,
+        name: &str,
+        functions: &Functions,
+        stubs: &KernelSet,
+    ) -> Answer {
         let known = self.facts.kernels_with_functions();
         let lacks = known.difference(&functions.has);
         let unknown = self.kernels.all.difference(known);
@@ -159,19 +165,36 @@ impl Judge<'_> {
             let why = "BTF does not list functions with such suffixes";
             return answer.doubt(Verdict::Unknown, why, lacks.union(&unknown));
         }
-        self.missing(
+        let answer = self.missing(
             answer,
-            lacks,
+            lacks.difference(stubs),
             &format!("the kernel has no function {name}"),
             functions.module.as_deref(),
+        );
+        let why = "it may be the stub of a syscall that the kernel is built without, which BTF does not list";
+        answer.doubt(Verdict::Unknown, why, lacks.intersection(stubs)).doubt(
+            Verdict::Unknown,
+            NO_FUNCTIONS,
+            unknown,
         )
-        .doubt(Verdict::Unknown, NO_FUNCTIONS, unknown)
+    }
+
+    /// The kernels in which a function of this name may be a stub of a syscall that is an alias of `sys_ni_syscall` (`COND_SYSCALL`).
+    fn stubs(&self, name: &str) -> KernelSet {
+        if name.starts_with("sys_") {
+            return self.with_plain_syscalls();
+        }
+        match syscalls::syscall_of("s390x", name) {
+            Some(_) => self.with_syscall_prefix("s390x"),
+            None => KernelSet::new(),
+        }
     }
 
     /// A function that a kprobe is attached to.
     fn kprobe(&self, name: &str, offset: u64) -> Answer {
         let functions = self.functions_behind(name);
-        let answer = self.function(Requirement::new("kprobe on", name, None), name, &functions);
+        let requirement = Requirement::new("kprobe on", name, None);
+        let answer = self.function(requirement, name, &functions, &self.stubs(name));
         let why = "whether an instruction begins at that offset is not known";
         self.kprobe_attachability(answer, &functions).doubt_if(offset != 0, Verdict::Unknown, why)
     }
@@ -189,16 +212,37 @@ impl Judge<'_> {
                 rows.push(row);
             }
         };
-        // Only x86_64 defines syscalls without arguments by another name (`SYSCALL_DEFINE0`).
-        let x86_64 = self.kernels.of_arch("x86_64");
-        if let Some(syscall) = syscalls::syscall_of("x86_64", name) {
-            add_alias(&syscalls::alias(syscall), &x86_64);
+        // Only x86 defines syscalls without arguments by another name (`SYSCALL_DEFINE0`).
+        for arch in ["x86_64", "x86"] {
+            if let Some(syscall) = syscalls::syscall_of(arch, name) {
+                add_alias(&syscalls::alias(syscall), &self.kernels.of_arch(arch));
+            }
         }
-        // Without wrappers, before 4.17, a syscall's name was an alias, too.
+        // In some versions of s390x the name with the prefix is an alias (`__SYSCALL_DEFINEx`).
+        if let Some(syscall) = syscalls::syscall_of("s390x", name) {
+            add_alias(&format!("__se_sys_{syscall}"), &self.with_syscall_prefix("s390x"));
+        }
+        // Without wrappers the plain name is an alias; its function had another name before 4.17.
         if let Some(syscall) = name.strip_prefix("sys_") {
-            add_alias(&format!("SyS_{syscall}"), &self.kernels.all);
+            let plain = self.with_plain_syscalls();
+            add_alias(&format!("__se_sys_{syscall}"), &plain);
+            add_alias(&format!("SyS_{syscall}"), &plain);
         }
         Functions::new(&rows)
+    }
+
+    /// The kernels of an architecture whose syscalls have functions with its prefix. Either of two
+    /// syscalls shows it: the first may be an alias, which BTF does not list, the second has no arguments and is none.
+    fn with_syscall_prefix(&self, arch: &str) -> KernelSet {
+        let Some(prefix) = syscalls::wrapper_prefix(arch) else { return KernelSet::new() };
+        let [one, other] = ["bpf", "getpid"].map(|syscall| self.with_function(&format!("{prefix}{syscall}")));
+        one.union(&other).intersection(&self.kernels.of_arch(arch))
+    }
+
+    /// The kernels whose syscalls have no functions with their architecture's prefix.
+    fn with_plain_syscalls(&self) -> KernelSet {
+        let archs = self.kernels.archs().into_iter();
+        archs.fold(self.kernels.all.clone(), |rest, arch| rest.difference(&self.with_syscall_prefix(arch)))
     }
 
     /// The functions of a pattern, one of which is enough. kprobe_multi links need fprobes.
@@ -207,7 +251,8 @@ impl Judge<'_> {
             true => Functions::new(&self.facts.functions_like(pattern)),
             false => self.functions_behind(pattern),
         };
-        let answer = self.function(Requirement::new("functions", pattern, None), pattern, &functions);
+        let requirement = Requirement::new("functions", pattern, None);
+        let answer = self.function(requirement, pattern, &functions, &self.stubs(pattern));
         let answer = attachability(answer, &functions);
         if attach == Some(Attach::TracingMulti) {
             return answer;
@@ -221,24 +266,21 @@ impl Judge<'_> {
     /// The function of a syscall, by its architecture's name for it (libbpf's `bpf_program__attach_ksyscall`).
     fn syscall_function(&self, syscall: &str) -> Answer {
         let mut all = Functions::default();
+        let mut add = |name: String, kernels: &KernelSet| {
+            let own = self.functions_behind(&name);
+            all.has.insert_all(&own.has.intersection(kernels));
+            all.attachable.insert_all(&own.attachable.intersection(kernels));
+            all.trace_only.insert_all(&own.trace_only.intersection(kernels));
+            all.unattachable.insert_all(&own.unattachable.intersection(kernels));
+        };
         for arch in self.kernels.archs() {
-            let prefix = syscalls::wrapper_prefix(arch);
-            let wrapped =
-                prefix.map_or_else(KernelSet::new, |prefix| self.with_function(&format!("{prefix}bpf")));
-            let of_arch = self.kernels.of_arch(arch);
-            let mut add = |name: String, kernels: &KernelSet| {
-                let own = self.functions_behind(&name);
-                all.has.insert_all(&own.has.intersection(kernels));
-                all.attachable.insert_all(&own.attachable.intersection(kernels));
-                all.trace_only.insert_all(&own.trace_only.intersection(kernels));
-                all.unattachable.insert_all(&own.unattachable.intersection(kernels));
-            };
-            if let Some(prefix) = prefix {
-                add(format!("{prefix}{syscall}"), &of_arch.intersection(&wrapped));
+            if let Some(prefix) = syscalls::wrapper_prefix(arch) {
+                add(format!("{prefix}{syscall}"), &self.with_syscall_prefix(arch));
             }
-            add(format!("__se_sys_{syscall}"), &of_arch.difference(&wrapped));
         }
-        let answer = self.function(Requirement::new("syscall", syscall, None), syscall, &all);
+        add(format!("__se_sys_{syscall}"), &self.with_plain_syscalls());
+        let requirement = Requirement::new("syscall", syscall, None);
+        let answer = self.function(requirement, syscall, &all, &self.with_syscall_prefix("s390x"));
         self.kprobe_attachability(answer, &all)
     }
 
@@ -266,7 +308,8 @@ impl Judge<'_> {
         let mut rows = self.facts.functions(name);
         rows.retain(|row| is_wanted(row.module));
         let functions = Functions::new(&rows);
-        let answer = self.function(Requirement::new("traced function", name, None), name, &functions);
+        let requirement = Requirement::new("traced function", name, None);
+        let answer = self.function(requirement, name, &functions, &KernelSet::new());
         let answer = attachability(answer, &functions);
         let with_words = |accept: &dyn Fn(Option<u8>) -> bool| -> KernelSet {
             rows.iter().filter(|row| accept(row.argument_words)).map(|row| &row.kernels).collect()
@@ -327,7 +370,8 @@ impl Judge<'_> {
     /// A function of the kernel's BTF that the kernel calls on purpose, so that it is always attachable.
     fn btf_function(&self, kind: &'static str, name: &str, function: &str) -> Answer {
         let functions = Functions::new(&self.facts.functions(function));
-        let answer = self.function(Requirement::new(kind, name, None), function, &functions);
+        let answer =
+            self.function(Requirement::new(kind, name, None), function, &functions, &KernelSet::new());
         if kind == "LSM hook" { self.trampoline(answer) } else { answer }
     }
 

@@ -4,6 +4,7 @@
 pub(super) fn wrapper_prefix(arch: &str) -> Option<&'static str> {
     match arch {
         "x86_64" => Some("__x64_sys_"),
+        "x86" => Some("__ia32_sys_"),
         "arm64" => Some("__arm64_sys_"),
         "s390x" => Some("__s390x_sys_"),
         "riscv64" => Some("__riscv_sys_"),
@@ -78,6 +79,7 @@ mod tests {
     #[test]
     fn syscalls_of_functions() {
         assert_eq!(syscall_of("x86_64", "__x64_sys_sync"), Some("sync"));
+        assert_eq!(syscall_of("x86", "__ia32_sys_sync"), Some("sync"));
         assert_eq!(syscall_of("arm64", "__x64_sys_sync"), None);
         assert_eq!(syscall_of("ppc64le", "sys_sync"), None);
     }

@@ -19,6 +19,8 @@ use crate::requirements::{
 /// What a kernel has.
 #[derive(Clone, Default)]
 struct Kernel {
+    /// x86_64 if empty.
+    arch: &'static str,
     release: &'static str,
     helpers: &'static [&'static str],
     functions: &'static [(&'static str, usize)],
@@ -61,7 +63,8 @@ impl Kernel {
 fn verdicts(kernels: &[Kernel], ask: impl Fn(&Judge<'_>) -> Vec<Answer>) -> Vec<Verdict> {
     let mut builder = HubBuilder::new();
     for (number, kernel) in kernels.iter().enumerate() {
-        let id: KernelId = format!("debian/{number}/x86_64/{}", kernel.release).parse().unwrap();
+        let arch = if kernel.arch.is_empty() { "x86_64" } else { kernel.arch };
+        let id: KernelId = format!("debian/{number}/{arch}/{}", kernel.release).parse().unwrap();
         let table = kernel.attachability.map(|symbols| -> AttachTable {
             symbols.iter().map(|&(name, attachability)| (name.into(), attachability)).collect()
         });
@@ -177,6 +180,47 @@ fn tracepoints() {
     check("iter/task", [Unknown, Fails]);
     check("kprobe/__x64_sys_sync", [Likely, Fails]);
     check("ksyscall/openat", [Likely, Fails]);
+}
+
+#[test]
+fn syscalls_of_each_architecture() {
+    let kernel = |arch, functions| Kernel { arch, release: "6.1.0", functions, ..Kernel::default() };
+    let kernels = [
+        kernel(
+            "x86_64",
+            &[("__x64_sys_bpf", 1), ("__x64_sys_openat", 1), ("__se_sys_openat", 4), ("__do_sys_sync", 0)],
+        ),
+        kernel("x86", &[("__ia32_sys_bpf", 1), ("__ia32_sys_openat", 1), ("__do_sys_sync", 0)]),
+        // An alias for syscalls with arguments.
+        kernel(
+            "s390x",
+            &[
+                ("__se_sys_bpf", 1),
+                ("__se_sys_openat", 1),
+                ("__s390x_sys_getpid", 0),
+                ("__s390x_sys_sync", 0),
+            ],
+        ),
+        kernel("s390x", &[("__s390x_sys_bpf", 1), ("__s390x_sys_openat", 1), ("__s390x_sys_sync", 0)]),
+        kernel("arm", &[("__se_sys_bpf", 3), ("__se_sys_openat", 4), ("sys_sync", 0)]),
+        kernel("ppc64le", &[("sys_bpf", 1), ("sys_openat", 1), ("sys_sync", 0)]),
+    ];
+    let check = |section: &'static str, expect: [Verdict; 6]| {
+        assert_eq!(verdicts(&kernels, target(section)), expect, "{section}");
+    };
+    check("ksyscall/openat", [Likely, Likely, Likely, Likely, Likely, Fails]);
+    check("ksyscall/sync", [Likely, Likely, Likely, Likely, Fails, Fails]);
+    check("kprobe/__x64_sys_sync", [Likely, Fails, Fails, Fails, Fails, Fails]);
+    check("kprobe/__ia32_sys_sync", [Fails, Likely, Fails, Fails, Fails, Fails]);
+    check("kprobe/__s390x_sys_openat", [Fails, Fails, Likely, Likely, Fails, Fails]);
+    // Of a syscall that the kernel is built without, there is a stub in place of a function.
+    check("kprobe/__s390x_sys_mbind", [Fails, Fails, Unknown, Unknown, Fails, Fails]);
+    check("kprobe/sys_mbind", [Fails, Fails, Fails, Fails, Unknown, Unknown]);
+    check("ksyscall/mbind", [Fails, Fails, Unknown, Unknown, Fails, Fails]);
+    check("fentry/sys_mbind", [Fails; 6]);
+    // Where a syscall has no wrapper, this is an alias, which BTF does not list.
+    check("kprobe/sys_openat", [Fails, Fails, Fails, Fails, Likely, Likely]);
+    check("kprobe/sys_sync", [Fails, Fails, Fails, Fails, Likely, Likely]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{KernelId, hub_arch};
 use glob::{MatchOptions, Pattern};
 
 const OPTIONS: MatchOptions = MatchOptions {
@@ -116,7 +116,7 @@ pub struct Near {
 }
 
 impl KernelFilter {
-    /// Parses the globs of a filter. `aarch64` and `amd64` are accepted as names of `arm64` and `x86_64`.
+    /// Parses the globs of a filter. Other names of an architecture are accepted, such as `aarch64`, `amd64` and `armhf`.
     ///
     /// # Errors
     /// When a text is not a glob.
@@ -126,7 +126,7 @@ impl KernelFilter {
         };
         let any = archs.is_empty() || archs.iter().any(|arch| arch.as_ref() == ANY_ARCH);
         let named = archs.iter().filter(|_| !any);
-        let archs = named.map(|arch| canonical_arch(arch.as_ref()).to_owned()).collect();
+        let archs = named.map(|arch| hub_arch(arch.as_ref()).unwrap_or(arch.as_ref()).to_owned()).collect();
         Ok(Self { include: parse(include)?, exclude: parse(exclude)?, archs })
     }
 
@@ -169,15 +169,6 @@ impl KernelFilter {
 
     fn wants_arch(&self, arch: &str) -> bool {
         self.archs.is_empty() || self.archs.contains(arch)
-    }
-}
-
-/// The name of an architecture in kernel ids.
-fn canonical_arch(arch: &str) -> &str {
-    match arch {
-        "aarch64" => "arm64",
-        "amd64" => "x86_64",
-        other => other,
     }
 }
 

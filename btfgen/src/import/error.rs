@@ -44,10 +44,12 @@ pub enum ImportError {
         limit: usize,
     },
     /// The image is readable and has no BTF in any known place.
-    #[error("no BTF in the {format}; if it is a kernel, try its debug symbols (package or vmlinux)")]
+    #[error("no BTF in the {format}{}", Self::debug_symbols(kernel.as_ref()))]
     NoBtf {
         /// The image's format.
         format: &'static str,
+        /// The kernel in it, if one was found.
+        kernel: Option<KernelWithoutBtf>,
     },
     /// An ELF kernel with DWARF but without BTF, which `pahole` must encode first.
     #[error(
@@ -143,7 +145,28 @@ pub enum ImportError {
     HubFile(#[from] btfgen_core::hub::file::HubFileError),
 }
 
+/// A kernel that was found in an image, and has no BTF there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelWithoutBtf {
+    /// Its release.
+    pub release: String,
+    /// Its build id, if the image has one.
+    pub build_id: Option<BuildId>,
+}
+
 impl ImportError {
+    /// The rest of a message that there is no BTF: the kernel that has none, and what to vendor instead.
+    fn debug_symbols(kernel: Option<&KernelWithoutBtf>) -> String {
+        let Some(KernelWithoutBtf { release, build_id }) = kernel else {
+            return "; if it is a kernel, try its debug symbols (package or vmlinux)".to_owned();
+        };
+        let build_id = build_id.map_or_else(String::new, |id| format!(", build id {id}"));
+        format!(
+            " of kernel {release}{build_id}; vendor its package of debug symbols, such as Debian's \
+             linux-image-{release}-dbg"
+        )
+    }
+
     /// A failed read of `what`.
     pub(crate) fn read(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();

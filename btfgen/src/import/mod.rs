@@ -2,6 +2,7 @@
 //!
 //! `pahole`, `source` and `collect` touch the world; the other modules are functions over bytes and readers.
 
+mod banner;
 mod build_id;
 pub mod codec;
 pub mod collect;
@@ -18,5 +19,5 @@ mod symbols;
 #[cfg(test)]
 mod testing;
 
-pub use error::ImportError;
+pub use error::{ImportError, KernelWithoutBtf};
 pub use package::paragraph;

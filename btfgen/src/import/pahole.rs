@@ -21,7 +21,7 @@ pub(crate) fn vmlinux_btf(vmlinux: &Path) -> Result<ImageBtf, ImportError> {
     let (btf, ships_btf) = match btf {
         Some(btf) => (btf, ShipsBtf::Yes),
         None if has_dwarf => (encode("pahole", vmlinux)?, ShipsBtf::No),
-        None => return Err(ImportError::NoBtf { format: "ELF file" }),
+        None => return Err(ImportError::NoBtf { format: "ELF file", kernel: None }),
     };
     Ok(ImageBtf { btf, build_id, ships_btf, attachability: None })
 }

@@ -134,6 +134,25 @@ pub(crate) fn zboot(payload: &[u8], codec: &str) -> Vec<u8> {
     image
 }
 
+/// The boot image of a 32-bit ARM kernel around a compressed payload.
+pub(crate) fn arm_zimage(payload: &[u8], endian: Endian) -> Vec<u8> {
+    let mut image = filler(0x5000);
+    image[0x24..0x28].copy_from_slice(&endian.bytes32(0x016f_2818));
+    image.extend(payload);
+    image.extend(filler(1000));
+    image
+}
+
+/// The boot image of an s390 kernel around a compressed payload; its decompressor has the format of a banner.
+pub(crate) fn s390_image(payload: &[u8]) -> Vec<u8> {
+    let mut image = filler(0x18000);
+    image[0x10008..0x1000e].copy_from_slice(b"S390EP");
+    image.extend(b"Linux version %s\n\0");
+    image.extend(payload);
+    image.extend(filler(1000));
+    image
+}
+
 /// An uncompressed arm64 kernel: no sections, its content somewhere inside.
 pub(crate) fn arm64_image(content: &[u8]) -> Vec<u8> {
     let mut image = filler(70_000);

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::mirror::{self, Mirrors};
-use crate::engine::{Codec, KernelId, PackagedKernel, package_arch, read_kernel};
+use tempfile::NamedTempFile;
+
+use super::mirror::{self, Mirrors, Suite};
+use crate::engine::{Codec, KernelId, PackagedKernel, hub_arch, read_kernel};
 use crate::shell::Outcome;
 
 /// How often a package or an index is tried.
@@ -35,14 +37,30 @@ pub(crate) fn mirrors() -> Outcome<Mirrors> {
     Ok(found.ok_or("this machine's apt sources name no Debian mirror: add one below /etc/apt")?)
 }
 
+/// Lists the debug packages of the kernels in [`mirror::WITHOUT_BTF`].
+pub(super) fn debug_plan(agent: &ureq::Agent, mirrors: &Mirrors) -> Outcome<Plan> {
+    let mut plan = Plan::new();
+    for suite in mirrors.suites().iter().filter(|suite| suite.version == "12") {
+        for (arch, release) in mirror::WITHOUT_BTF {
+            let (Some(index), Some(hub_arch)) = (index(agent, suite, arch)?, hub_arch(arch)) else {
+                continue;
+            };
+            let Some(path) = mirror::debug_package(&index, release) else { continue };
+            let id = KernelId::new("debian", suite.version, hub_arch, release)?;
+            plan.entry(id).or_default().push(format!("{}/{path}", suite.mirror));
+        }
+    }
+    Ok(plan)
+}
+
 /// Lists the mirrors' kernels for these of Debian's architectures.
 pub(crate) fn plan(agent: &ureq::Agent, mirrors: &Mirrors, arches: &[&str]) -> Outcome<Plan> {
     let mut plan = Plan::new();
     for suite in mirrors.suites() {
         for arch in arches {
-            let url = format!("{}/dists/{}/main/binary-{arch}/Packages.xz", suite.mirror, suite.name);
-            let Some(index) = retry(&url, || index(agent, &url))? else { continue };
-            let Some(hub_arch) = package_arch(arch) else { continue };
+            let (Some(index), Some(hub_arch)) = (index(agent, &suite, arch)?, hub_arch(arch)) else {
+                continue;
+            };
             for offer in mirror::offers(&index) {
                 let id = KernelId::new("debian", suite.version, hub_arch, &offer.release)?;
                 plan.entry(id).or_default().push(format!("{}/{}", suite.mirror, offer.path));
@@ -82,12 +100,31 @@ pub(crate) fn package(agent: &ureq::Agent, urls: &[String]) -> Outcome<Option<Ve
     Ok(None)
 }
 
-/// The text of a package index; none if the mirror does not have it.
-fn index(agent: &ureq::Agent, url: &str) -> Outcome<Option<String>> {
-    let Some(body) = get(agent, url)? else { return Ok(None) };
-    let mut text = String::new();
-    Codec::Xz.decoder(body)?.take(INDEX_LIMIT).read_to_string(&mut text)?;
-    Ok(Some(text))
+/// Copies the first of these packages that exists to a temporary file; none if all are gone.
+pub(super) fn package_file(agent: &ureq::Agent, urls: &[String]) -> Outcome<Option<NamedTempFile>> {
+    for url in urls {
+        let copied = || -> Outcome<Option<NamedTempFile>> {
+            let Some(mut body) = get(agent, url)? else { return Ok(None) };
+            let mut file = NamedTempFile::new()?;
+            io::copy(&mut body, &mut file)?;
+            Ok(Some(file))
+        };
+        if let Some(file) = retry(url, copied)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The text of a suite's package index; none if the mirror does not have it.
+fn index(agent: &ureq::Agent, suite: &Suite, arch: &str) -> Outcome<Option<String>> {
+    let url = format!("{}/dists/{}/main/binary-{arch}/Packages.xz", suite.mirror, suite.name);
+    retry(&url, || {
+        let Some(body) = get(agent, &url)? else { return Ok(None) };
+        let mut text = String::new();
+        Codec::Xz.decoder(body)?.take(INDEX_LIMIT).read_to_string(&mut text)?;
+        Ok(Some(text))
+    })
 }
 
 /// Reads a package up to its image; none if it is gone.

@@ -10,6 +10,14 @@ use crate::engine::paragraph;
 const VERSIONS: [(&str, &str); 3] = [("bullseye", "11"), ("bookworm", "12"), ("trixie", "13")];
 /// Debian's architectures that are collected.
 pub(crate) const ARCHES: [&str; 4] = ["amd64", "arm64", "ppc64el", "s390x"];
+/// Kernels without BTF that are collected from the DWARF in their debug packages: Debian's architecture and the release. All
+/// are of Debian 12, whose last point release keeps them on the mirror.
+pub(crate) const WITHOUT_BTF: [(&str, &str); 4] = [
+    ("armhf", "6.1.0-50-armmp"),
+    ("i386", "6.1.0-50-686-pae"),
+    ("ppc64el", "6.1.0-50-powerpc64le"),
+    ("s390x", "6.1.0-50-s390x"),
+];
 /// A package smaller than this, in bytes, has no image: it depends on the package that has it.
 const MIN_SIZE: u64 = 4_000_000;
 
@@ -146,6 +154,13 @@ fn offer(text: &str) -> Option<Offer> {
     })
 }
 
+/// The path below the mirror of the debug package of a release, if a suite's index has it.
+pub(crate) fn debug_package(index: &str, release: &str) -> Option<String> {
+    let first = format!("Package: linux-image-{release}-dbg");
+    let package = index.split("\n\n").find(|text| text.trim_start().lines().next() == Some(&first))?;
+    Some((*paragraph(package).get("Filename")?).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,5 +226,17 @@ mod tests {
             ],
             &["linux-binary-7.2.12+deb13-amd64", "linux-binary-unsigned-7.2.12+deb13-amd64"],
         );
+    }
+
+    #[test]
+    fn finds_the_debug_package_of_a_release() {
+        let index = "Package: linux-image-6.1.0-1-s390x\nFilename: pool/image.deb\n\n\
+                     Package: linux-image-6.1.0-1-s390x-dbg\nFilename: pool/dbg.deb\n\n";
+        let check = |release: &str, expect: Option<&str>| {
+            assert_eq!(debug_package(index, release).as_deref(), expect, "{release}");
+        };
+        check("6.1.0-1-s390x", Some("pool/dbg.deb"));
+        check("6.1.0-1", None);
+        check("6.1.0-2-s390x", None);
     }
 }

@@ -1,4 +1,4 @@
-//! Corpus: `cargo xtask corpus` collects every kernel on Debian's mirror, its BTF and its facts.
+//! Corpus: `cargo xtask corpus` collects every kernel on Debian's mirror that has BTF, and a few without, with their facts.
 
 mod download;
 mod hub;
@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::engine::{ImportError, Kernel, KernelFilter, KernelId};
+use crate::engine::{ImportError, Kernel, KernelFilter, KernelId, ReadOptions, Source};
 use crate::parallel;
 use crate::shell::Outcome;
+use download::debug_plan;
 pub(crate) use download::{Plan, agent, kernel, mirrors, package, plan};
 use mirror::{ARCHES, Mirrors};
 
@@ -23,10 +24,10 @@ pub(crate) struct Options {
     /// Hub file to merge the tree's kernels into
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
-    /// Only kernels whose id matches one of these globs go into the hub file
+    /// Only kernels whose id matches one of these globs
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Kernels whose id matches one of these globs do not go into the hub file
+    /// No kernels whose id matches one of these globs
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 }
@@ -35,7 +36,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome {
     let filter = KernelFilter::new(&options.include, &options.exclude, &[])?;
     let started = Instant::now();
-    let tally = fill(&agent(), &mirrors()?, &options.tree)?;
+    let tally = fill(&agent(), &mirrors()?, &options.tree, &filter)?;
     let seconds = started.elapsed().as_secs_f64();
     let Tally { offered, kept, read, without_btf, gone, failed } = tally;
     eprintln!(
@@ -71,15 +72,21 @@ enum Done {
     Gone,
 }
 
-/// Reads every kernel that is on the mirrors and not in the tree.
-fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path) -> Outcome<Tally> {
-    let plan = plan(agent, mirrors, &ARCHES)?;
+/// Reads every kernel that is wanted, on the mirrors and not in the tree.
+fn fill(agent: &ureq::Agent, mirrors: &Mirrors, tree: &Path, filter: &KernelFilter) -> Outcome<Tally> {
+    let debug_packages = debug_plan(agent, mirrors)?;
+    let mut plan = plan(agent, mirrors, &ARCHES)?;
+    plan.extend(debug_packages.clone());
+    plan.retain(|id, _| filter.wants(id));
     let missing: Vec<_> = plan.iter().filter(|(id, _)| !tree::hub_file(tree, id).exists()).collect();
     eprintln!("{} kernels on the mirrors, {} of them to read", plan.len(), missing.len());
     let count = AtomicUsize::new(0);
     let done = parallel::map(tree::JOBS, &missing, |(id, urls)| {
         let started = Instant::now();
-        let done = add(agent, tree, id, urls);
+        let done = match debug_packages.contains_key(id) {
+            true => add_from_debug_package(agent, tree, id, urls),
+            false => add(agent, tree, id, urls),
+        };
         let message = match &done {
             Ok(Done::Read { btf, package }) => {
                 let (btf, package) = (*btf as f64 / 1e6, *package as f64 / 1e6);
@@ -113,6 +120,16 @@ fn add(agent: &ureq::Agent, tree: &Path, id: &KernelId, urls: &[String]) -> Outc
     };
     tree::add(tree, &kernel)?;
     Ok(Done::Read { btf: kernel.btf.len(), package })
+}
+
+/// Makes one kernel's BTF from the DWARF in its debug package, as `btfgen vendor` does, and adds the kernel to the tree.
+fn add_from_debug_package(agent: &ureq::Agent, tree: &Path, id: &KernelId, urls: &[String]) -> Outcome<Done> {
+    let Some(package) = download::package_file(agent, urls)? else { return Ok(Done::Gone) };
+    let mut kernels = Source::at(package.path())?.kernels(Some(id))?;
+    let source = kernels.pop().ok_or("no kernel")?;
+    let kernel = source.read(&ReadOptions::default())?.ok_or("not read")?;
+    tree::add(tree, &kernel)?;
+    Ok(Done::Read { btf: kernel.btf.len(), package: package.as_file().metadata()?.len() })
 }
 
 #[cfg(test)]

@@ -118,8 +118,8 @@ fn image() -> Vec<u8> {
     out
 }
 
-/// A package with an image and 40 MB after it.
-fn deb(release: &str, image: &[u8]) -> Vec<u8> {
+/// A package with an image at a path, and 40 MB after it.
+fn deb(path: &str, image: &[u8]) -> Vec<u8> {
     let tar = |files: &[(&str, &[u8])]| {
         let mut builder = tar::Builder::new(Vec::new());
         for (path, data) in files {
@@ -131,7 +131,7 @@ fn deb(release: &str, image: &[u8]) -> Vec<u8> {
     };
     let control = tar(&[("control", b"Package: linux\nVersion: 6.1.1-1\nArchitecture: amd64\n")]);
     let rest = vec![0; 40_000_000];
-    let data = tar(&[(&format!("boot/vmlinuz-{release}"), image), ("lib/rest", &rest)]);
+    let data = tar(&[(path, image), ("lib/rest", &rest)]);
     let mut out = b"!<arch>\n".to_vec();
     for (name, data) in [("control.tar", control), ("data.tar", data)] {
         out.extend(format!("{name:<16}{:<32}{:<10}`\n", 0, data.len()).bytes());
@@ -153,19 +153,25 @@ fn fills_a_tree_from_a_mirror() {
         let path = format!("pool/linux-image-{release}.deb");
         index += &format!("Package: linux-image-{release}\nSize: 40000000\nFilename: {path}\n\n");
         if let Some(image) = image {
-            files.insert(path, deb(release, &image));
+            files.insert(path, deb(&format!("boot/vmlinuz-{release}"), &image));
         }
     }
-    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
-    xz.write_all(index.as_bytes()).unwrap();
-    files.insert("dists/bookworm/main/binary-amd64/Packages.xz".to_owned(), xz.finish().unwrap());
+    // Of this kernel the debug package is read, not the image.
+    let without_btf = "Package: linux-image-6.1.0-50-s390x\nSize: 40000000\nFilename: pool/image.deb\n\n\
+                       Package: linux-image-6.1.0-50-s390x-dbg\nSize: 40000000\nFilename: pool/dbg.deb\n\n";
+    files.insert("pool/dbg.deb".to_owned(), deb("usr/lib/debug/boot/vmlinux-6.1.0-50-s390x", &image()));
+    for (arch, index) in [("amd64", index.as_str()), ("s390x", without_btf)] {
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(index.as_bytes()).unwrap();
+        files.insert(format!("dists/bookworm/main/binary-{arch}/Packages.xz"), xz.finish().unwrap());
+    }
     // The connection is lost in the middle of the index.
     let mirror = Mirror::new(files, "bookworm/main/binary-amd64/Packages.xz");
     let mirrors = Mirrors { main: mirror.url.clone(), security: None };
 
     let tree = tempfile::tempdir().unwrap();
-    let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
-    assert_eq!(tally, Tally { offered: 4, kept: 0, read: 2, without_btf: 1, gone: 1, failed: 0 });
+    let tally = fill(&agent(), &mirrors, tree.path(), &KernelFilter::default()).unwrap();
+    assert_eq!(tally, Tally { offered: 5, kept: 0, read: 3, without_btf: 1, gone: 1, failed: 0 });
     assert_eq!(mirror.sent("bookworm/main/binary-amd64/Packages.xz").len(), 2);
     for release in ["6.1.0-1-amd64", "6.1.0-4-amd64"] {
         let packed = fs::read(tree.path().join(format!("debian/12/x86_64/{release}.btf.zst"))).unwrap();
@@ -174,13 +180,15 @@ fn fills_a_tree_from_a_mirror() {
         assert!(sent.len() == 1 && sent[0] < 20_000_000, "{sent:?}");
     }
     assert_eq!(fs::read_dir(tree.path().join("debian/12/x86_64")).unwrap().count(), 4);
+    assert_eq!((mirror.sent("image.deb").len(), mirror.sent("dbg.deb").len()), (0, 1));
+    assert!(tree.path().join("debian/12/s390x/6.1.0-50-s390x.hub").exists());
 
-    let tally = fill(&agent(), &mirrors, tree.path()).unwrap();
-    assert_eq!(tally, Tally { offered: 4, kept: 2, read: 0, without_btf: 1, gone: 1, failed: 0 });
+    let tally = fill(&agent(), &mirrors, tree.path(), &KernelFilter::default()).unwrap();
+    assert_eq!(tally, Tally { offered: 5, kept: 3, read: 0, without_btf: 1, gone: 1, failed: 0 });
     assert_eq!(mirror.sent("6.1.0-1-amd64.deb").len(), 1);
 
     let file = tree.path().join("kernels.hub");
-    let filter = KernelFilter::new(&["**"], &["debian/*/*/6.1.0-4-*"], &[]).unwrap();
+    let filter = KernelFilter::new(&["**"], &["debian/*/*/6.1.0-4-*", "debian/*/s390x/*"], &[]).unwrap();
     hub::pack(tree.path(), &filter, &file).unwrap();
     let hub = HubFile::open(fs::read(&file).unwrap()).unwrap();
     let [kernel] = hub.kernels() else { panic!("{:?}", hub.kernels()) };

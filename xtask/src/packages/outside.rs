@@ -13,14 +13,14 @@ pub(super) fn run() -> Outcome {
     let folder = shell::root().join("target/packages");
     let mut package = cargo();
     package.args(["package", "--allow-dirty"]).args(PUBLISHED.iter().flat_map(|name| ["--package", name]));
-    // Verification builds each package from its own files; the packages share their dependencies.
+    // Verification builds each package from its own files. All builds share their dependencies.
     shell::run(package.env("CARGO_TARGET_DIR", &folder))?;
 
     let program = folder.join("program");
     files::empty_folder(&program)?;
     write_program(&program, &folder.join("package"))?;
     let mut build = cargo();
-    build.current_dir(&program).arg("build").env("CARGO_TARGET_DIR", folder.join("program-target"));
+    build.current_dir(&program).arg("build").env("CARGO_TARGET_DIR", &folder);
     let built = shell::build(&mut build)?;
     println!("built a program from the packages: {}", built.executable()?.display());
     Ok(())

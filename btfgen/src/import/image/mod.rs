@@ -6,12 +6,14 @@ use memchr::memmem;
 use object::read::{ReadCache, ReadCacheOps, ReadRef};
 use object::{Object, ObjectSection};
 
+use btfgen_core::btf::Endian;
 use btfgen_core::hub::{AttachTable, ShipsBtf};
 use btfgen_runtime::BuildId;
 
+use super::banner;
 use super::build_id;
 use super::codec::Codec;
-use super::error::ImportError;
+use super::error::{ImportError, KernelWithoutBtf};
 use super::kallsyms;
 use super::scan;
 
@@ -44,17 +46,17 @@ pub struct ImageBtf {
 /// The BTF of a kernel image, and the build id next to it.
 ///
 /// `image` may be BTF itself, an ELF `vmlinux`, a bzImage, an arm64 `Image`, an EFI zboot image, an s390 or ppc boot
-/// image, or any of these compressed. The payload is found by its header, else by its magic.
+/// image, a 32-bit ARM `zImage`, or any of these compressed. The payload is found by its header, else by its magic.
 ///
 /// # Errors
 /// [`ImportError::NoBtf`] when there is none, [`ImportError::NeedsPahole`] when there is only DWARF,
 /// [`ImportError::TooLarge`] when the payload unpacks to more than [`IMAGE_LIMIT`] bytes.
 pub fn find_btf(image: &[u8]) -> Result<ImageBtf, ImportError> {
-    let mut search = Search { budget: UNPACK_LIMIT, attempts: SCAN_ATTEMPTS, dwarf: false };
+    let mut search = Search { budget: UNPACK_LIMIT, attempts: SCAN_ATTEMPTS, dwarf: false, kernel: None };
     match search.layer(image, 0)? {
         Some(found) => Ok(found),
         None if search.dwarf => Err(ImportError::NeedsPahole),
-        None => Err(ImportError::NoBtf { format: Format::of(image).name() }),
+        None => Err(ImportError::NoBtf { format: Format::of(image).name(), kernel: search.kernel }),
     }
 }
 
@@ -84,7 +86,11 @@ enum Format {
     },
     /// Uncompressed arm64 kernel; its memory image contains the BTF.
     Arm64,
-    /// Everything else, such as s390 and ppc boot images.
+    /// 32-bit ARM boot image; no header has the payload's offset.
+    ArmZImage,
+    /// s390 boot image; the payload's offset is known to its own code only.
+    S390,
+    /// Everything else.
     Unknown,
 }
 
@@ -109,6 +115,14 @@ impl Format {
         if image.get(0x38..0x3c) == Some(b"ARM\x64") {
             return Self::Arm64;
         }
+        // `_magic_sig` in arch/arm/boot/compressed/vmlinux.lds.S, in the kernel's byte order.
+        if let Some([0x18, 0x28, 0x6f, 0x01] | [0x01, 0x6f, 0x28, 0x18]) = image.get(0x24..0x28) {
+            return Self::ArmZImage;
+        }
+        // `EP_STRING` at `EP_OFFSET` in arch/s390/boot/head.S.
+        if image.get(0x10008..0x1000e) == Some(b"S390EP") {
+            return Self::S390;
+        }
         Self::Unknown
     }
 
@@ -119,6 +133,8 @@ impl Format {
             Self::BzImage { .. } => "bzImage",
             Self::Zboot { .. } => "EFI zboot image",
             Self::Arm64 => "arm64 Image",
+            Self::ArmZImage => "ARM zImage",
+            Self::S390 => "s390 boot image",
             Self::Unknown => "file of unknown format",
         }
     }
@@ -130,6 +146,8 @@ struct Search {
     attempts: usize,
     /// Whether an ELF with DWARF and no BTF was found.
     dwarf: bool,
+    /// The first kernel found without BTF.
+    kernel: Option<KernelWithoutBtf>,
 }
 
 impl Search {
@@ -139,6 +157,7 @@ impl Search {
             return Ok(Some(ImageBtf { btf, build_id: None, ships_btf, attachability: None }));
         }
         let ships_btf = ShipsBtf::Yes;
+        let mut elf_build_id = None;
         match Format::of(image) {
             Format::Elf => match Vmlinux::read(image) {
                 Ok(Vmlinux { btf: Some(btf), build_id, .. }) => {
@@ -146,7 +165,10 @@ impl Search {
                     return Ok(Some(ImageBtf { btf, build_id, ships_btf, attachability }));
                 }
                 // A ppc kernel's wrapper has neither BTF nor DWARF: scan, and so with malformed section headers.
-                Ok(Vmlinux { has_dwarf, .. }) => self.dwarf |= has_dwarf,
+                Ok(Vmlinux { has_dwarf, build_id, .. }) => {
+                    self.dwarf |= has_dwarf;
+                    elf_build_id = build_id;
+                }
                 Err(_) => {}
             },
             Format::Packed(_) => {
@@ -159,11 +181,19 @@ impl Search {
                     return Ok(Some(found));
                 }
             }
-            Format::Arm64 | Format::Unknown => {}
+            Format::Arm64 | Format::ArmZImage | Format::S390 | Format::Unknown => {}
         }
         if let Some((btf, endian)) = scan::kernel_btf(image) {
             let build_id = build_id::of_memory_image(image, endian);
             return Ok(Some(ImageBtf { btf: btf.to_vec(), build_id, ships_btf, attachability: None }));
+        }
+        if self.kernel.is_none()
+            && let Some(release) = banner::release(image)
+        {
+            let in_memory = |endian| build_id::of_memory_image(image, endian);
+            let build_id =
+                elf_build_id.or_else(|| [Endian::Little, Endian::Big].into_iter().find_map(in_memory));
+            self.kernel = Some(KernelWithoutBtf { release: release.to_owned(), build_id });
         }
         self.scan(image, depth)
     }

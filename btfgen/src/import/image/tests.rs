@@ -1,7 +1,9 @@
 //! Tests of images of every format, and of malformed ones.
 
 use super::*;
-use crate::import::testing::{arm64_image, btf, build_id_note, bzimage, compress, elf, filler, zboot};
+use crate::import::testing::{
+    arm_zimage, arm64_image, btf, build_id_note, bzimage, compress, elf, filler, s390_image, zboot,
+};
 use btfgen_core::btf::Endian;
 
 /// The byte of the test kernels' build id.
@@ -26,6 +28,12 @@ fn memory_image() -> (Vec<u8>, Vec<u8>) {
     (arm64_image(&parts.map(Vec::as_slice).concat()), btf)
 }
 
+/// The memory image of a kernel without BTF.
+fn memory_without_btf(endian: Endian) -> Vec<u8> {
+    let banner = b"\0Linux version 6.1.0-50-armmp (a@b) (gcc) # SMP\n\0";
+    [&filler(70_000)[..], banner, &build_id_note(endian, ID), &vdso(endian, 9), &filler(3_000)].concat()
+}
+
 #[track_caller]
 fn check(what: &str, image: &[u8], expect: &[u8]) {
     let found = find_btf(image).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -48,6 +56,8 @@ fn finds_btf_in_every_form() {
         let payload = compress(codec, &image);
         check(&format!("{codec} of an arm64 Image"), &payload, &btf);
         check(&format!("zboot with {codec}"), &zboot(&payload, &codec.to_string()), &btf);
+        check(&format!("ARM zImage with {codec}"), &arm_zimage(&payload, Endian::Little), &image_btf);
+        check(&format!("s390 boot image with {codec}"), &s390_image(&payload), &image_btf);
     }
 }
 
@@ -93,6 +103,32 @@ fn reports_why_there_is_none() {
 }
 
 #[test]
+fn names_the_kernel_that_has_none() {
+    let check = |format: &str, image: &[u8]| {
+        let expect = format!(
+            "no BTF in the {format} of kernel 6.1.0-50-armmp, build id {}; vendor its package of debug symbols, such as \
+             Debian's linux-image-6.1.0-50-armmp-dbg",
+            "07".repeat(BuildId::LEN)
+        );
+        assert_eq!(find_btf(image).unwrap_err().to_string(), expect);
+    };
+    for endian in [Endian::Little, Endian::Big] {
+        let memory = memory_without_btf(endian);
+        let payload = compress(Codec::Xz, &memory);
+        check("ARM zImage", &arm_zimage(&payload, endian));
+        check("s390 boot image", &s390_image(&payload));
+        check("compressed file", &payload);
+        let vmlinux = elf(endian, &[(".text", &memory), (".notes", &build_id_note(endian, ID))]);
+        check("ELF file", &vmlinux);
+        check("bzImage", &bzimage(&compress(Codec::Zstd, &vmlinux), vmlinux.len()));
+    }
+    // A note in the ELF file of another program is not the kernel's.
+    let without_note = [&b"Linux version 6.1.0 (a@b)"[..], &filler(70_000), &vdso(Endian::Big, 9)].concat();
+    let error = find_btf(&s390_image(&compress(Codec::Gzip, &without_note))).unwrap_err().to_string();
+    assert!(error.contains("of kernel 6.1.0; vendor"), "{error}");
+}
+
+#[test]
 fn bombs_are_refused() {
     let mut compressor = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     let zeros = vec![0; 1 << 20];
@@ -118,13 +154,15 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
     #[test]
-    fn damaged_images_give_an_answer(form in 0usize..5, at: proptest::sample::Index, byte: u8, cut: proptest::sample::Index) {
+    fn damaged_images_give_an_answer(form in 0usize..7, at: proptest::sample::Index, byte: u8, cut: proptest::sample::Index) {
         let (vmlinux, btf) = vmlinux(Endian::Little);
         let mut image = match form {
             0 => btf,
             1 => vmlinux,
             2 => bzimage(&compress(Codec::Lz4, &vmlinux), vmlinux.len()),
             3 => zboot(&compress(Codec::Xz, &vmlinux), "xzkern"),
+            4 => arm_zimage(&compress(Codec::Gzip, &memory_without_btf(Endian::Big)), Endian::Big),
+            5 => s390_image(&compress(Codec::Bzip2, &memory_without_btf(Endian::Big))),
             _ => memory_image().0,
         };
         let headers = image.len().min(0x300);

@@ -1,6 +1,6 @@
 //! Kernel id: the id of a package's kernel, from the package's metadata and the image's path.
 
-use btfgen_runtime::KernelId;
+use btfgen_runtime::{KernelId, hub_arch};
 
 use super::entry::Metadata;
 use crate::import::error::ImportError;
@@ -41,7 +41,7 @@ pub(super) fn image_release(path: &str) -> Option<&str> {
 /// # Errors
 /// When the distribution, its version or the architecture is unknown.
 pub fn kernel_id(metadata: &Metadata, release: &str) -> Result<KernelId, ImportError> {
-    let arch = arch(&metadata.arch).ok_or_else(|| ImportError::UnknownId {
+    let arch = hub_arch(&metadata.arch).ok_or_else(|| ImportError::UnknownId {
         message: format!("package {} has unknown architecture {:?}", metadata.name, metadata.arch),
     })?;
     let distro = match metadata.format {
@@ -55,21 +55,6 @@ pub fn kernel_id(metadata: &Metadata, release: &str) -> Result<KernelId, ImportE
         }
     })?;
     Ok(KernelId::new(distro, &version, arch, release)?)
-}
-
-/// BTFHub's name of an architecture, from the name that Debian, RPM or `uname` has for it.
-pub fn arch(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "amd64" | "x86_64" => "x86_64",
-        "arm64" | "aarch64" => "arm64",
-        "ppc64el" | "ppc64le" => "ppc64le",
-        "s390x" => "s390x",
-        "i386" | "i586" | "i686" => "x86",
-        "armhf" | "armel" | "armv7l" | "armv7hl" => "arm",
-        "riscv64" => "riscv64",
-        "loong64" | "loongarch64" => "loongarch64",
-        _ => return None,
-    })
 }
 
 fn deb_distro(metadata: &Metadata, release: &str) -> Option<(&'static str, String)> {

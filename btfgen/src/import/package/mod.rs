@@ -18,7 +18,7 @@ use kernel_id::image_release;
 
 pub use deb::paragraph;
 pub use entry::Metadata;
-pub use kernel_id::{arch, kernel_id};
+pub use kernel_id::kernel_id;
 
 /// A kernel from a package.
 #[derive(Debug, Clone, PartialEq, Eq)]

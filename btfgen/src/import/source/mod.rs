@@ -12,7 +12,7 @@ use btfgen_core::hub::{AttachTable, Form, ShipsBtf};
 use btfgen_runtime::{BuildId, Host, KernelId};
 
 use super::codec::read_up_to;
-use super::error::ImportError;
+use super::error::{ImportError, KernelWithoutBtf};
 use super::image::{self, IMAGE_LIMIT, ImageBtf};
 use super::modules::{self, Module, WantedModules};
 use super::package::{self, Entry, PackagedKernel};
@@ -360,10 +360,14 @@ fn image_btf(path: &Path) -> Result<ImageBtf, ImportError> {
 
 /// Reads the running kernel from a folder such as `/sys/kernel`.
 fn this_host(id: KernelId, sys: &Path, wanted: &WantedModules) -> Result<Kernel, ImportError> {
-    let file = sys.join("btf/vmlinux");
-    let btf = checked(&files::read(&file)?, &file.display().to_string())?;
     let notes = files::read(&sys.join("notes")).unwrap_or_default();
     let build_id = BuildId::from_notes(&notes, cfg!(target_endian = "big"));
+    let file = sys.join("btf/vmlinux");
+    if !file.exists() {
+        let kernel = KernelWithoutBtf { release: id.release().to_owned(), build_id };
+        return Err(ImportError::NoBtf { format: "sysfs", kernel: Some(kernel) });
+    }
+    let btf = checked(&files::read(&file)?, &file.display().to_string())?;
     let modules = host_modules(&sys.join("btf"), wanted)?;
     let image = ImageBtf { btf, build_id, ships_btf: ShipsBtf::Yes, attachability: None };
     Ok(Kernel { modules, ..Kernel::new(id, "host".into(), image) })
