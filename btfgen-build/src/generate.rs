@@ -5,6 +5,8 @@ use btfgen_core::pipeline;
 use btfgen_core::report::{Report, describe_broken};
 
 use crate::cargo::Script;
+#[cfg(feature = "html")]
+use crate::config::ReportForm;
 use crate::config::{Config, Emit};
 use crate::error::{Error, ErrorKind};
 
@@ -13,6 +15,9 @@ const ARCHIVE_NAME: &str = "btfgen.archive";
 
 /// Folder name of the tree form in `OUT_DIR`.
 const TREE_NAME: &str = "btfgen-tree";
+
+/// File name of the report's page in `OUT_DIR`.
+const PAGE_NAME: &str = "btfgen-report.html";
 
 /// Generates minimized BTFs by `btfgen.toml`, which is next to the calling package's `Cargo.toml`.
 ///
@@ -91,6 +96,17 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
 
     for warning in packed.report.warnings() {
         script.warning(&warning);
+    }
+    let page_path = out_dir.join(PAGE_NAME);
+    match plan.report {
+        #[cfg(feature = "html")]
+        Some(ReportForm::Html) => {
+            let page = btfgen_core::report::page::page(&packed.report);
+            files::write_if_changed(&page_path, page.as_bytes())?;
+            // cargo shows nothing else of a script that succeeds.
+            script.warning(&format!("report saved to {}", page_path.display()));
+        }
+        _ => files::remove_file_if_present(&page_path)?,
     }
     Ok(packed.report)
 }

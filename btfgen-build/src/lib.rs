@@ -60,6 +60,7 @@
 //! # Features
 //!
 //! - `packed`: hub trees with packed files, `.btf.tar.xz`, as BTFHub's archive stores them. Hub files need no feature.
+//! - `html`: `report = "html"` writes the forecast as a page, `$OUT_DIR/btfgen-report.html`.
 //!
 //! # Limits
 //!
@@ -83,6 +84,6 @@ pub use btfgen_core::forecast::Unknown;
 pub use btfgen_core::pipeline::{BuildIds, OnFailure};
 pub use btfgen_core::report::Report;
 pub use compile::{Compile, compile};
-pub use config::{Config, Emit};
+pub use config::{Config, Emit, ReportForm};
 pub use error::{Error, ErrorKind};
 pub use generate::generate;

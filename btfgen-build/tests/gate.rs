@@ -163,3 +163,17 @@ fn warns_of_programs_that_fail() {
     let excluded = |config: Config| config.exclude("debian/11/**").on_failure(OnFailure::Drop);
     assert_eq!(Build::new("needs_kernel_btf.o", excluded).passes().warnings(), [""; 0]);
 }
+
+/// The page is written if it is wanted, and goes if it is not.
+#[cfg(feature = "html")]
+#[test]
+fn the_page_is_one_file_next_to_the_archive() {
+    let build = Build::new("needs_kernel_btf.o", |config| config.report(btfgen_build::ReportForm::Html));
+    build.passes();
+    let file = build.out_dir.path().join("btfgen-report.html");
+    let page = fs::read_to_string(&file).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains(DEBIAN_11), "{page}");
+    let out_dir = build.out_dir.path();
+    Build::new("needs_kernel_btf.o", |config| config.out_dir(out_dir)).passes();
+    assert!(!file.exists());
+}

@@ -25,6 +25,13 @@ pub(crate) fn compare(a: &KernelId, b: &KernelId) -> Ordering {
     series(a).cmp(series(b)).then_with(|| compare_releases(a.release(), b.release()))
 }
 
+/// The indices of kernels in the order of [`compare`].
+pub(crate) fn in_release_order(ids: &[KernelId]) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..ids.len()).collect();
+    indices.sort_by(|&a, &b| compare(&ids[a], &ids[b]));
+    indices
+}
+
 /// By version, then by flavor.
 fn compare_releases(a: &str, b: &str) -> Ordering {
     let ((a_version, a_flavor), (b_version, b_flavor)) = (split(a), split(b));

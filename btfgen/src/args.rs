@@ -40,6 +40,7 @@ Examples:
   btfgen report --hub kernels.hub tool.bpf.o --require 'debian/12/**' --unknown deny   # for CI: exit code 3 if broken
   btfgen report --hub kernels.hub tool.bpf.o --format json > old.json
   btfgen report --hub kernels.hub tool.bpf.o --baseline old.json            # what is better or worse than in old.json
+  btfgen report --hub kernels.hub tool.bpf.o --format html -o report.html   # a page for a browser, in one file
   btfgen report --hub kernels.hub tool.bpf.o --format tsv | grep -P '\\tfails\\t'
 
 Format tsv has one line for each kernel, object and program: kernel id, object, program, verdict, reasons joined by \"; \". Tabs,
@@ -154,6 +155,9 @@ pub(crate) struct Report {
     /// Form of the report.
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// File to write instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     /// Print only kernels whose id matches, each with all reasons of each program.
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     pub(crate) kernel: Vec<String>,
@@ -185,6 +189,7 @@ pub(crate) enum Format {
     Text,
     Json,
     Tsv,
+    Html,
 }
 
 /// With which BTF programs are deployed.

@@ -21,7 +21,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
-    print(&(serde_json::to_string_pretty(value)? + "\n"))
+    print(&to_json(value)?)
+}
+
+/// A value as JSON for people and machines.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Prints names and values in two columns.

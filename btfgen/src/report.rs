@@ -7,11 +7,12 @@ use anyhow::{Context, Result, bail};
 use btfgen_core::forecast::{Assumptions, Deployment, Forecast, Gate, NoSuchProgram, Require, Unknown};
 use btfgen_core::hub::{KernelGlob, Near};
 use btfgen_core::pipeline::Request;
+use btfgen_core::report::page::page;
 use btfgen_core::report::{Baseline, Document, DocumentVersion, View, describe_broken};
 use btfgen_core::{KernelId, files};
 
 use crate::args::{self, Format};
-use crate::output::{count, print, print_json};
+use crate::output::{count, print, to_json};
 use crate::pack::{request, run as run_pipeline};
 
 /// A requirement is broken, or something is worse than in the baseline.
@@ -44,11 +45,16 @@ pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
         (true, false) => View::Programs,
         (true, true) => View::Overview,
     };
-    match (args.format, &changes) {
-        (Format::Text, Some(changes)) => print(&changes.text())?,
-        (Format::Text, None) => print(&report.text(view))?,
-        (Format::Json, _) => print_json(&Document::from(&report))?,
-        (Format::Tsv, _) => print(&report.tsv())?,
+    let text = match (args.format, &changes) {
+        (Format::Text, Some(changes)) => changes.text(),
+        (Format::Text, None) => report.text(view),
+        (Format::Json, _) => to_json(&Document::from(&report))?,
+        (Format::Tsv, _) => report.tsv(),
+        (Format::Html, _) => page(&report),
+    };
+    match &args.output {
+        Some(file) => drop(files::write_if_changed(file, text.as_bytes())?),
+        None => print(&text)?,
     }
 
     let worse = changes.filter(|changes| changes.worse() > 0);

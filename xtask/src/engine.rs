@@ -18,8 +18,8 @@ pub(crate) const BTFGEN: [&str; 4] = ["--package", "btfgen", "--bin", "btfgen"];
 
 /// Each library with each choice of features that a user may make; the tests run with all of them.
 pub(crate) const FEATURES: &[(&str, &[&str])] = &[
-    ("btfgen-core", &["", "packed"]),
-    ("btfgen-build", &["", "packed"]),
+    ("btfgen-core", &["", "packed", "html"]),
+    ("btfgen-build", &["", "packed", "html"]),
     ("btfgen-runtime", &["", "include-dir", "provider"]),
 ];
 

@@ -1,6 +1,7 @@
 //! Every task of the project: `cargo xtask <TASK>`. CI runs nothing else.
 
 mod bench;
+mod browser;
 mod corpus;
 mod demo;
 mod engine;
@@ -49,6 +50,8 @@ enum Task {
     Demo,
     /// Load execwatch on Debian's kernels, booted under QEMU with their BTF hidden, and compare the forecast with them
     Kernels(kernels::Options),
+    /// Open the report as a page in Chromium, and use it as a reader does
+    Browser(browser::Options),
     /// Measure btfgen against bpftool, and the costs of a build and at run time
     Bench(bench::Options),
     /// Rebuild testdata with clang
@@ -86,6 +89,7 @@ fn run(task: Task) -> Outcome {
         Task::Setup => setup::run(),
         Task::Demo => demo::run(),
         Task::Kernels(options) => kernels::run(&options),
+        Task::Browser(options) => browser::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Oracle(options) => oracle::run(&options),
@@ -118,6 +122,7 @@ mod tests {
         check("corpus --hub k.hub", false);
         check("corpus --tree", false);
         check("kernels --ci --forecast", true);
+        check("browser --screenshots folder", true);
         check("kernels --ci --only 3", false);
         check("", false);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 
 use crate::shell::{self, Outcome, cargo};
-use crate::{demo, engine, fixtures, kernels, packages, setup, tidy};
+use crate::{browser, demo, engine, fixtures, kernels, packages, setup, tidy};
 
 struct Step {
     name: &'static str,
@@ -21,7 +21,7 @@ enum Action {
 
 use Action::{Cargo, Task};
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "setup", quick: false, action: Task(setup::run) },
     Step { name: "format", quick: true, action: Cargo(&["fmt", "--all", "--check"]) },
     Step { name: "tidy", quick: true, action: Task(tidy::run) },
@@ -50,6 +50,7 @@ const STEPS: [Step; 13] = [
     Step { name: "documentation", quick: false, action: Task(documentation) },
     Step { name: "packages", quick: false, action: Task(packages::check) },
     Step { name: "demo", quick: false, action: Task(demo::run) },
+    Step { name: "browser", quick: false, action: Task(browser::run_if_possible) },
     Step { name: "kernels", quick: false, action: Task(kernels::run_if_possible) },
 ];
 

@@ -82,6 +82,9 @@ pub(crate) enum ConfigError {
         /// The level.
         level: i32,
     },
+    /// The page is wanted, and the feature is off.
+    #[error("report = \"html\" needs the feature html: btfgen-build = {{ ..., features = [\"html\"] }}")]
+    NoHtml,
     /// No output folder is set, and this is not a build script.
     #[error("no output folder: OUT_DIR is not set, and Config::out_dir was not called")]
     NoOutDir,

@@ -13,6 +13,7 @@ use btfgen_core::pipeline::{BuildIds, OnFailure};
 
 use super::emit::Emit;
 use super::error::ConfigError;
+use super::report_form::ReportForm;
 
 /// The entries of a `btfgen.toml`.
 #[derive(Debug, Deserialize)]
@@ -41,6 +42,7 @@ pub(super) struct Entries {
     pub(super) level: Option<i32>,
     #[serde(default)]
     pub(super) emit: Emit,
+    pub(super) report: Option<ReportForm>,
 }
 
 /// An entry of `[[require]]`.

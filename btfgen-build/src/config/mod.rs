@@ -4,6 +4,7 @@ mod emit;
 mod error;
 mod file;
 pub(crate) mod paths;
+mod report_form;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use crate::error::Error;
 pub use emit::Emit;
 pub(crate) use error::ConfigError;
 use paths::PathText;
+pub use report_form::ReportForm;
 
 /// Environment variable that replaces the hub of `btfgen.toml`, to build for other kernels without changing the file.
 const HUB_VARIABLE: &str = "BTFGEN_HUB";
@@ -53,6 +55,7 @@ pub struct Config {
     build_ids: BuildIds,
     level: Option<i32>,
     emit: Emit,
+    report: Option<ReportForm>,
     out_dir: Option<PathBuf>,
     silent: bool,
 }
@@ -196,6 +199,13 @@ impl Config {
         self
     }
 
+    /// Sets in which form the report is written, too; it is not unless set.
+    #[must_use]
+    pub fn report(mut self, form: ReportForm) -> Self {
+        self.report = Some(form);
+        self
+    }
+
     /// Sets the folder to write to; `OUT_DIR` unless set.
     #[must_use]
     pub fn out_dir(mut self, path: impl Into<PathBuf>) -> Self {
@@ -239,6 +249,7 @@ impl Config {
             build_ids: entries.build_ids,
             level: entries.level,
             emit: entries.emit,
+            report: entries.report,
             ..Self::default()
         })
     }
@@ -267,6 +278,9 @@ impl Config {
         if !(1..=22).contains(&level) {
             return Err(ConfigError::Level { level }.into());
         }
+        if self.report == Some(ReportForm::Html) && !cfg!(feature = "html") {
+            return Err(ConfigError::NoHtml.into());
+        }
         let base = match &self.base {
             Some(base) => base.clone(),
             None => script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default(),
@@ -291,7 +305,7 @@ impl Config {
         let gate = Gate { require: require.collect::<Result<_, _>>()?, unknown: self.unknown };
         let forecast = Some(assumptions);
         let request = Request { objects, hub, filter, on_failure, build_ids, forecast };
-        Ok(Plan { request, gate, level, emit: self.emit, out_dir })
+        Ok(Plan { request, gate, level, emit: self.emit, report: self.report, out_dir })
     }
 }
 
@@ -306,6 +320,8 @@ pub(crate) struct Plan {
     pub(crate) level: i32,
     /// What to write.
     pub(crate) emit: Emit,
+    /// In which form the report is written.
+    pub(crate) report: Option<ReportForm>,
     out_dir: Option<PathBuf>,
 }
 

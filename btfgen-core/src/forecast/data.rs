@@ -95,6 +95,8 @@ pub struct Reason {
     pub why: String,
     /// The C line of the first instruction that needs it, as `file:line`.
     pub line: Option<String>,
+    /// That line's text.
+    pub text: Option<String>,
     /// The setting or kconfig value on which all instructions that need it depend.
     pub setting: Option<String>,
 }
@@ -104,10 +106,29 @@ pub(super) const NO_FUNCTIONS: &str = "the functions of this kernel are not know
 pub(super) const UNKNOWN_BTF: &str =
     "whether there is one is not known; vendor the kernel's package, or look for /sys/kernel/btf/vmlinux";
 
+/// The kind of requirement that a kernel fails whose BTF cannot be used.
+pub(super) const UNUSABLE_BTF: &str = "BTF of the kernel";
+
 impl Reason {
     /// Whether nothing but a gap in what the hub knows of the kernel makes it unknown.
     pub(crate) fn is_gap(&self) -> bool {
         self.verdict == Verdict::Unknown && [NO_FUNCTIONS, UNKNOWN_BTF].contains(&&*self.why)
+    }
+
+    /// What to do about something that is not known.
+    pub fn check(&self) -> Option<String> {
+        let text = match &self.setting {
+            _ if self.verdict != Verdict::Unknown => return None,
+            Some(setting) => format!("see which value the loader gives to {setting}"),
+            None if self.is_gap() => {
+                "add the kernel's package or image to the hub with \"btfgen vendor\"".to_owned()
+            }
+            None if self.requirement.kind == UNUSABLE_BTF => {
+                "compile the object for the kernel's byte order, or vendor the kernel again".to_owned()
+            }
+            None => "load and attach the program on this kernel, for example in a virtual machine".to_owned(),
+        };
+        Some(text)
     }
 }
 
@@ -134,7 +155,7 @@ pub struct Outcome {
 }
 
 /// The verdicts for one program, or for a whole object, on all kernels.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProgramForecast {
     /// The program's or object's name.
     pub name: String,
@@ -145,28 +166,24 @@ pub struct ProgramForecast {
 }
 
 /// The verdicts for an object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectForecast {
     /// The object as a whole: its worst program that is not optional, all maps and all strong externs.
-    #[serde(flatten)]
     pub whole: ProgramForecast,
     /// Its programs, each as if it were alone.
     pub programs: Vec<ProgramForecast>,
 }
 
 /// The verdicts of all programs on all kernels.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forecast {
     /// The kernels, ordered by id.
-    #[serde(serialize_with = "as_texts")]
     pub kernels: Vec<KernelId>,
     /// The distinct reasons.
     pub reasons: Vec<Reason>,
     /// For each reason the kernels of the hub that have what is required.
-    #[serde(skip)]
     pub(crate) available: Vec<KernelSet>,
     /// All kernels of the hub.
-    #[serde(skip)]
     pub(crate) hub: HubKernels,
     /// The distinct outcomes.
     pub outcomes: Vec<Outcome>,
@@ -193,6 +210,14 @@ impl Forecast {
     pub fn nearest(&self, id: ReasonId, kernel: usize) -> Option<&KernelId> {
         let is_missing = self.reasons[id.0].verdict >= Verdict::Unknown;
         self.hub.nearest(&self.kernels[kernel], self.available.get(id.0)?).filter(|_| is_missing)
+    }
+
+    /// The kernels of the forecast that have what is missing elsewhere for a reason, as indices in [`Self::kernels`].
+    pub(crate) fn available(&self, id: ReasonId) -> Vec<usize> {
+        let is_missing = self.reasons[id.0].verdict >= Verdict::Unknown;
+        let Some(set) = self.available.get(id.0).filter(|_| is_missing) else { return Vec::new() };
+        let has = |kernel: &usize| self.hub.index(&self.kernels[*kernel]).is_some_and(|it| set.contains(it));
+        (0..self.kernels.len()).filter(has).collect()
     }
 
     /// The worst verdict of the objects on each kernel.
@@ -229,10 +254,28 @@ impl Forecast {
     }
 }
 
-fn as_texts<S: serde::Serializer>(ids: &[KernelId], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(ids.iter().map(KernelId::as_str))
-}
-
 fn as_text_if_any<S: serde::Serializer>(version: &Option<Version>, serializer: S) -> Result<S::Ok, S::Error> {
     version.map(|version| version.to_string()).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_to_check() {
+        let check = |verdict, kind, why: &str, setting: Option<&str>, expect: Option<&str>| {
+            let (requirement, setting) = (Requirement::new(kind, "a", None), setting.map(str::to_owned));
+            let reason =
+                Reason { verdict, requirement, why: why.to_owned(), line: None, text: None, setting };
+            let got = reason.check();
+            assert_eq!(got.as_deref().and_then(|text| text.split(' ').next()), expect, "{reason}");
+        };
+        check(Verdict::Fails, "helper", "missing", None, None);
+        check(Verdict::Likely, "helper", "missing", None, None);
+        check(Verdict::Unknown, "helper", "missing", Some("setting debug"), Some("see"));
+        check(Verdict::Unknown, "kprobe on", NO_FUNCTIONS, None, Some("add"));
+        check(Verdict::Unknown, UNUSABLE_BTF, "malformed", None, Some("compile"));
+        check(Verdict::Unknown, "helper", "not known", None, Some("load"));
+    }
 }

@@ -147,7 +147,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
                 findings.insert(kernel, *id);
             }
             KernelState::Unusable(why) => {
-                let requirement = Requirement::new("BTF of the kernel", "", None);
+                let requirement = Requirement::new(data::UNUSABLE_BTF, "", None);
                 let only = std::iter::once(kernel).collect::<KernelSet>();
                 let answer = Answer::new(requirement, usable.clone()).doubt(
                     Verdict::Unknown,

@@ -3,7 +3,7 @@
 use btfgen_runtime::KernelId;
 
 use crate::hub::file::KernelSet;
-use crate::series::{compare, series, split};
+use crate::series::{in_release_order, series, split};
 
 /// All kernels of a hub.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub(crate) struct HubKernels {
 impl FromIterator<KernelId> for HubKernels {
     fn from_iter<I: IntoIterator<Item = KernelId>>(ids: I) -> Self {
         let ids: Vec<KernelId> = ids.into_iter().collect();
-        let mut by_release: Vec<usize> = (0..ids.len()).collect();
-        by_release.sort_by(|&a, &b| compare(&ids[a], &ids[b]));
+        let by_release = in_release_order(&ids);
         let mut ranks = vec![0; ids.len()];
         by_release.iter().enumerate().for_each(|(rank, &kernel)| ranks[kernel] = rank);
         Self { ids, by_release, ranks }
@@ -33,10 +32,15 @@ impl HubKernels {
         self.ids.iter()
     }
 
+    /// The index of a kernel.
+    pub(super) fn index(&self, id: &KernelId) -> Option<usize> {
+        self.ids.binary_search(id).ok()
+    }
+
     /// The nearest kernel of a set to one that is not in it, in its series: of the same flavor if there is one, and the newer of
     /// two that are equally near.
     pub(super) fn nearest(&self, to: &KernelId, with: &KernelSet) -> Option<&KernelId> {
-        let at = self.ranks[self.ids.binary_search(to).ok()?];
+        let at = self.ranks[self.index(to)?];
         let newer = self.by_release[at..].iter().skip(1);
         let older = self.by_release[..at].iter().rev();
         let find = |kernels: &mut dyn Iterator<Item = &usize>, flavor: Option<&str>| {

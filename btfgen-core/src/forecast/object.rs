@@ -228,7 +228,7 @@ impl<'a> ObjectForecaster<'a> {
                 && set.counts_everywhere()
             {
                 let line = sites.first().and_then(|site| self.object.line_at(&site.section, site.insn));
-                let context = Context { line: line.map(|line| line.to_string()), setting: None };
+                let context = Context { line, setting: None };
                 reasons.add(&self.judge.instruction_set(set), &context, self.kernels, found);
             }
         }
@@ -336,7 +336,7 @@ impl<'a> ObjectForecaster<'a> {
         };
         let may_be_missing = answer.doubts.iter().any(is_missing);
         let setting = may_be_missing.then(|| self.setting(scope, case, sites)).flatten();
-        let context = Context { line: line.map(|line| line.to_string()), setting };
+        let context = Context { line, setting };
         reasons.add(answer, &context, &case.kernels, found);
     }
 

@@ -4,11 +4,12 @@ use super::answer::{Answer, Doubt};
 use super::data::{Outcome, OutcomeId, Reason, ReasonId, Verdict};
 use crate::hub::file::KernelSet;
 use crate::memo::Memo;
+use crate::object::SourceLine;
 
 /// Where and under which setting something is required.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Context {
-    pub(super) line: Option<String>,
+    pub(super) line: Option<SourceLine>,
     pub(super) setting: Option<String>,
 }
 
@@ -54,7 +55,8 @@ impl Reasons {
             verdict,
             requirement: answer.requirement.clone(),
             why: doubt.why.clone(),
-            line: line.clone(),
+            line: line.as_ref().map(ToString::to_string),
+            text: line.as_ref().map(|line| line.text.to_string()),
             setting,
         };
         let Self { reasons, available, ids, .. } = self;

@@ -19,6 +19,7 @@ pub(crate) fn forecast() -> Forecast {
         requirement: Requirement { kind: "helper", name: name.to_owned(), since: None },
         why: "missing".to_owned(),
         line: None,
+        text: None,
         setting: None,
     };
     let outcome = |verdict, reasons: &[usize]| Outcome {

@@ -39,15 +39,15 @@ pub enum BaselineError {
         /// The index.
         index: usize,
     },
-    /// A program has not one outcome for each kernel.
-    #[error("{program:?} has {outcomes} outcomes for {kernels} kernels")]
+    /// A program has not one outcome for each group of kernels.
+    #[error("{program:?} has {outcomes} outcomes for {groups} groups of kernels")]
     Outcomes {
         /// The program's or object's name.
         program: String,
         /// The number of outcomes.
         outcomes: usize,
-        /// The number of kernels.
-        kernels: usize,
+        /// The number of groups.
+        groups: usize,
     },
 }
 
@@ -58,10 +58,16 @@ struct Unchecked {
 
 #[derive(Debug, Deserialize)]
 struct OldForecast {
-    kernels: Vec<String>,
+    kernels: Vec<OldKernel>,
     reasons: Vec<OldReason>,
     outcomes: Vec<OldOutcome>,
     objects: Vec<OldObject>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OldKernel {
+    id: String,
+    group: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,14 +122,15 @@ impl TryFrom<Unchecked> for Baseline {
             None => Ok(()),
         };
         let OldForecast { kernels, reasons, outcomes, objects } = &forecast;
+        let groups = kernels.iter().map(|kernel| kernel.group.saturating_add(1)).max().unwrap_or_default();
         for outcome in outcomes {
             check("reason", &outcome.reasons, reasons.len())?;
         }
         for own in objects.iter().flat_map(|object| std::iter::once(&object.whole).chain(&object.programs)) {
             check("outcome", &own.outcomes, outcomes.len())?;
-            if own.outcomes.len() != kernels.len() {
-                let (program, outcomes, kernels) = (own.name.clone(), own.outcomes.len(), kernels.len());
-                return Err(BaselineError::Outcomes { program, outcomes, kernels });
+            if own.outcomes.len() != groups {
+                let (program, outcomes) = (own.name.clone(), own.outcomes.len());
+                return Err(BaselineError::Outcomes { program, outcomes, groups });
             }
         }
         Ok(Self(forecast))
@@ -158,7 +165,7 @@ impl Baseline {
     pub fn changes<'f>(&self, forecast: &'f Forecast) -> Changes<'f> {
         let old = &self.0;
         let old_kernels: BTreeMap<&str, usize> =
-            old.kernels.iter().enumerate().map(|(index, id)| (id.as_str(), index)).collect();
+            old.kernels.iter().enumerate().map(|(index, kernel)| (kernel.id.as_str(), index)).collect();
         let kernels = forecast.kernels.iter().enumerate();
         let kernels: Vec<(usize, usize)> =
             kernels.filter_map(|(new, id)| Some((new, *old_kernels.get(id.as_str())?))).collect();
@@ -220,7 +227,7 @@ impl Baseline {
     ) {
         let Some(forecast) = changes.forecast else { return };
         for &(kernel, old_kernel) in kernels {
-            let before = &self.0.outcomes[old.outcomes[old_kernel]];
+            let before = &self.0.outcomes[old.outcomes[self.0.kernels[old_kernel].group]];
             let now = forecast.outcome(new, kernel);
             changes.compared += usize::from(program.is_some());
             if before.verdict == now.verdict {
@@ -341,9 +348,12 @@ mod tests {
             whole: program(&own.whole),
             programs: own.programs.iter().map(program).collect(),
         });
+        // Each kernel is a group of its own.
+        let kernels = forecast.kernels.iter().enumerate();
+        let kernels = kernels.map(|(group, id)| OldKernel { id: id.to_string(), group });
         Unchecked {
             forecast: OldForecast {
-                kernels: forecast.kernels.iter().map(ToString::to_string).collect(),
+                kernels: kernels.collect(),
                 reasons: reasons.collect(),
                 outcomes: outcomes.collect(),
                 objects: objects.collect(),
@@ -445,8 +455,9 @@ mod tests {
         check(|old| old.objects[1].programs[0].outcomes[3] = usize::MAX, outcome.clone());
         check(|old| old.objects[0].whole.outcomes[0] = usize::MAX, outcome);
         let outcomes =
-            |outcomes, kernels| BaselineError::Outcomes { program: "a.o".to_owned(), outcomes, kernels };
+            |outcomes, groups| BaselineError::Outcomes { program: "a.o".to_owned(), outcomes, groups };
         check(|old| old.kernels.clear(), outcomes(4, 0));
+        check(|old| old.kernels[0].group = usize::MAX, outcomes(4, usize::MAX));
         check(|old| old.objects[0].whole.outcomes.clear(), outcomes(0, 4));
         assert_eq!(DocumentVersion { version: VERSION }.check(), Ok(()));
         assert_eq!(DocumentVersion { version: 0 }.check(), Err(BaselineError::Version(0)));

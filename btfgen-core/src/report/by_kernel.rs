@@ -1,27 +1,21 @@
 //! By kernel: each program's verdict and all its reasons, for kernels that have the same.
 
+use super::groups::groups;
 use super::overview::{kernels_text, wrap};
-use crate::forecast::{Forecast, ObjectForecast, OutcomeId, ReasonId};
-use crate::memo::Memo;
+use crate::forecast::{Forecast, ObjectForecast, ReasonId};
 use crate::series::compare;
 
 /// The lines of the forecast, kernels with the same outcomes together; with the objects as a whole, or without.
 pub(super) fn by_kernel<'f>(forecast: &'f Forecast, with_objects: bool) -> Vec<String> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut known: Memo<Vec<OutcomeId>, usize> = Memo::default();
-    for kernel in 0..forecast.kernels.len() {
-        let shown = |object: &'f ObjectForecast| {
-            with_objects.then_some(&object.whole).into_iter().chain(&object.programs)
-        };
-        let outcomes = forecast.objects.iter().flat_map(shown).map(|own| own.outcomes[kernel]).collect();
-        let group = *known.entry(outcomes).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[group].push(kernel);
-    }
     let mut lines = Vec::new();
-    for kernels in groups {
+    let counted = |object: &'f ObjectForecast| {
+        with_objects.then_some(&object.whole).into_iter().chain(&object.programs)
+    };
+    let outcomes = |kernel: usize| {
+        let own = forecast.objects.iter().flat_map(counted).map(|own| own.outcomes[kernel]);
+        own.collect::<Vec<_>>()
+    };
+    for kernels in groups(forecast.kernels.len(), outcomes) {
         if !lines.is_empty() {
             lines.push(String::new());
         }

@@ -70,9 +70,9 @@ impl Cause<'_> {
 }
 
 /// What makes two reasons one cause, besides the kernels.
-type Key<'f> = (Verdict, &'f Requirement, &'f str, Option<&'f str>);
+pub(super) type Key<'f> = (Verdict, &'f Requirement, &'f str, Option<&'f str>);
 
-fn key(reason: &Reason) -> Key<'_> {
+pub(super) fn key(reason: &Reason) -> Key<'_> {
     (reason.verdict, &reason.requirement, &reason.why, reason.setting.as_deref())
 }
 

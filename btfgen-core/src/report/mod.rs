@@ -2,7 +2,7 @@
 //!
 //! `data` is the report as values. `causes` groups the forecast's reasons, `overview` and `by_kernel` print them, `text` is the report for
 //! people, `tsv` and `document` are for machines. `baseline` compares a forecast with an earlier one, `broken` describes what a gate
-//! finds. `warnings` are a build's, `kernels` are those that have a problem.
+//! finds. `warnings` are a build's, `kernels` are those that have a problem, `groups` those with the same outcomes. `page` is the report as HTML.
 
 mod baseline;
 mod broken;
@@ -10,8 +10,11 @@ mod by_kernel;
 mod causes;
 mod data;
 mod document;
+mod groups;
 mod kernels;
 mod overview;
+#[cfg(feature = "html")]
+pub mod page;
 mod text;
 mod tsv;
 mod warnings;

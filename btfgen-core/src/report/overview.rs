@@ -77,7 +77,7 @@ fn table(forecast: &Forecast, extent: Extent) -> Vec<String> {
 }
 
 /// The numbers of kernels by verdict.
-fn counts(forecast: &Forecast, own: &ProgramForecast) -> [usize; 4] {
+pub(super) fn counts(forecast: &Forecast, own: &ProgramForecast) -> [usize; 4] {
     Verdict::ALL.map(|verdict| forecast.count(own, verdict))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn kernels_text(forecast: &Forecast, kernels: &[usize]) -> Vec<String
 }
 
 /// The programs in a few parts, with their C lines.
-fn programs_text(forecast: &Forecast, programs: &[AffectedProgram<'_>]) -> Vec<String> {
+pub(super) fn programs_text(forecast: &Forecast, programs: &[AffectedProgram<'_>]) -> Vec<String> {
     let several = forecast.objects.len() > 1;
     let mut parts = Vec::new();
     for own in programs.chunk_by(|a, b| a.object == b.object) {

@@ -8,17 +8,23 @@ const MAX_LINES: usize = 500;
 /// Whether we wrote this file: code and prose, not data.
 pub(super) fn is_ours(path: &str) -> bool {
     let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
-    let prose_or_code =
-        matches!(extension, Some("rs" | "c" | "h" | "md" | "toml" | "sh")) || path.starts_with(".ci/");
+    let prose_or_code = matches!(extension, Some("rs" | "c" | "h" | "md" | "toml" | "sh" | "js" | "css"))
+        || path.starts_with(".ci/");
     prose_or_code && !path.contains("testdata/")
 }
 
 /// The faults in one file.
 pub(super) fn check(path: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    if path.ends_with(".rs") {
-        if !text.starts_with("//!") {
-            faults.push(format!("{path}: does not open with //! and what it holds"));
+    let opening = match Path::new(path).extension().and_then(|extension| extension.to_str()) {
+        Some("rs") => Some("//!"),
+        Some("js") => Some("//"),
+        Some("css") => Some("/*"),
+        _ => None,
+    };
+    if let Some(opening) = opening {
+        if !text.starts_with(opening) {
+            faults.push(format!("{path}: does not open with {opening} and what it holds"));
         }
         let lines = text.lines().count();
         if lines > MAX_LINES {
@@ -60,6 +66,8 @@ mod tests {
         };
         check("a.rs", "//! Holds a.\n", &[]);
         check("a.rs", "mod a;\n", &["a.rs: does not open with //!"]);
+        check("a.js", "let a;\n", &["a.js: does not open with //"]);
+        check("a.css", "/* A. */\n", &[]);
         check("a.md", "# A\n", &[]);
         check("a.rs", &"//!\n".repeat(MAX_LINES), &[]);
         check("a.rs", &"//!\n".repeat(MAX_LINES + 1), &["501 lines"]);
