@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use btfgen::import::collect::{add_hub_file, read_kernels};
 use btfgen::import::modules::WantedModules;
 use btfgen::import::source::{ReadOptions, Source};
@@ -14,11 +16,13 @@ use btfgen_core::hub::file::{HubBuilder, HubFile, HubFileError};
 use btfgen_core::hub::{Defects, KernelFilter};
 use btfgen_core::{KernelId, files};
 use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::args::{Shard, Vendor};
 use crate::output::{count, progress_bar};
 
-/// How often the unfinished hub file is written, so that an interrupted run can continue.
+/// How often the unfinished hub file is written, so that a run that was killed can continue.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Most sources with the same defects that are noted one by one.
 const MAX_NOTES: usize = 5;
@@ -84,7 +88,8 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     skipped.bar.set_length(kernels.len() as u64);
     let mut saved = Instant::now();
-    read_kernels(&kernels, &options, threads, |source, result| -> Result<()> {
+    let interrupted = interruption()?;
+    let ended = read_kernels(&kernels, &options, threads, |source, result| -> Result<()> {
         let added = match result {
             Ok(Some(kernel)) => kernel.add_to(&mut hub).map_err(anyhow::Error::from).map(|()| {
                 let defects = hub.record(&kernel.id).map(|record| record.defects).unwrap_or_default();
@@ -100,12 +105,19 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
         }
         skipped.bar.inc(1);
         if saved.elapsed() > SAVE_EVERY {
-            files::write(&args.output, &hub.finish(SAVE_LEVEL)?)?;
+            save_unfinished(&hub, &args.output)?;
             saved = Instant::now();
         }
+        ensure!(!interrupted.load(Ordering::Relaxed), "interrupted");
         Ok(())
-    })?;
+    });
     skipped.bar.finish_and_clear();
+    if ended.is_err() && interrupted.load(Ordering::Relaxed) {
+        save_unfinished(&hub, &args.output)?;
+        let (path, kernels, new) = (args.output.display(), count(hub.len(), "kernel"), hub.len() - before);
+        bail!("interrupted: {path} has {kernels} ({new} new); to continue, run the same command again");
+    }
+    ended?;
     notes.iter().for_each(|(defects, sources)| print_notes(*defects, sources));
 
     let skipped = match skipped.sources {
@@ -132,6 +144,25 @@ fn existing_hub(path: &Path) -> Result<HubBuilder> {
         hub.add_hub(&HubFile::open(files::read(path)?)?)?;
     }
     Ok(hub)
+}
+
+/// Set by SIGINT or SIGTERM. A second one ends the process.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Actions run in this order: at the first signal, it is not set yet.
+        flag::register_conditional_default(signal, Arc::clone(&interrupted))?;
+        flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    Ok(interrupted)
+}
+
+/// Writes the kernels so far, if there are any.
+fn save_unfinished(hub: &HubBuilder, path: &Path) -> Result<()> {
+    if !hub.is_empty() {
+        files::write_if_changed(path, &hub.finish(SAVE_LEVEL)?)?;
+    }
+    Ok(())
 }
 
 /// Adds the kernels of a hub file, except those that are different in `hub`; returns why.

@@ -1,8 +1,7 @@
 //! Fuzzes one parser: an entry of `TARGETS` in `btfgen/tests/hostile/bodies.rs`, which the tests of btfgen run too.
 //!
 //! ```text
-//! cargo install cargo-fuzz
-//! FUZZ_TARGET=resolve cargo +nightly fuzz run any fuzz/corpus/resolve testdata/fuzz/resolve
+//! cargo xtask fuzz resolve --seconds 600
 //! ```
 //!
 //! When you fix a failure, add its input to `testdata/fuzz/<target>/`: the tests then run it too.

@@ -4,6 +4,7 @@ mod bench;
 mod browser;
 mod corpus;
 mod demo;
+mod documents;
 mod engine;
 mod files;
 mod fixtures;
@@ -12,6 +13,7 @@ mod nearest;
 mod oracle;
 mod packages;
 mod parallel;
+mod publish;
 mod selftests;
 mod setup;
 mod shell;
@@ -66,6 +68,16 @@ enum Task {
     Nearest,
     /// Collect the BTF of every kernel on Debian's mirror
     Corpus(corpus::Options),
+    /// Run the commands in README.md and docs as a reader would, and compare their output
+    Docs(documents::Options),
+    /// Check licenses, versions and sources of dependencies with cargo-deny
+    Deny,
+    /// Validate the files for Kubernetes and GitHub against their schemas
+    Deploy,
+    /// Build the fuzz targets, and run each for a minute
+    Fuzz(publish::FuzzOptions),
+    /// Build the libraries with the oldest dependencies that their manifests allow
+    MinimalVersions,
     /// Run the commands on standard input and print what they cost
     #[command(hide = true)]
     Measured,
@@ -97,6 +109,11 @@ fn run(task: Task) -> Outcome {
         Task::Packages(options) => packages::run(&options),
         Task::Nearest => nearest::run(),
         Task::Corpus(options) => corpus::run(&options),
+        Task::Docs(options) => documents::run(&options),
+        Task::Deny => publish::deny(),
+        Task::Deploy => publish::deploy(),
+        Task::Fuzz(options) => publish::fuzz(&options),
+        Task::MinimalVersions => publish::minimal_versions(),
         Task::Measured => bench::measured(),
     }
 }
@@ -123,6 +140,9 @@ mod tests {
         check("corpus --tree", false);
         check("kernels --ci --forecast", true);
         check("browser --screenshots folder", true);
+        check("docs README.md docs/vendoring.md", true);
+        check("fuzz object btf --seconds 5", true);
+        check("minimal-versions", true);
         check("kernels --ci --only 3", false);
         check("", false);
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::publish::can_make_environments;
 use crate::shell::{self, Outcome, on_path};
 
 /// Something that a task needs.
@@ -37,12 +38,14 @@ const REQUIRED: [Need; 8] = [
 
 /// Without these the tasks still run, and skip something.
 #[rustfmt::skip]
-const OPTIONAL: [Need; 6] = [
+const OPTIONAL: [Need; 8] = [
     need("xz", || on_path("xz"), &["xz-utils"], "making test data"),
     need("bpftool", has_bpftool, &["bpftool"], "comparing with `bpftool gen min_core_btf`"),
     need("clang 19", has_clang_19, &["clang-19", "llvm-19"], "comparing the committed objects with their sources"),
     need("Chromium", || on_path("chromium") && on_path("chromedriver"), &["chromium", "chromium-driver"], "the report's page in a browser"),
     need("QEMU for x86", || on_path("qemu-system-x86_64"), &["qemu-system-x86"], "booting Debian's kernels"),
+    need("Python with venv", can_make_environments, &["python3-venv"], "checking licenses and deployment files"),
+    need("a C++ compiler", || shell::works("c++", &["--version"]), &["g++"], "fuzzing"),
     need("a statically linked busybox", || on_path("busybox"), &["busybox-static"], "booting Debian's kernels"),
 ];
 

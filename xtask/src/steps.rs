@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 
 use crate::shell::{self, Outcome, cargo};
-use crate::{browser, demo, engine, fixtures, kernels, packages, setup, tidy};
+use crate::{browser, demo, documents, engine, fixtures, kernels, packages, publish, setup, tidy};
 
 struct Step {
     name: &'static str,
@@ -21,7 +21,7 @@ enum Action {
 
 use Action::{Cargo, Task};
 
-const STEPS: [Step; 14] = [
+const STEPS: &[Step] = &[
     Step { name: "setup", quick: false, action: Task(setup::run) },
     Step { name: "format", quick: true, action: Cargo(&["fmt", "--all", "--check"]) },
     Step { name: "tidy", quick: true, action: Task(tidy::run) },
@@ -49,6 +49,9 @@ const STEPS: [Step; 14] = [
     Step { name: "fixtures", quick: false, action: Task(fixtures::check_if_possible) },
     Step { name: "documentation", quick: false, action: Task(documentation) },
     Step { name: "packages", quick: false, action: Task(packages::check) },
+    Step { name: "docs", quick: false, action: Task(documents::run_all) },
+    Step { name: "deny", quick: false, action: Task(publish::deny_if_possible) },
+    Step { name: "deploy", quick: false, action: Task(publish::deploy_if_possible) },
     Step { name: "demo", quick: false, action: Task(demo::run) },
     Step { name: "browser", quick: false, action: Task(browser::run_if_possible) },
     Step { name: "kernels", quick: false, action: Task(kernels::run_if_possible) },

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod action;
 mod archive;
+mod fleet;
 mod harness;
 mod hub;
 mod inspect;

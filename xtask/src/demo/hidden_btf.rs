@@ -10,7 +10,7 @@ use crate::shell;
 pub(super) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Why BTF cannot be hidden or programs not loaded here, if so.
-pub(super) fn obstacle() -> Option<String> {
+pub(crate) fn obstacle() -> Option<String> {
     if !shell::is_root() {
         return Some("not running as root".to_owned());
     }

@@ -16,6 +16,7 @@ use crate::shell::{self, Outcome, cargo};
 use crate::{files, setup};
 pub(crate) use container::ALPINE_OS_RELEASE;
 use hidden_btf::KERNEL_BTF;
+pub(crate) use hidden_btf::obstacle as obstacle_to_hiding;
 use print::{heading, indented};
 
 /// Compression level of a hub file that is read once.

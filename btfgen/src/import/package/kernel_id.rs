@@ -14,6 +14,8 @@ pub(super) fn image_release(path: &str) -> Option<&str> {
         return ["vmlinuz-", "vmlinux-", "Image-", "image-", "zImage-"]
             .iter()
             .find_map(|prefix| file.strip_prefix(prefix))
+            // SUSE's debug symbols end in `.debug`.
+            .map(|release| release.trim_end_matches(".debug"))
             .map(|release| release.trim_end_matches(".gz").trim_end_matches(".xz"))
             .filter(|release| named(release));
     }

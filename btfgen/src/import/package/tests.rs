@@ -131,6 +131,7 @@ fn finds_the_release_in_the_path() {
     check("usr/lib/modules/7.3.4+deb13-arm64/vmlinuz.unsigned", Some("7.3.4+deb13-arm64"));
     check("usr/lib/debug/lib/modules/3.10.0-1160.el7.x86_64/vmlinux", Some("3.10.0-1160.el7.x86_64"));
     check("usr/lib/debug/boot/vmlinux-5.4.0-84-generic", Some("5.4.0-84-generic"));
+    check("usr/lib/debug/boot/vmlinux-5.3.18-57-default.debug", Some("5.3.18-57-default"));
     check("boot/System.map-6.1.0-50-amd64", None);
     check("boot/vmlinuz-", None);
     check("boot/.vmlinuz-4.18.0-305.el8.x86_64.hmac", None);
