@@ -36,7 +36,17 @@ pub(crate) fn on_all_cores<W, T: Send>(
     worker: impl Fn() -> W + Sync,
     task: impl Fn(&mut W, usize) -> T + Sync,
 ) -> Vec<T> {
-    let threads = cores().min(count.max(1));
+    on_threads(cores(), count, worker, task)
+}
+
+/// As [`on_all_cores`], on that many threads.
+pub(crate) fn on_threads<W, T: Send>(
+    threads: usize,
+    count: usize,
+    worker: impl Fn() -> W + Sync,
+    task: impl Fn(&mut W, usize) -> T + Sync,
+) -> Vec<T> {
+    let threads = threads.clamp(1, count.max(1));
     let queues = Queues::new(count, threads);
     let run = |thread: usize| {
         let mut worker = worker();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use btfgen_core::archive::{self, Entry};
 use btfgen_core::files;
 use btfgen_core::hub::file::{HubBuilder, KernelSource};
-use btfgen_core::pipeline::{self, BuildIds, Packed, Request};
+use btfgen_core::pipeline::{self, BuildIds, Options, Packed, Request};
 use btfgen_runtime::{Archive, BuildId, BuildIdPrefix, Finder, Host, KernelId, Source};
 
 fn repository() -> PathBuf {
@@ -17,7 +17,8 @@ fn repository() -> PathBuf {
 fn pack(hub: PathBuf, objects: &[&str], build_ids: BuildIds) -> Packed {
     let object = |name: &&str| repository().join(format!("testdata/objects/el/{name}.o"));
     let objects = objects.iter().map(object).collect();
-    pipeline::run(&Request { objects, hub, build_ids, ..Request::default() }, &|_, _| {}).unwrap()
+    let options = Options { build_ids, ..Options::default() };
+    pipeline::run(&Request { objects, hub, options }, &|_, _| {}).unwrap()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Arguments: the commands and their options. Wrong usage ends here, with exit code 2.
 
+#[cfg(feature = "serve")]
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -83,6 +85,16 @@ Examples:
         #[command(subcommand)]
         command: ArchiveCommand,
     },
+    /// Answer over HTTP: forecasts, minimized BTF, archives, and a page for people.
+    #[cfg(feature = "serve")]
+    #[command(after_help = "\
+Nothing that is sent is stored. TLS and access control are the job of a reverse proxy. SIGTERM and SIGINT end the server.
+
+Examples:
+  btfgen serve --hub kernels.hub                                        # then open http://127.0.0.1:8080/
+  btfgen serve --hub kernels.hub --object tool.bpf.o --listen 0.0.0.0:80  # programs ask for their kernel's BTF
+  curl -F object=@tool.bpf.o http://127.0.0.1:8080/api/v1/forecast")]
+    Serve(Serve),
     /// Collect kernels' BTF into a hub file.
     #[command(after_help = "\
 An existing hub file is added to. Its kernels are not read again from the same folder or package, so an interrupted run
@@ -206,11 +218,11 @@ pub(crate) enum Unknown {
     Deny,
 }
 
-fn pattern(text: &str) -> Result<Pattern, String> {
+pub(crate) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).map_err(|error| format!("not a glob: {error}"))
 }
 
-fn target(text: &str) -> Result<(String, String), String> {
+pub(crate) fn target(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('=').filter(|(program, target)| !program.is_empty() && !target.is_empty());
     let (program, target) = parts.ok_or("not PROGRAM=TARGET")?;
     Ok((program.to_owned(), target.to_owned()))
@@ -294,6 +306,35 @@ pub(crate) struct Select {
     /// Print the kernel and the reasons as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(feature = "serve")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Hub file; see btfgen vendor.
+    #[arg(long)]
+    pub(crate) hub: PathBuf,
+    /// Object, or program that contains objects, whose minimized BTFs are given out by kernel.
+    #[arg(long = "object", value_name = "FILE")]
+    pub(crate) objects: Vec<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one, which is printed.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Largest body of a request, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) max_body: u32,
+    /// Bodies of all requests that are held in memory at once, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) max_bodies: u32,
+    /// Requests that are worked on at once [default: number of cores].
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Requests that wait for their turn; more are refused with status 503.
+    #[arg(long, value_name = "NUMBER", default_value_t = 128)]
+    pub(crate) queue: u16,
+    /// Seconds that a request waits and is worked on.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) timeout: u64,
 }
 
 /// Objects, and the kernels they run on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use btfgen_core::hub::file::{FunctionSummary, HubBuilder, HubFile, HubStat, KernelRecord};
+use btfgen_core::hub::file::{FunctionSummary, HubBuilder, HubFile, HubFileError, HubStat, KernelRecord};
 use btfgen_core::hub::{Defect, Near};
 use btfgen_core::{KernelId, files};
 use serde::Serialize;
@@ -21,8 +21,9 @@ pub(crate) fn run(command: HubCommand) -> Result<()> {
     }
 }
 
+/// A kernel of a hub file.
 #[derive(Serialize)]
-struct Line {
+pub(crate) struct Line {
     kernel: String,
     /// 40 hexadecimal digits.
     build_id: Option<String>,
@@ -106,15 +107,16 @@ fn list(path: &Path, json: bool) -> Result<()> {
         return if json { print_json(&ids) } else { print_lines(ids) };
     }
     with(path, |hub| match json {
-        true => {
-            let FunctionSummary { of_kernels, attachable, .. } = hub.function_summary()?;
-            let lines = hub.kernels().iter().zip(of_kernels).zip(attachable);
-            let lines =
-                lines.map(|((record, functions), attachable)| Line::new(record, functions, attachable));
-            print_json(&lines.collect::<Vec<_>>())
-        }
+        true => print_json(&lines(hub)?),
         false => print_lines(hub.kernels().iter().map(|kernel| kernel.id.as_str())),
     })
+}
+
+/// What a hub file records of each of its kernels.
+pub(crate) fn lines(hub: &HubFile) -> Result<Vec<Line>, HubFileError> {
+    let FunctionSummary { of_kernels, attachable, .. } = hub.function_summary()?;
+    let lines = hub.kernels().iter().zip(of_kernels).zip(attachable);
+    Ok(lines.map(|((record, functions), attachable)| Line::new(record, functions, attachable)).collect())
 }
 
 fn print_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<()> {

@@ -10,6 +10,8 @@ mod pack;
 mod reference;
 mod report;
 mod select;
+#[cfg(feature = "serve")]
+mod serve;
 mod vendor;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&args)?,
         Command::Select(args) => return select::run(&args),
         Command::Archive { command } => archive::run(command)?,
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args)?,
         Command::Vendor(args) => vendor::run(&args)?,
         Command::Hub { command } => hub::run(command)?,
         Command::Completions { shell } => reference::print_completions(shell)?,

@@ -2,22 +2,17 @@
 
 use anyhow::Result;
 use btfgen_core::files;
-use btfgen_core::pipeline::{self, BuildIds, OnFailure, Packed, Request};
+use btfgen_core::pipeline::{self, BuildIds, OnFailure, Options, Packed, Request};
 use btfgen_core::report::Document;
 
 use crate::args::{self, Job};
 use crate::output::{print, print_json, progress_bar};
 
 pub(crate) fn pack(args: &args::Pack) -> Result<()> {
-    let on_failure = match args.on_failure {
-        args::OnFailure::Keep => OnFailure::Keep,
-        args::OnFailure::Drop => OnFailure::Drop,
-    };
-    let build_ids = match args.build_ids {
-        args::BuildIds::Needed => BuildIds::Needed,
-        args::BuildIds::All => BuildIds::All,
-    };
-    let mut packed = run(&Request { on_failure, build_ids, ..request(&args.job)? })?;
+    let mut request = request(&args.job)?;
+    request.options.on_failure = args.on_failure.into();
+    request.options.build_ids = args.build_ids.into();
+    let mut packed = run(&request)?;
     let bytes = packed.archive(args.level.level)?;
     files::write_if_changed(&args.output, &bytes)?;
     packed.report.archive_bytes = bytes.len();
@@ -29,10 +24,28 @@ pub(crate) fn pack(args: &args::Pack) -> Result<()> {
     }
 }
 
+impl From<args::OnFailure> for OnFailure {
+    fn from(on_failure: args::OnFailure) -> Self {
+        match on_failure {
+            args::OnFailure::Keep => Self::Keep,
+            args::OnFailure::Drop => Self::Drop,
+        }
+    }
+}
+
+impl From<args::BuildIds> for BuildIds {
+    fn from(build_ids: args::BuildIds) -> Self {
+        match build_ids {
+            args::BuildIds::Needed => Self::Needed,
+            args::BuildIds::All => Self::All,
+        }
+    }
+}
+
 /// The inputs of a run that objects, hub and kernels give.
 pub(crate) fn request(job: &Job) -> Result<Request> {
-    let (objects, hub, filter) = (job.objects.clone(), job.hub.clone(), job.kernels.filter()?);
-    Ok(Request { objects, hub, filter, ..Request::default() })
+    let options = Options { filter: job.kernels.filter()?, ..Options::default() };
+    Ok(Request { objects: job.objects.clone(), hub: job.hub.clone(), options })
 }
 
 /// Runs the pipeline, with a progress bar.

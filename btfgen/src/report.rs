@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use btfgen_core::forecast::{Assumptions, Deployment, Forecast, Gate, NoSuchProgram, Require, Unknown};
 use btfgen_core::hub::{KernelGlob, Near};
-use btfgen_core::pipeline::Request;
 use btfgen_core::report::page::page;
 use btfgen_core::report::{Baseline, Document, DocumentVersion, View, describe_broken};
 use btfgen_core::{KernelId, files};
+use glob::Pattern;
 
 use crate::args::{self, Format};
 use crate::output::{count, print, to_json};
@@ -27,17 +27,15 @@ pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
     let assumptions = Assumptions {
         optional: args.optional.clone(),
         targets: args.target.iter().cloned().collect(),
-        deployment: match args.btf {
-            None => Deployment::Either,
-            Some(args::Deployment::Own) => Deployment::Own,
-            Some(args::Deployment::Embedded) => Deployment::Embedded,
-        },
+        deployment: deployment(args.btf),
     };
-    let forecast = Some(assumptions);
-    let mut report = run_pipeline(&Request { forecast, ..request(&args.job)? })?.report;
+    let mut request = request(&args.job)?;
+    request.options.forecast = Some(assumptions);
+    let mut report = run_pipeline(&request)?.report;
     let broken = gate.check(&report.forecast)?;
     let broken = (!broken.is_empty()).then(|| describe_broken(&report.forecast, &broken));
-    report.forecast = select(args, &report.forecast)?;
+    report.forecast =
+        select(&args.kernel, &args.program, &report.forecast).map_err(|wrong| anyhow!("--{wrong}"))?;
     let changes = baseline.as_ref().map(|baseline| baseline.changes(&report.forecast));
 
     let view = match (args.kernel.is_empty(), args.program.is_empty()) {
@@ -74,6 +72,15 @@ pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }
 
+/// With which BTF programs are deployed; without an answer, what the hub knows of each kernel.
+pub(crate) fn deployment(btf: Option<args::Deployment>) -> Deployment {
+    match btf {
+        None => Deployment::Either,
+        Some(args::Deployment::Own) => Deployment::Own,
+        Some(args::Deployment::Embedded) => Deployment::Embedded,
+    }
+}
+
 /// What must run where.
 fn gate(args: &args::Report) -> Result<Gate> {
     let require = match args.require.is_empty() {
@@ -87,25 +94,28 @@ fn gate(args: &args::Report) -> Result<Gate> {
     Ok(Gate { require, unknown })
 }
 
-/// The wanted kernels and programs of the forecast.
-fn select(args: &args::Report, forecast: &Forecast) -> Result<Forecast> {
-    let kernels: Vec<KernelGlob> =
-        args.kernel.iter().map(|glob| KernelGlob::new(glob)).collect::<Result<_, _>>()?;
+/// The wanted kernels and programs of a forecast; the error begins with the name of the option that matches nothing.
+pub(crate) fn select(
+    kernel: &[String],
+    program: &[Pattern],
+    forecast: &Forecast,
+) -> Result<Forecast, String> {
+    let parse = |glob: &String| KernelGlob::new(glob).map_err(|error| format!("kernel {error}"));
+    let kernels: Vec<KernelGlob> = kernel.iter().map(parse).collect::<Result<_, _>>()?;
     for glob in &kernels {
         if !forecast.kernels.iter().any(|id| glob.matches(id)) {
             let near = Near::to(glob.as_str(), &Vec::from_iter(&forecast.kernels));
-            bail!("--kernel {:?} matches no kernel; {near}", glob.as_str());
+            return Err(format!("kernel {:?} matches no kernel; {near}", glob.as_str()));
         }
     }
     let programs = || forecast.objects.iter().flat_map(|object| &object.programs);
-    for glob in &args.program {
+    for glob in program {
         if !programs().any(|program| glob.matches(&program.name)) {
-            bail!("--program {}", NoSuchProgram::new(glob.as_str(), &forecast.objects));
+            return Err(format!("program {}", NoSuchProgram::new(glob.as_str(), &forecast.objects)));
         }
     }
     let has_kernel = |id: &KernelId| kernels.is_empty() || kernels.iter().any(|glob| glob.matches(id));
-    let has_program =
-        |name: &str| args.program.is_empty() || args.program.iter().any(|glob| glob.matches(name));
+    let has_program = |name: &str| program.is_empty() || program.iter().any(|glob| glob.matches(name));
     Ok(forecast.select(has_kernel, has_program))
 }
 

@@ -11,12 +11,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The BTF of the host's kernel from a server; `None` if the server does not have it.
 pub(crate) fn fetch(server: &str, wanted: &Wanted<'_>) -> Result<Option<ProvidedBtf>, Box<dyn Error>> {
-    let mut url = format!("{}/api/v1/btf", server.trim_end_matches('/'));
-    if let Some(kernel) = &wanted.kernel {
-        url = format!("{url}/{kernel}");
-    }
+    let url = format!("{}/api/v1/btf", server.trim_end_matches('/'));
     let mut request =
         ureq::get(url).config().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build();
+    if let Some(kernel) = &wanted.kernel {
+        request = request.query("kernel", kernel.as_str());
+    }
     if let Some(build_id) = wanted.host.build_id {
         request = request.query("build_id", build_id.to_string());
     }

@@ -21,6 +21,7 @@ pub(crate) const FEATURES: &[(&str, &[&str])] = &[
     ("btfgen-core", &["", "packed", "html"]),
     ("btfgen-build", &["", "packed", "html"]),
     ("btfgen-runtime", &["", "include-dir", "provider"]),
+    ("btfgen", &[""]),
 ];
 
 /// Names the hub to a build script, in place of the one in `btfgen.toml`.

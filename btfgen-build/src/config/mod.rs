@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use btfgen_core::forecast::{Assumptions, Gate, Require, Unknown, program_glob};
 use btfgen_core::hub::KernelFilter;
-use btfgen_core::pipeline::{BuildIds, OnFailure, Request};
+use btfgen_core::pipeline::{BuildIds, OnFailure, Options, Request};
 use btfgen_core::{DEFAULT_LEVEL, files};
 
 use crate::cargo::{self, Script};
@@ -304,7 +304,8 @@ impl Config {
         let require = self.require.iter().map(|it| Require::new(&it.kernels, &it.programs));
         let gate = Gate { require: require.collect::<Result<_, _>>()?, unknown: self.unknown };
         let forecast = Some(assumptions);
-        let request = Request { objects, hub, filter, on_failure, build_ids, forecast };
+        let options = Options { filter, on_failure, build_ids, forecast, threads: None };
+        let request = Request { objects, hub, options };
         Ok(Plan { request, gate, level, emit: self.emit, report: self.report, out_dir })
     }
 }

@@ -95,8 +95,8 @@ fn resolves_paths_and_tells_cargo() {
     assert_eq!(plan.request.hub, dir.path().join("hub"));
     assert_eq!(plan.out_dir().unwrap(), dir.path().join("out"));
     assert_eq!(plan.level, DEFAULT_LEVEL);
-    assert!(plan.request.filter.wants(&"d/1/arm64/k".parse().unwrap()));
-    assert!(!plan.request.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
+    assert!(plan.request.options.filter.wants(&"d/1/arm64/k".parse().unwrap()));
+    assert!(!plan.request.options.filter.wants(&"d/1/x86_64/k".parse().unwrap()));
     let changed = |path: &str| format!("cargo::rerun-if-changed={}", name(path));
     assert_eq!(
         script.instructions(),
@@ -138,7 +138,7 @@ fn architectures() {
         let config = archs.iter().fold(Config::new(), |config, arch| config.arch(*arch));
         let config = config.hub(dir.path()).object_file(dir.file("a.o", ""));
         let mut script = Script::with_env(&[("CARGO_CFG_TARGET_ARCH", "x86_64")]);
-        let filter = config.resolve(&mut script).unwrap().request.filter;
+        let filter = config.resolve(&mut script).unwrap().request.options.filter;
         let wants = ["d/1/x86_64/k", "d/1/s390x/k"].map(|id| filter.wants(&id.parse().unwrap()));
         assert_eq!(wants, expect, "{archs:?}");
     };

@@ -10,8 +10,13 @@ pub enum ObjectError {
     #[error("not a readable ELF file: {0}")]
     Elf(String),
     /// An ELF file for another machine.
-    #[error("ELF file for machine {0}, not an eBPF object (machine 247): compile with clang -target bpf")]
+    #[error(
+        "ELF file for machine {0}, not an eBPF object (machine 247), and no program with a section .bpf.objs: compile with clang -target bpf"
+    )]
     Machine(u16),
+    /// A program whose section `.bpf.objs` has no object.
+    #[error("section .bpf.objs of the program contains no eBPF object")]
+    NoneEmbedded,
     /// An ELF file that is not relocatable.
     #[error("ELF file of type {0}, not a relocatable object (type 1): compile with clang -c")]
     NotRelocatable(u16),

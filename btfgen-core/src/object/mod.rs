@@ -2,6 +2,7 @@
 
 mod btf_ext;
 mod elf;
+mod embedded;
 mod error;
 mod kind;
 mod lines;
@@ -89,6 +90,23 @@ impl Object {
             references: elf.references,
             setting_loads,
         })
+    }
+
+    /// Parses the objects of a file: an object, or a program with objects in a section `.bpf.objs`. Several get the name and a
+    /// number: `tool#1`.
+    ///
+    /// # Errors
+    /// When one of them is not an eBPF object with a readable `.BTF`, or the section has none.
+    pub fn parse_file(name: &str, bytes: &[u8]) -> Result<Vec<Self>, ObjectError> {
+        let objects = embedded::objects(bytes);
+        match objects[..] {
+            [] => Err(ObjectError::NoneEmbedded),
+            [only] => Ok(vec![Self::parse(name, only)?]),
+            _ => {
+                let name = |index: usize| format!("{name}#{}", index + 1);
+                objects.iter().enumerate().map(|(index, bytes)| Self::parse(&name(index), bytes)).collect()
+            }
+        }
     }
 
     /// The name for messages.

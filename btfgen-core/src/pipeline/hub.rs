@@ -1,6 +1,6 @@
 //! Hub: a hub file or hub tree, and its wanted kernels.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use btfgen_runtime::{BuildId, KernelId};
 
@@ -15,7 +15,13 @@ use crate::threads::{cores, join, on_all_cores};
 use crate::types::Types;
 
 /// A hub before kernels are selected.
-pub(super) enum Hub {
+pub struct Hub {
+    /// Its path, for messages.
+    path: PathBuf,
+    content: Content,
+}
+
+enum Content {
     /// A hub file, decoded.
     File(Box<HubFile>),
     /// The files of a hub tree.
@@ -54,27 +60,40 @@ pub(super) enum Source {
 }
 
 impl Hub {
-    /// Reads a hub file, with its functions if they are needed, or lists a hub tree.
-    pub(super) fn open(path: &Path, with_functions: bool) -> Result<Self, HubError> {
-        if !path.is_file() {
-            return Ok(Self::Tree(files::list(path)?));
-        }
-        let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
-        let file = HubFile::open(files::read(path)?).map_err(malformed)?;
-        let (types, functions) = match with_functions {
-            true => join(|| file.check(), || file.check_functions()),
-            false => (file.check(), Ok(())),
+    /// Reads a hub file, with its functions if a forecast needs them, or lists a hub tree.
+    ///
+    /// # Errors
+    /// When there is no hub, or it cannot be read.
+    pub fn open(path: &Path, with_functions: bool) -> Result<Self, HubError> {
+        let content = if path.is_file() {
+            let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
+            let file = HubFile::open(files::read(path)?).map_err(malformed)?;
+            let (types, functions) = match with_functions {
+                true => join(|| file.check(), || file.check_functions()),
+                false => (file.check(), Ok(())),
+            };
+            types.and(functions).map_err(malformed)?;
+            Content::File(Box::new(file))
+        } else {
+            Content::Tree(files::list(path)?)
         };
-        types.and(functions).map_err(malformed)?;
-        Ok(Self::File(Box::new(file)))
+        Ok(Self { path: path.to_owned(), content })
     }
 
-    /// The hub as a hub file, with all that it tells of its kernels. Kernels of a tree whose BTF cannot be read have none of it.
-    pub(super) fn into_file(self, path: &Path, wanted: &[KernelId]) -> Result<HubFile, HubError> {
-        let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
-        let mut entries = match self {
-            Self::File(file) => return Ok(*file),
-            Self::Tree(listing) => listing.kernels,
+    /// The hub file; none if it is a hub tree.
+    pub fn file(&self) -> Option<&HubFile> {
+        match &self.content {
+            Content::File(file) => Some(file),
+            Content::Tree(_) => None,
+        }
+    }
+
+    /// A hub file of the wanted kernels of a hub tree. Kernels whose BTF cannot be read have nothing in it.
+    pub(super) fn tree_to_file(&self, wanted: &[KernelId]) -> Result<HubFile, HubError> {
+        let malformed = |source| HubError::HubFile { file: self.path.clone(), source };
+        let mut entries = match &self.content {
+            Content::File(_) => Vec::new(),
+            Content::Tree(listing) => listing.kernels.clone(),
         };
         entries.retain(|entry| wanted.binary_search(&entry.id).is_ok());
         let add = |builder: &mut HubBuilder, TreeEntry { id, path, form }: &TreeEntry| {
@@ -102,15 +121,15 @@ impl Hub {
         HubFile::open(all.finish(1).map_err(malformed)?).map_err(malformed)
     }
 
-    /// Selects the wanted kernels, and the part of their types that the roots need; `path` is for messages.
-    pub(super) fn select(&self, path: &Path, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
-        let unmatched = |source| Error::Filter { hub: path.to_owned(), source: Box::new(source) };
+    /// Selects the wanted kernels, and the part of their types that the roots need.
+    pub(super) fn select(&self, filter: &KernelFilter, roots: &Roots) -> Result<Kernels, Error> {
+        let unmatched = |source| Error::Filter { hub: self.path.clone(), source: Box::new(source) };
         let mut types = roots.types().clone();
-        match self {
-            Self::File(file) => {
+        match &self.content {
+            Content::File(file) => {
                 let all = file.kernels();
                 let selection = filter.select(all.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
-                let malformed = |source| HubError::HubFile { file: path.to_owned(), source };
+                let malformed = |source| HubError::HubFile { file: self.path.clone(), source };
                 let view = file.view(&mut types, roots, &selection.kept).map_err(malformed)?;
                 let kernel =
                     |&index: &usize| Kernel { id: all[index].id.clone(), build_id: all[index].build_id };
@@ -123,7 +142,7 @@ impl Hub {
                     notes: Vec::new(),
                 })
             }
-            Self::Tree(Listing { kernels, notes }) => {
+            Content::Tree(Listing { kernels, notes }) => {
                 let selection = filter.select(kernels.iter().map(|kernel| &kernel.id)).map_err(unmatched)?;
                 let wanted: Vec<&TreeEntry> = selection.kept.iter().map(|&index| &kernels[index]).collect();
                 let kernel = |entry: &&TreeEntry| Kernel { id: entry.id.clone(), build_id: None };

@@ -9,6 +9,7 @@ mod inputs;
 mod instructions;
 mod process;
 mod runtime;
+mod serve;
 mod sets;
 mod sizes;
 mod speed;
@@ -17,6 +18,7 @@ mod synthetic;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -45,6 +47,8 @@ enum Part {
     Runtime,
     /// Instruction counts, against the committed ones
     Instructions,
+    /// The server with many clients, damaged uploads and slow clients
+    Serve,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +65,9 @@ pub(crate) struct Options {
     /// Number of kernels to compare on
     #[arg(long, value_name = "NUMBER", default_value_t = 175)]
     kernels: usize,
+    /// Seconds of load on the server
+    #[arg(long, value_name = "NUMBER", default_value_t = 60)]
+    seconds: u64,
     /// Write the instruction counts to the committed file
     #[arg(long)]
     bless: bool,
@@ -122,6 +129,9 @@ fn measure(options: &Options) -> Outcome {
     }
     if is_wanted(Part::Instructions) {
         instructions::compare(&bench, options.bless)?;
+    }
+    if is_wanted(Part::Serve) {
+        serve::measure(&bench, Duration::from_secs(options.seconds))?;
     }
     Ok(())
 }

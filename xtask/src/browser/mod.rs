@@ -1,12 +1,14 @@
-//! Browser: `cargo xtask browser` opens the report as a page in Chromium and uses it as a reader does, by mouse, keyboard and address.
-//! What the page says is compared with the report's JSON.
+//! Browser: `cargo xtask browser` opens the report as a page and the page of `btfgen serve` in Chromium and uses them as a reader
+//! does, by mouse, keyboard and address. What they say is compared with the report's JSON.
 
 mod check;
 mod driver;
+mod fixtures;
 mod pages;
 mod report;
+mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::setup;
 use crate::shell::Outcome;
@@ -22,7 +24,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Outcome {
     setup::run()?;
     match driver::obstacle() {
-        None => report::run(options.screenshots.as_deref()),
+        None => look(options.screenshots.as_deref()),
         Some(obstacle) => Err(obstacle.into()),
     }
 }
@@ -30,10 +32,15 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// Runs it, or reports why that is not possible here.
 pub(crate) fn run_if_possible() -> Outcome {
     match driver::obstacle() {
-        None => report::run(None),
+        None => look(None),
         Some(obstacle) => {
             eprintln!("browser: skipped: {obstacle}");
             Ok(())
         }
     }
+}
+
+fn look(screenshots: Option<&Path>) -> Outcome {
+    report::run(screenshots)?;
+    serve::run(screenshots)
 }

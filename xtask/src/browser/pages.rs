@@ -21,10 +21,6 @@ pub(super) struct Page {
     pub(super) tsv: String,
 }
 
-pub(super) fn fixture(name: &str) -> PathBuf {
-    shell::root().join("testdata/objects/el").join(name)
-}
-
 impl Reports {
     pub(super) fn make(&self, name: &str, objects: &[PathBuf]) -> Outcome<Page> {
         let report = |format: &str| {

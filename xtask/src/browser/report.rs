@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::check::{CONTRAST, equal, holds};
 use super::driver::Browser;
-use super::pages::{Page, Reports, fixture, index, text};
+use super::fixtures::{HOSTILE_FILE, HOSTILE_NAME, fixture, hostile_object};
+use super::pages::{Page, Reports, index, text};
 use crate::shell::{self, Outcome, cargo};
 use crate::{engine, files};
 
@@ -18,13 +19,6 @@ const OBJECTS: [&str; 3] = ["requirements.o", "opensnoop.o", "tcpconnect.o"];
 
 /// Copies of the first object, for a page with more than 220 programs.
 const COPIES: usize = 38;
-
-/// A program's name in the fixture, and one of the same length that ends a script.
-const NAME: &str = "with_early_return";
-const HOSTILE_NAME: &str = "</script><i>1</i>";
-
-/// An object's file name.
-const HOSTILE_FILE: &str = "<img src=x onerror=document.title=1>.o";
 
 /// The least contrast of text (WCAG AA).
 const MIN_CONTRAST: f64 = 4.5;
@@ -311,9 +305,8 @@ fn colors(browser: &Browser) -> Outcome {
 
 /// Names that are markup stay text.
 fn hostile(browser: &Browser, reports: &Reports) -> Outcome {
-    let object = fs::read(fixture(OBJECTS[0]))?;
     let file = reports.folder.join(HOSTILE_FILE);
-    files::write(&file, &replace(&object, NAME.as_bytes(), HOSTILE_NAME.as_bytes()))?;
+    files::write(&file, &hostile_object()?)?;
     let page = reports.make("hostile", &[file])?;
     let names: Vec<&str> = page.rows().map(|(_, program, _)| program).collect();
     holds("the hostile program", names.contains(&HOSTILE_NAME), &names)?;
@@ -334,14 +327,6 @@ fn hostile(browser: &Browser, reports: &Reports) -> Outcome {
     )?;
     equal("injected elements", injected, json!(0))?;
     equal("messages on the console", browser.console()?, Vec::<String>::new())
-}
-
-fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    while let Some(at) = bytes.windows(from.len()).position(|own| own == from) {
-        bytes[at..at + to.len()].copy_from_slice(to);
-    }
-    bytes
 }
 
 /// Without script the tables are there.
