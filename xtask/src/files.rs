@@ -1,6 +1,5 @@
 //! Files: folders of hub trees and of scratch data.
 
-use std::env::consts::ARCH;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,13 +27,4 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Outcome {
 /// The hub file that the example commits.
 pub(crate) fn example_hub() -> PathBuf {
     shell::root().join("example-app/kernels.hub")
-}
-
-/// The hub's name of the architecture that this program is built for.
-pub(crate) fn hub_arch() -> &'static str {
-    match ARCH {
-        "aarch64" => "arm64",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        arch => arch,
-    }
 }

@@ -1,8 +1,10 @@
 //! Every task of the project: `cargo xtask <TASK>`. CI runs nothing else.
 
+mod architecture;
 mod bench;
 mod browser;
 mod corpus;
+mod cross;
 mod demo;
 mod documents;
 mod engine;
@@ -50,10 +52,12 @@ enum Task {
     Setup,
     /// Load execwatch on this kernel with the kernel's BTF hidden
     Demo,
-    /// Load execwatch on Debian's kernels, booted under QEMU with their BTF hidden, and compare the forecast with them
+    /// Load execwatch on Debian's kernels, booted under QEMU without BTF, and compare the forecast with them
     Kernels(kernels::Options),
     /// Open the report as a page in Chromium, and use it as a reader does
     Browser(browser::Options),
+    /// Make a chroot that builds for another architecture, for `kernels --arch`
+    Cross(cross::Options),
     /// Measure btfgen against bpftool, and the costs of a build and at run time
     Bench(bench::Options),
     /// Rebuild testdata with clang
@@ -102,6 +106,7 @@ fn run(task: Task) -> Outcome {
         Task::Demo => demo::run(),
         Task::Kernels(options) => kernels::run(&options),
         Task::Browser(options) => browser::run(&options),
+        Task::Cross(options) => cross::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Fixtures(options) => fixtures::run(&options),
         Task::Oracle(options) => oracle::run(&options),
@@ -144,6 +149,10 @@ mod tests {
         check("fuzz object btf --seconds 5", true);
         check("minimal-versions", true);
         check("kernels --ci --only 3", false);
+        check("kernels --arch arm64 --arch ppc64el", true);
+        check("kernels --arch sparc", false);
+        check("cross s390x", true);
+        check("cross", false);
         check("", false);
     }
 }

@@ -90,6 +90,17 @@ pub(crate) fn run() -> Outcome {
     if absent.is_empty() { Ok(()) } else { Err(format!("still missing: {}", absent.join(", ")).into()) }
 }
 
+/// Installs a package unless its program is on this machine.
+pub(crate) fn provide(program: &str, package: &str, purpose: &str) -> Outcome {
+    if on_path(program) {
+        return Ok(());
+    }
+    eprintln!("setup: {program} is missing ({purpose})");
+    let prefix = root_prefix().filter(|_| on_path("apt-get")).ok_or_else(|| advice(&[package], &[]))?;
+    apt_get(&prefix, &["update", "-qq"])?;
+    install(&prefix, &[package])
+}
+
 fn missing(needs: &'static [Need]) -> Vec<&'static Need> {
     needs.iter().filter(|need| !(need.is_installed)()).collect()
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::engine::{HubBuilder, HubFile, KernelId, KernelSource, list, read_btf};
 use crate::shell::{self, Outcome};
-use crate::{files, parallel};
+use crate::{architecture, files, parallel};
 
 /// Kernels in three forms, in a folder that later runs reuse.
 pub(super) struct Inputs {
@@ -20,7 +20,7 @@ impl Inputs {
     ///
     /// The hub file's kernels have no functions and variables, so bpftool reads less than usual.
     pub(super) fn new(scratch: &Path, tree: Option<&Path>, count: usize) -> Outcome<Self> {
-        let ours = |id: &&KernelId| id.arch() == files::hub_arch();
+        let ours = |id: &&KernelId| id.arch() == architecture::native();
         let mut builder = HubBuilder::new();
         let mut sources = Vec::new();
         if let Some(tree) = tree {

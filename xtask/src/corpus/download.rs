@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 use std::thread;
@@ -84,20 +85,23 @@ pub(crate) fn kernel(
     Ok(None)
 }
 
-/// Reads the first of these packages that exists as a whole; none if all are gone.
-pub(crate) fn package(agent: &ureq::Agent, urls: &[String]) -> Outcome<Option<Vec<u8>>> {
+/// Writes the first of these packages that exists to a file; false if all are gone.
+pub(crate) fn package(agent: &ureq::Agent, urls: &[String], file: &Path) -> Outcome<bool> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
     for url in urls {
-        let whole = || -> Outcome<Option<Vec<u8>>> {
-            let Some(mut body) = get(agent, url)? else { return Ok(None) };
-            let mut bytes = Vec::new();
-            body.read_to_end(&mut bytes)?;
-            Ok(Some(bytes))
+        let whole = || -> Outcome<bool> {
+            let Some(mut body) = get(agent, url)? else { return Ok(false) };
+            let mut package = NamedTempFile::new_in(folder)?;
+            io::copy(&mut body, &mut package)?;
+            package.persist(file)?;
+            Ok(true)
         };
-        if let Some(bytes) = retry(url, whole)? {
-            return Ok(Some(bytes));
+        if retry(url, whole)? {
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// Copies the first of these packages that exists to a temporary file; none if all are gone.

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use cpio::newc::{Builder, trailer};
 
+use crate::architecture::Architecture;
+use crate::cross::{self, NATIVE_BUSYBOX, Toolchain};
 use crate::demo::ALPINE_OS_RELEASE;
 use crate::engine::KernelId;
 use crate::shell::{self, Outcome};
 
-pub(super) const QEMU: &str = "qemu-system-x86_64";
-/// Statically linked, in Debian's package `busybox-static`.
-const BUSYBOX: &str = "/bin/busybox";
 /// Guests that run at once.
 pub(super) const JOBS: usize = 2;
 /// Modes of entries of the root file system: everyone may read and execute files.
@@ -27,16 +26,20 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Maximum length of the guest's output that is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
-/// Why guests cannot be started here, if so.
-pub(super) fn obstacle() -> Option<String> {
+/// Why guests of an architecture cannot be started here, if so.
+pub(super) fn obstacle(architecture: &Architecture) -> Option<String> {
+    let Architecture { qemu, qemu_package, .. } = architecture;
     let missing = |what, package| {
         Some(format!("{what} is missing: on Debian and Ubuntu run  apt-get install {package}"))
     };
-    if !shell::works(QEMU, &["--version"]) {
-        return missing(QEMU, "qemu-system-x86");
+    if !shell::works(qemu, &["--version"]) {
+        return missing(*qemu, *qemu_package);
     }
-    let linked = Command::new("ldd").arg(BUSYBOX).output();
-    if !Path::new(BUSYBOX).exists() || linked.is_ok_and(|linked| linked.status.success()) {
+    if !architecture.is_native() {
+        return cross::obstacle();
+    }
+    let linked = Command::new("ldd").arg(NATIVE_BUSYBOX).output();
+    if !Path::new(NATIVE_BUSYBOX).exists() || linked.is_ok_and(|linked| linked.status.success()) {
         return missing("a statically linked busybox", "busybox-static");
     }
     None
@@ -59,6 +62,7 @@ pub(super) struct Program<'a> {
 
 /// The root file system of all guests with one build of a program.
 pub(super) struct Root {
+    architecture: &'static Architecture,
     /// The archive without its end and without what differs between guests.
     cpio: Vec<u8>,
     /// The folder for each guest's files.
@@ -67,15 +71,20 @@ pub(super) struct Root {
 
 impl Root {
     /// Collects the program, the libraries it is linked with, and busybox. `init` is the script of the first process.
-    pub(super) fn new(program: &Program<'_>, init: &str, scratch: &Path) -> Outcome<Self> {
+    pub(super) fn new(
+        toolchain: &Toolchain,
+        program: &Program<'_>,
+        init: &str,
+        scratch: &Path,
+    ) -> Outcome<Self> {
         let stripped = scratch.join(format!("{}.stripped", program.name));
         let mut strip = Command::new("llvm-strip");
         shell::read(strip.arg("-o").arg(&stripped).arg(program.path))?;
-        let libraries = shell::libraries(program.path)?;
+        let libraries = toolchain.libraries(program.path)?;
         let bin = format!("bin/{}", program.name);
 
         let mut files: Vec<(&str, Vec<u8>)> = vec![
-            ("bin/busybox", fs::read(BUSYBOX)?),
+            ("bin/busybox", fs::read(toolchain.busybox())?),
             (&bin, fs::read(stripped)?),
             ("container/etc/os-release", ALPINE_OS_RELEASE.into()),
             ("etc/passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n".into()),
@@ -95,7 +104,7 @@ impl Root {
         for (path, content) in files {
             add(&mut cpio, Builder::new(path).mode(FILE), &content)?;
         }
-        Ok(Self { cpio, scratch: scratch.to_owned() })
+        Ok(Self { architecture: toolchain.architecture, cpio, scratch: scratch.to_owned() })
     }
 
     /// Boots a kernel and waits for the guest to end.
@@ -114,13 +123,14 @@ impl Root {
             add(&mut cpio, Builder::new(&file.path).mode(FILE), &file.content)?;
         }
         fs::write(&initramfs, trailer(cpio)?)?;
-        let mut arguments = "console=ttyS0 quiet loglevel=0 panic=-1 reboot=t mitigations=off".to_owned();
+        let Architecture { qemu, machine, console, .. } = self.architecture;
+        let mut arguments = format!("console={console} quiet loglevel=0 panic=-1 reboot=t mitigations=off");
         if !options.is_empty() {
             // The kernel passes parameters that it does not know to the first process's environment.
             arguments += &format!(" BTFGEN_OPTIONS={options}");
         }
-        let mut qemu = Command::new(QEMU);
-        qemu.args(["-nographic", "-no-reboot", "-nic", "none", "-smp", "1", "-m", "512M"]);
+        let mut qemu = Command::new(qemu);
+        qemu.args(*machine).args(["-nographic", "-no-reboot", "-nic", "none", "-smp", "1", "-m", "1G"]);
         // The same on every machine: KVM is not always allowed, and nested KVM may fail to boot a kernel.
         qemu.args(["-accel", "tcg"]).arg("-kernel").arg(image).arg("-initrd").arg(&initramfs);
         qemu.args(["-append", &arguments]);

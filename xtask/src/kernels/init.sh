@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The guest's first process: hides the kernel's BTF, runs execwatch, and prints its events and /proc for one process. With
+# The guest's first process: hides the kernel's BTF, if it has any, runs execwatch, and prints its events and /proc for one process. With
 # modules, it loads them and reads their types, before and after the kernel's BTF is hidden.
 # Each part of the output begins with a line "@@ name"; the host compares them.
 
@@ -17,6 +17,9 @@ echo
 echo "@@ kernel"
 uname -r
 cat /proc/version
+
+echo "@@ btf"
+ls /sys/kernel/btf/vmlinux 2>&1
 
 # Runs the program on a file of overlayfs.
 read_modules() {
@@ -62,7 +65,7 @@ for folder in bin lib lib64 usr proc sys dev run; do
 	mkdir -p /container/$folder
 	mount --bind /$folder /container/$folder
 done
-mount -t tmpfs none /container/sys/kernel/btf
+[ -d /sys/kernel/btf ] && mount -t tmpfs none /container/sys/kernel/btf
 chroot /container /bin/execwatch --explain $BTFGEN_OPTIONS 2>&1
 echo "status $?"
 

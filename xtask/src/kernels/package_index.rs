@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::architecture::Architecture;
 use crate::corpus::{self, Plan};
-use crate::engine::KernelId;
+use crate::engine::{ImportError, KernelId};
 use crate::files;
 use crate::shell::Outcome;
 
@@ -23,19 +24,28 @@ pub(super) struct PackageIndex {
 #[derive(Debug, Clone)]
 pub(super) struct KernelFiles {
     pub(super) image: PathBuf,
-    pub(super) btf: PathBuf,
+    pub(super) types: Types,
+}
+
+/// Where a kernel's types are.
+#[derive(Debug, Clone)]
+pub(super) enum Types {
+    /// In the BTF that the kernel ships.
+    Btf(PathBuf),
+    /// In the debug package of a kernel that is built without BTF.
+    DebugPackage(PathBuf),
 }
 
 impl PackageIndex {
-    /// Reads the cached list, or the mirrors' if it is old.
-    pub(super) fn open(folder: PathBuf) -> Outcome<Self> {
+    /// Reads the cached list of an architecture's kernels, or the mirrors' if it is old.
+    pub(super) fn open(folder: PathBuf, architecture: &Architecture) -> Outcome<Self> {
         let agent = corpus::agent();
-        let list = folder.join("offers.tsv");
+        let list = folder.join(format!("offers-{}.tsv", architecture.debian));
         let age = list.metadata().and_then(|list| list.modified()).ok().and_then(|time| time.elapsed().ok());
         let cached = read_plan(&list);
         let plan = match cached {
             Ok(plan) if age.is_some_and(|age| age < FRESH) => plan,
-            cached => match (Self::ask(&agent), cached) {
+            cached => match (Self::ask(&agent, architecture), cached) {
                 (Ok(plan), _) => {
                     files::write(&list, text(&plan).as_bytes())?;
                     plan
@@ -50,10 +60,14 @@ impl PackageIndex {
         Ok(Self { folder, agent, plan })
     }
 
-    fn ask(agent: &ureq::Agent) -> Outcome<Plan> {
-        eprintln!("reading the mirrors' package indexes");
-        let plan = corpus::plan(agent, &corpus::mirrors()?, &["amd64"])?;
-        if plan.is_empty() { Err("the mirrors have no kernel".into()) } else { Ok(plan) }
+    fn ask(agent: &ureq::Agent, Architecture { debian, .. }: &Architecture) -> Outcome<Plan> {
+        eprintln!("reading the mirrors' package indexes for {debian}");
+        let plan = corpus::plan(agent, &corpus::mirrors()?, &[debian])?;
+        if plan.is_empty() {
+            Err(format!("the mirrors have no kernel for {debian}").into())
+        } else {
+            Ok(plan)
+        }
     }
 
     /// The kernels on the mirrors.
@@ -64,30 +78,59 @@ impl PackageIndex {
     /// A kernel's files, read from its package unless they are cached.
     pub(super) fn files(&self, id: &KernelId) -> Outcome<KernelFiles> {
         let folder = self.folder.join(id.as_str());
-        let files = KernelFiles { image: folder.join("vmlinuz"), btf: folder.join("btf") };
-        if files.image.exists() && files.btf.exists() {
-            return Ok(files);
+        let image = folder.join("vmlinuz");
+        let btf = folder.join("btf");
+        let debug_package = folder.join(format!("linux-image-{}-dbg.deb", id.release()));
+        if image.exists() && btf.exists() {
+            return Ok(KernelFiles { image, types: Types::Btf(btf) });
+        }
+        if image.exists() && debug_package.exists() {
+            return Ok(KernelFiles { image, types: Types::DebugPackage(debug_package) });
         }
         eprintln!("reading the package of {id}");
         let urls = self.plan.get(id).map(Vec::as_slice).unwrap_or_default();
         let found = corpus::kernel(&self.agent, id, urls).map_err(|error| format!("{id}: {error}"))?;
         let (kernel, _) = found.ok_or_else(|| format!("{id}: in the index, but gone from the mirror"))?;
-        let btf = kernel.btf().map_err(|error| format!("{id}: {error}"))?;
-        files::write(&files.image, &kernel.image)?;
-        files::write(&files.btf, &btf)?;
-        Ok(files)
+        files::write(&image, &kernel.image)?;
+        match kernel.btf() {
+            Ok(bytes) => {
+                files::write(&btf, &bytes)?;
+                Ok(KernelFiles { image, types: Types::Btf(btf) })
+            }
+            Err(ImportError::NoBtf { .. }) => {
+                let urls: Vec<String> = urls.iter().map(|url| debug_package_url(url)).collect();
+                self.download(id, &urls, &debug_package)?;
+                Ok(KernelFiles { image, types: Types::DebugPackage(debug_package) })
+            }
+            Err(error) => Err(format!("{id}: {error}").into()),
+        }
     }
 
     /// A kernel's whole package, unless it is cached.
     pub(super) fn package(&self, id: &KernelId) -> Outcome<PathBuf> {
         let package = self.folder.join(id.as_str()).join("package.deb");
         if !package.exists() {
-            eprintln!("reading the whole package of {id}");
-            let urls = self.plan.get(id).map(Vec::as_slice).unwrap_or_default();
-            let bytes = corpus::package(&self.agent, urls)?;
-            files::write(&package, &bytes.ok_or_else(|| format!("{id}: gone from the mirror"))?)?;
+            self.download(id, self.plan.get(id).map(Vec::as_slice).unwrap_or_default(), &package)?;
         }
         Ok(package)
+    }
+
+    /// Writes the first of these packages that exists to a file.
+    fn download(&self, id: &KernelId, urls: &[String], file: &Path) -> Outcome {
+        eprintln!("reading the whole {} of {id}", file.file_name().unwrap_or_default().display());
+        if corpus::package(&self.agent, urls, file)? {
+            Ok(())
+        } else {
+            Err(format!("{id}: gone from the mirror").into())
+        }
+    }
+}
+
+/// The URL of the debug package, next to the package with the image.
+fn debug_package_url(image: &str) -> String {
+    match image.rsplit_once('/') {
+        Some((folder, file)) => format!("{folder}/{}", file.replacen('_', "-dbg_", 1)),
+        None => image.to_owned(),
     }
 }
 
@@ -108,6 +151,16 @@ fn read_plan(list: &Path) -> Outcome<Plan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_packages_are_next_to_images() {
+        let check = |image: &str, expect: &str| assert_eq!(debug_package_url(image), expect);
+        check(
+            "http://a.example/pool_1/linux-image-6.1.0-50-s390x_6.1.176-1_s390x.deb",
+            "http://a.example/pool_1/linux-image-6.1.0-50-s390x-dbg_6.1.176-1_s390x.deb",
+        );
+        check("", "");
+    }
 
     #[test]
     fn the_list_is_cached() {

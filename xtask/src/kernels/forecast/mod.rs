@@ -12,7 +12,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::guest::{File, JOBS, Program, Root};
-use super::package_index::KernelFiles;
+use super::package_index::{KernelFiles, Types};
+use crate::cross::Toolchain;
 use crate::engine::{BTFGEN, KernelId, minimize, read_btf, read_objects};
 use crate::shell::{self, Outcome, cargo};
 use crate::{files, parallel};
@@ -27,14 +28,19 @@ const HUB: &str = "kernels.hub";
 const CONFIG: &str = "CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\n";
 
 /// Boots the kernels and compares their outcomes with the forecast. `example` is the example's object.
-pub(super) fn run(kernels: &BTreeMap<KernelId, KernelFiles>, example: &[u8], folder: &Path) -> Outcome {
+pub(super) fn run(
+    toolchain: &Toolchain,
+    kernels: &BTreeMap<KernelId, KernelFiles>,
+    example: &[u8],
+    folder: &Path,
+) -> Outcome {
     let started = Instant::now();
     files::empty_folder(folder)?;
     let mut objects = suite::build(folder)?;
     objects.push(folder.join("execwatch.bpf.o"));
     fs::write(folder.join("execwatch.bpf.o"), example)?;
 
-    let trials = boot(kernels, &objects, folder)?;
+    let trials = boot(toolchain, kernels, &objects, folder)?;
     let ran = trials.values().flatten().filter(|trial| trial.end == trials::End::Ran).count();
     let count: usize = trials.values().map(Vec::len).sum();
     println!("forecast: {ran} of {count} programs ran, in {:.0} s", started.elapsed().as_secs_f64());
@@ -49,13 +55,15 @@ pub(super) fn run(kernels: &BTreeMap<KernelId, KernelFiles>, example: &[u8], fol
 
 /// The programs' ends on each kernel.
 fn boot(
+    toolchain: &Toolchain,
     kernels: &BTreeMap<KernelId, KernelFiles>,
     objects: &[PathBuf],
     folder: &Path,
 ) -> Outcome<BTreeMap<KernelId, Vec<Trial>>> {
-    let loader = shell::build(cargo().args(["build", "--package", "oracle", "--example", "load_programs"]))?;
+    let mut build = toolchain.cargo()?;
+    let loader = shell::build(build.args(["build", "--package", "oracle", "--example", "load_programs"]))?;
     let program = Program { name: "load_programs", path: loader.executable()? };
-    let root = Root::new(&program, INIT, folder)?;
+    let root = Root::new(toolchain, &program, INIT, folder)?;
     let read = read_objects(objects)?;
     let mut shared = Vec::new();
     for object in objects {
@@ -63,7 +71,10 @@ fn boot(
         shared.push(File { path: format!("objects/{name}"), content: fs::read(object)? });
     }
     let boot = |(id, files): &(&KernelId, &KernelFiles)| -> Outcome<Vec<Trial>> {
-        let minimized = minimize(&read, &read_btf(&files.btf)?)?;
+        let Types::Btf(btf) = &files.types else {
+            return Err(format!("{id}: ships no BTF, so outcomes with its own cannot be compared").into());
+        };
+        let minimized = minimize(&read, &read_btf(btf)?)?;
         let file = |path: String, content: Vec<u8>| File { path, content };
         let mut guest = vec![
             file("minimized.btf".into(), minimized),

@@ -8,6 +8,8 @@ use crate::engine::KernelId;
 
 /// The loaders that execwatch has.
 const LOADERS: [&str; 2] = ["libbpf", "aya"];
+/// The kernel's BTF.
+const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// The arguments of the process in the guest, including some that a shell would split or drop.
 const ARGS: [&str; 6] = ["sh", "-c", "echo >/run/ready; read -r _; exit 7", "two words", "", "ü"];
 /// The exit status of that process.
@@ -22,6 +24,7 @@ const TICK: u64 = 10_000_000;
 pub(super) struct Expect {
     /// The booted kernel.
     pub(super) kernel: KernelId,
+    pub(super) ships_btf: bool,
     pub(super) answer: Answer,
     /// Whether it also loads modules and reads their types.
     pub(super) modules: bool,
@@ -30,7 +33,9 @@ pub(super) struct Expect {
 impl Expect {
     /// Whether it is a kernel with an entry, and with modules that are not compressed and have BTF.
     pub(super) fn may_read_modules(&self) -> bool {
-        matches!(self.answer, Answer::Entry { .. }) && self.kernel.release().starts_with("6.1.")
+        matches!(self.answer, Answer::Entry { .. })
+            && self.ships_btf
+            && self.kernel.release().starts_with("6.1.")
     }
 }
 
@@ -121,10 +126,19 @@ impl Verdict {
         }
     }
 
-    /// The right kernel runs, and its BTF is hidden from libbpf.
+    /// The right kernel runs, has BTF as expected, and libbpf finds none.
     fn booted(&mut self, parts: &Parts<'_>, expect: &Expect) {
-        let release = parts.get("kernel").and_then(|lines| lines.first()).copied().unwrap_or_default();
+        let first = |part| parts.get(part).and_then(|lines| lines.first()).copied().unwrap_or_default();
+        let release = first("kernel");
         self.require(release == expect.kernel.release(), || format!("the guest runs kernel {release:?}"));
+        let btf = first("btf");
+        let right = match expect.ships_btf {
+            true => btf == KERNEL_BTF,
+            false => btf.contains(KERNEL_BTF) && btf.ends_with("No such file or directory"),
+        };
+        self.require(right, || {
+            format!("the kernel ships BTF: {}, but in the guest: {btf}", expect.ships_btf)
+        });
         match parts.command("plain") {
             Ok((_, 0)) => self.faults.push("libbpf loads without a BTF".to_owned()),
             Ok((lines, _)) => {
@@ -270,7 +284,7 @@ fn source(lines: &[&str], expect: &Expect) -> Result<String, String> {
         return Err(format!("{:?} instead of the archive's {why:?}", steps.last()));
     }
     if !steps.iter().any(|step| step.starts_with("sysfs: ") && step.contains("No such file")) {
-        return Err("the kernel's own BTF was not tried, or is not hidden".to_owned());
+        return Err("the kernel's own BTF was not tried, or libbpf finds it".to_owned());
     }
     Ok(format!("{source}{how}"))
 }

@@ -4,6 +4,8 @@ use super::*;
 
 /// A kernel in the hub.
 const ENTRY: &str = include_str!("entry.txt");
+/// A kernel in the hub that ships no BTF.
+const WITHOUT_BTF: &str = include_str!("without_btf.txt");
 /// A kernel that is not in the hub, while its neighbors are.
 const INFERRED: &str = include_str!("inferred.txt");
 
@@ -12,7 +14,17 @@ fn id(release: &str) -> KernelId {
 }
 
 fn entry() -> Expect {
-    Expect { kernel: id("12/x86_64/6.1.0-50"), answer: Answer::Entry { blob_len: 673 }, modules: false }
+    Expect {
+        kernel: id("12/x86_64/6.1.0-50"),
+        ships_btf: true,
+        answer: Answer::Entry { blob_len: 673 },
+        modules: false,
+    }
+}
+
+fn without_btf() -> Expect {
+    let kernel = "debian/12/s390x/6.1.0-50-s390x".parse().unwrap();
+    Expect { kernel, ships_btf: false, ..entry() }
 }
 
 fn inferred() -> Expect {
@@ -20,7 +32,7 @@ fn inferred() -> Expect {
     Expect {
         kernel: id("11/x86_64/5.10.0-45"),
         answer: Answer::Inferred { neighbors, blob_len: 673 },
-        modules: false,
+        ..entry()
     }
 }
 
@@ -36,6 +48,7 @@ fn real_guests_pass() {
         }
     };
     check(ENTRY, &entry(), "embedded archive");
+    check(WITHOUT_BTF, &without_btf(), "embedded archive");
     check(INFERRED, &inferred(), "embedded archive, nearest match");
 }
 
@@ -50,12 +63,13 @@ fn every_fault_is_found() {
     let wrong = [
         ("@@ end", "panic", "did not finish"),
         ("@@ kernel\n6.1.0-50-amd64", "@@ kernel\n6.1.0-51-amd64", "runs kernel \"6.1.0-51-amd64\""),
+        ("@@ btf\n/sys", "@@ btf\nls: /sys", "ships BTF: true, but"),
         ("status 1\n@@ explain", "status 0\n@@ explain", "loads without a BTF"),
         ("failed to find valid kernel BTF", "no rights", "for another reason"),
         ("selected: 673 bytes of", "selected: 674 bytes of", "explain: "),
         ("6.1.0-50-amd64 exactly", "6.1.0-51-amd64 exactly", "explain: "),
         ("embedded archive: ", "folder: ", "explain: "),
-        ("/sys/kernel/btf/vmlinux: No such file", "/sys/kernel/btf/vmlinux: is no btf", "is not hidden"),
+        ("/sys/kernel/btf/vmlinux: No such file", "/sys/kernel/btf/vmlinux: is no btf", "libbpf finds it"),
         ("@@ said-aya", "@@ other", "aya: no output"),
         ("@@ process-aya", "@@ other", "aya: execwatch: watching"),
         ("\"pid\":111,\"ppid\":109,\"start_boottime_ns\":7522954662,\"uid\":65534}", "", "invalid event"),
@@ -71,6 +85,12 @@ fn every_fault_is_found() {
     ];
     for (from, to, fault) in wrong {
         check(ENTRY, &entry, from, to, fault);
+    }
+    let absent = "@@ btf\nls: /sys/kernel/btf/vmlinux: No such file or directory";
+    for present in
+        ["@@ btf\n/sys/kernel/btf/vmlinux", "@@ btf\nls: /sys: No such file or directory", "@@ btf"]
+    {
+        check(WITHOUT_BTF, &without_btf(), absent, present, "ships BTF: false, but");
     }
     let inferred = inferred();
     for (from, to, fault) in [
@@ -91,7 +111,7 @@ fn every_fault_is_found() {
 fn a_choice_is_a_fault_where_a_refusal_is_expected() {
     let neighbors = [id("11/x86_64/5.10.0-44"), id("11/x86_64/5.10.0-46")];
     let expect =
-        Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbors }, modules: false };
+        Expect { kernel: id("11/x86_64/5.10.0-45"), answer: Answer::Refused { neighbors }, ..entry() };
     let faults = judge(INFERRED, &expect).faults;
     assert!(
         faults.iter().any(|fault| fault == "explain-opted-in ends with status 0, not refused"),
@@ -106,7 +126,7 @@ fn invalid_output_is_a_fault() {
     for output in
         ["", "@@ ", "@@ plain", "@@ plain\nstatus x", "@@ process-aya\n)\n@@ end", "\u{fffd}\n\n@@ end\n"]
     {
-        for expect in [entry(), inferred()] {
+        for expect in [entry(), without_btf(), inferred()] {
             let verdict = judge(output, &expect);
             assert!(!verdict.faults.is_empty() && verdict.loaded.is_empty(), "{output:?}");
         }
