@@ -8,7 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let mut version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     // A published package is not in the repository of btfgen, but may be unpacked inside of another one.
-    if Path::new("../.git").exists() {
+    if Path::new("../.git/HEAD").exists() {
         println!("cargo:rerun-if-changed=../.git/HEAD");
         println!("cargo:rerun-if-changed=../.git/logs/HEAD");
         let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();

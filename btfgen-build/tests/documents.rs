@@ -72,7 +72,7 @@ fn the_tables_have_each_entry() {
             let is_named = |cell: &&str| {
                 cell.contains(&format!("`{entry}`")) || cell.contains(&format!("`[[{entry}]]`"))
             };
-            assert!(first_cells.iter().any(|cell| is_named(&cell)), "{document} has no row for {entry}");
+            assert!(first_cells.iter().any(is_named), "{document} has no row for {entry}");
         }
     }
 }

@@ -188,7 +188,7 @@ pub(crate) struct Report {
     /// Kernels on which every program that is not optional must not fail.
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     pub(crate) require: Vec<String>,
-    /// With deny, a program of which it is unknown whether it runs breaks --require.
+    /// With deny, a program with verdict unknown breaks --require.
     #[arg(long, value_name = "ACTION", value_enum, default_value_t = Unknown::Allow, requires = "require")]
     pub(crate) unknown: Unknown,
     /// Compare with an earlier report, printed with --format json.

@@ -24,6 +24,8 @@ const WHAT_TO_DO: &str = "guard what is missing with a CO-RE check, make the pro
 pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
     let gate = gate(args)?;
+    let kernels: Vec<KernelGlob> =
+        args.kernel.iter().map(|glob| KernelGlob::new(glob)).collect::<Result<_, _>>()?;
     let assumptions = Assumptions {
         optional: args.optional.clone(),
         targets: args.target.iter().cloned().collect(),
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &args::Report) -> Result<ExitCode> {
     let broken = gate.check(&report.forecast)?;
     let broken = (!broken.is_empty()).then(|| describe_broken(&report.forecast, &broken));
     report.forecast =
-        select(&args.kernel, &args.program, &report.forecast).map_err(|wrong| anyhow!("--{wrong}"))?;
+        select(&kernels, &args.program, &report.forecast).map_err(|wrong| anyhow!("--{wrong}"))?;
     let changes = baseline.as_ref().map(|baseline| baseline.changes(&report.forecast));
 
     let view = match (args.kernel.is_empty(), args.program.is_empty()) {
@@ -96,26 +98,24 @@ fn gate(args: &args::Report) -> Result<Gate> {
 
 /// The wanted kernels and programs of a forecast; the error begins with the name of the option that matches nothing.
 pub(crate) fn select(
-    kernel: &[String],
-    program: &[Pattern],
+    kernels: &[KernelGlob],
+    programs: &[Pattern],
     forecast: &Forecast,
 ) -> Result<Forecast, String> {
-    let parse = |glob: &String| KernelGlob::new(glob).map_err(|error| format!("kernel {error}"));
-    let kernels: Vec<KernelGlob> = kernel.iter().map(parse).collect::<Result<_, _>>()?;
-    for glob in &kernels {
+    for glob in kernels {
         if !forecast.kernels.iter().any(|id| glob.matches(id)) {
             let near = Near::to(glob.as_str(), &Vec::from_iter(&forecast.kernels));
             return Err(format!("kernel {:?} matches no kernel; {near}", glob.as_str()));
         }
     }
-    let programs = || forecast.objects.iter().flat_map(|object| &object.programs);
-    for glob in program {
-        if !programs().any(|program| glob.matches(&program.name)) {
+    let all_programs = || forecast.objects.iter().flat_map(|object| &object.programs);
+    for glob in programs {
+        if !all_programs().any(|program| glob.matches(&program.name)) {
             return Err(format!("program {}", NoSuchProgram::new(glob.as_str(), &forecast.objects)));
         }
     }
     let has_kernel = |id: &KernelId| kernels.is_empty() || kernels.iter().any(|glob| glob.matches(id));
-    let has_program = |name: &str| program.is_empty() || program.iter().any(|glob| glob.matches(name));
+    let has_program = |name: &str| programs.is_empty() || programs.iter().any(|glob| glob.matches(name));
     Ok(forecast.select(has_kernel, has_program))
 }
 

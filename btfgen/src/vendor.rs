@@ -113,6 +113,7 @@ pub(crate) fn run(args: &Vendor) -> Result<()> {
     });
     skipped.bar.finish_and_clear();
     if ended.is_err() && interrupted.load(Ordering::Relaxed) {
+        ensure!(!hub.is_empty(), "interrupted before the first kernel was read; nothing was written");
         save_unfinished(&hub, &args.output)?;
         let (path, kernels, new) = (args.output.display(), count(hub.len(), "kernel"), hub.len() - before);
         bail!("interrupted: {path} has {kernels} ({new} new); to continue, run the same command again");

@@ -4,13 +4,12 @@ use std::error::Error;
 use std::time::Duration;
 
 use btfgen_runtime::{ProvidedBtf, Wanted};
-use ureq::http::StatusCode;
 
 /// Time limit of the whole request. A program that starts at boot must not wait for a server that is down.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The BTF of the host's kernel from a server; `None` if the server does not have it.
-pub(crate) fn fetch(server: &str, wanted: &Wanted<'_>) -> Result<Option<ProvidedBtf>, Box<dyn Error>> {
+/// The BTF of the host's kernel from a server. Why the server does not have it is in the error.
+pub(crate) fn fetch(server: &str, wanted: &Wanted<'_>) -> Result<ProvidedBtf, Box<dyn Error>> {
     let url = format!("{}/api/v1/btf", server.trim_end_matches('/'));
     let mut request =
         ureq::get(url).config().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build();
@@ -24,14 +23,13 @@ pub(crate) fn fetch(server: &str, wanted: &Wanted<'_>) -> Result<Option<Provided
         request = request.query("digest", digest.to_string());
     }
     let mut response = request.call()?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Ok(None),
-        status => return Err(format!("{status}: {}", response.body_mut().read_to_string()?.trim()).into()),
+    if !response.status().is_success() {
+        let reason = response.body_mut().read_to_string()?;
+        return Err(format!("{}: {}", response.status(), reason.trim()).into());
     }
     let sha256 = response.headers().get("etag").and_then(|tag| parse_sha256(tag.to_str().ok()?));
     let sha256 = sha256.ok_or("the response has no SHA-256 in its ETag; is this a btfgen serve?")?;
-    Ok(Some(ProvidedBtf::new(response.body_mut().read_to_vec()?).sha256(sha256)))
+    Ok(ProvidedBtf::new(response.body_mut().read_to_vec()?).sha256(sha256))
 }
 
 /// The hash in an ETag, which is quoted.

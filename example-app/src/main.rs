@@ -50,7 +50,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         finder = finder.override_file(path);
     }
     if let Some(server) = &options.fetch {
-        finder = finder.provider(|wanted| fetch::fetch(server, wanted));
+        finder = finder.provider(|wanted| fetch::fetch(server, wanted).map(Some));
     }
     let found = finder.find();
     if options.explain {

@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use btfgen_core::forecast::Assumptions;
-use btfgen_core::hub::KernelFilter;
+use btfgen_core::hub::{KernelFilter, KernelGlob};
 use btfgen_core::pipeline::{BuildIds, OnFailure, Options, run_on};
 use btfgen_core::report::{Document, Report};
 use btfgen_core::{DEFAULT_LEVEL, KernelId};
@@ -67,8 +67,8 @@ pub(super) async fn forecast(State(service): Shared, request: Request) -> Result
 /// What is asked of a forecast.
 struct Question {
     options: Options,
-    kernel: Vec<String>,
-    program: Vec<Pattern>,
+    kernels: Vec<KernelGlob>,
+    programs: Vec<Pattern>,
 }
 
 impl Question {
@@ -87,15 +87,16 @@ impl Question {
                 threads: THREADS,
                 ..Options::default()
             },
-            kernel: parameters.all("kernel").into_iter().map(str::to_owned).collect(),
-            program: parameters.parsed("program", args::pattern)?,
+            kernels: parameters
+                .parsed("kernel", |glob| KernelGlob::new(glob).map_err(|error| error.to_string()))?,
+            programs: parameters.parsed("program", args::pattern)?,
         })
     }
 
     fn answer(&self, service: &Service, upload: &Upload) -> Result<Report, Problem> {
         let mut report = run_on(&upload.objects()?, service.hub(), &self.options, &|_, _| {})?.report;
         report.forecast =
-            report::select(&self.kernel, &self.program, &report.forecast).map_err(Problem::not_found)?;
+            report::select(&self.kernels, &self.programs, &report.forecast).map_err(Problem::not_found)?;
         Ok(report)
     }
 }

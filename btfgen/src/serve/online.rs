@@ -101,35 +101,41 @@ pub(super) async fn download(State(service): Shared, uri: Uri) -> Result<Downloa
 
 /// `POST /api/v1/customize`
 pub(super) async fn customize(State(service): Shared, request: Request) -> Result<Download, Plain> {
-    let parameters = Parameters::of_query(request.uri().query())?;
-    let kernel = kernel(&service, &parameters)?;
+    let upload = read(&service, request).await?;
+    let kernel = kernel(&service, &upload.parameters)?;
     let member = format!("{}.btf", kernel.release());
     let name = format!("{member}.tar.gz");
-    minimized_tar(service, request, kernel, member, name).await
+    minimized_tar(service, upload, kernel, member, name).await
 }
 
 /// `POST /generate`
 pub(super) async fn customize_legacy(State(service): Shared, request: Request) -> Result<Download, Plain> {
-    let parameters = Parameters::of_query(request.uri().query())?;
-    let name = parameters.one("kernel_name")?.ok_or_else(|| missing(&["kernel_name"]))?.replace('*', "");
+    let upload = read(&service, request).await?;
+    let name = upload.parameters.one("kernel_name")?.ok_or_else(|| missing(&["kernel_name"]))?;
+    let name = name.replace('*', "");
     let kernel = service.kernel(name.strip_suffix(Form::TarXz.suffix()).unwrap_or(&name))?;
     let member = format!("{kernel}.btf");
-    minimized_tar(service, request, kernel, member, "btfs.tar.gz".to_owned()).await
+    minimized_tar(service, upload, kernel, member, "btfs.tar.gz".to_owned()).await
+}
+
+/// Reads the form with the object.
+async fn read(service: &Service, request: Request) -> Result<Upload, Problem> {
+    let mut upload = Upload::read(request, &service.limits).await?;
+    upload.files.retain(|file| file.field == OBJECT);
+    if upload.files.is_empty() {
+        return Err(Problem::parameter(format!("the form has no file {OBJECT:?}")));
+    }
+    Ok(upload)
 }
 
 /// The minimized BTF of a kernel as the only member of a `.tar.gz` file.
 async fn minimized_tar(
     service: Arc<Service>,
-    request: Request,
+    upload: Upload,
     kernel: KernelId,
     member: String,
     name: String,
 ) -> Result<Download, Plain> {
-    let mut upload = Upload::read(request, &service.limits).await?;
-    upload.files.retain(|file| file.field == OBJECT);
-    if upload.files.is_empty() {
-        return Err(Problem::parameter(format!("the form has no file {OBJECT:?}")).into());
-    }
     let job = {
         let service = Arc::clone(&service);
         move || {

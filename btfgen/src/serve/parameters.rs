@@ -9,6 +9,9 @@ use super::problem::Problem;
 
 /// Most parameters of a request.
 const MAX_PARAMETERS: usize = 256;
+/// Most bytes of a name and of a value.
+const MAX_NAME: usize = 64;
+const MAX_VALUE: usize = 1024;
 
 /// The parameters of a request. A form sends fields that are not filled in, so an empty value is none.
 #[derive(Debug, Default)]
@@ -27,6 +30,12 @@ impl Parameters {
     pub(super) fn add(&mut self, name: String, value: String) -> Result<(), Problem> {
         if self.0.len() == MAX_PARAMETERS {
             return Err(Problem::parameter(format!("more than {MAX_PARAMETERS} parameters")));
+        }
+        // Not repeated in the answer, which would be as long.
+        if name.len() > MAX_NAME || value.len() > MAX_VALUE {
+            let error =
+                format!("a parameter's name is longer than {MAX_NAME} bytes, or its value than {MAX_VALUE}");
+            return Err(Problem::parameter(error));
         }
         if !value.is_empty() {
             self.0.push((name, value));
@@ -106,7 +115,10 @@ mod tests {
         assert_eq!(all.all("empty"), [""; 0]);
         all.check(&["kernel"]).unwrap();
         assert!(Parameters::of_query(None).unwrap().0.is_empty());
-        assert_eq!(Parameters::of_query(Some(&"a=1&".repeat(257))).unwrap_err().status, 400);
+        for wrong in ["a=1&".repeat(257), "a".repeat(65) + "=1", "a=".to_owned() + &"1".repeat(1025)] {
+            let problem = Parameters::of_query(Some(&wrong)).unwrap_err();
+            assert!(problem.status == 400 && problem.error.len() < 100, "{}", problem.error);
+        }
     }
 
     #[test]

@@ -38,6 +38,12 @@ impl Service {
             !args.hub.is_dir(),
             "{path} is a folder; make a hub file with \"btfgen vendor {path} -o FILE\""
         );
+        ensure!(
+            args.max_bodies >= 2 * args.max_body,
+            "--max-bodies {} is less than twice --max-body {}: a form is in memory twice while it is read",
+            args.max_bodies,
+            args.max_body
+        );
         let hub = Hub::open(&args.hub, true)?;
         let lines = hub.file().map(hub::lines).transpose()?.unwrap_or_default();
         let preloaded = Preloaded::new(read_objects(&args.objects)?, &hub)?;

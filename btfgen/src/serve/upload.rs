@@ -20,8 +20,10 @@ use super::problem::{OBJECT_HINT, Problem};
 /// Time for a body, and the bytes that add a second to it.
 const BODY_TIME: Duration = Duration::from_secs(10);
 const BYTES_PER_SECOND: usize = 64 << 10;
-/// Most objects of a request.
-const MAX_FILES: usize = 64;
+/// Most objects of a request; a file may contain several.
+const MAX_OBJECTS: usize = 64;
+/// Most programs of a request. A forecast keeps some kilobytes for each, and a symbol of 24 bytes makes one.
+const MAX_PROGRAMS: usize = 4096;
 /// Most characters of a file's name.
 const MAX_NAME: usize = 255;
 
@@ -29,7 +31,7 @@ const MAX_NAME: usize = 255;
 pub(super) struct Limits {
     /// Most bytes of one.
     pub(super) body_bytes: usize,
-    /// Those of all requests that are read, wait or are worked on.
+    /// Limit for the bodies of all requests, in KiB.
     pub(super) held_kibibytes: Arc<Semaphore>,
 }
 
@@ -54,18 +56,18 @@ impl Upload {
     pub(super) async fn read(request: Request, limits: &Limits) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let mut parameters = Parameters::of_query(parts.uri.query())?;
-        let is_form = match content_type(&parts.headers).as_str() {
-            "application/octet-stream" => false,
-            "multipart/form-data" => true,
-            other => {
-                let error =
-                    format!("Content-Type is {other:?}, not application/octet-stream or multipart/form-data");
-                let hint = "with curl: -F object=@FILE, or -H 'Content-Type: application/octet-stream' --data-binary @FILE";
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error).hint(hint));
-            }
-        };
+        let content_type = content_type(&parts.headers);
+        let is_form = content_type == "multipart/form-data";
         let mut held = Held::new(limits, if is_form { 2 } else { 1 });
+        // What is refused is read too, so that the client gets to read why.
         let bytes = read_body(&parts.headers, body, limits, &mut held).await?;
+        if !is_form && content_type != "application/octet-stream" {
+            let error = format!(
+                "Content-Type is {content_type:?}, not application/octet-stream or multipart/form-data"
+            );
+            let hint = "with curl: -F object=@FILE, or -H 'Content-Type: application/octet-stream' --data-binary @FILE";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error).hint(hint));
+        }
         let mut files = Vec::new();
         if is_form {
             parts.headers.remove(CONTENT_LENGTH);
@@ -90,6 +92,13 @@ impl Upload {
         for file in &self.files {
             let malformed = |source| pipeline::Error::Object { file: (&*file.name).into(), source };
             objects.extend(Object::parse_file(&file.name, &file.bytes).map_err(malformed)?);
+            let programs: usize = objects.iter().map(|object: &Object| object.programs().len()).sum();
+            if objects.len() > MAX_OBJECTS || programs > MAX_PROGRAMS {
+                let error = format!("more than {MAX_OBJECTS} objects or {MAX_PROGRAMS} programs");
+                return Err(
+                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error).hint("send fewer objects at once")
+                );
+            }
         }
         Ok(objects)
     }
@@ -158,8 +167,8 @@ async fn read_form(
         if file.is_empty() && bytes.is_empty() {
             continue;
         }
-        if files.len() == MAX_FILES {
-            return Err(Problem::parameter(format!("more than {MAX_FILES} objects")));
+        if files.len() == MAX_OBJECTS {
+            return Err(Problem::parameter(format!("more than {MAX_OBJECTS} objects")));
         }
         files.push(File { field: name, name: file, bytes });
     }
@@ -274,7 +283,7 @@ mod tests {
         use std::pin::Pin;
         use std::task::{Context, Poll};
 
-        /// Gives a byte a second.
+        /// Gives a byte every 1.5 seconds.
         struct Slow(tokio::time::Interval);
 
         impl HttpBody for Slow {
@@ -291,11 +300,11 @@ mod tests {
             }
         }
 
-        let slow = Body::new(Slow(tokio::time::interval(Duration::from_secs(1))));
+        let slow = Body::new(Slow(tokio::time::interval(Duration::from_millis(1500))));
         let problem = read("application/octet-stream", slow, &limits(1, 100)).await.map(drop).unwrap_err();
         assert_eq!(
             (problem.status.as_u16(), problem.error.as_str()),
-            (408, "only 10 bytes of the body came within 10 seconds")
+            (408, "only 7 bytes of the body came within 10 seconds")
         );
     }
 }

@@ -130,6 +130,7 @@ fn what_is_wrong_is_told() {
     );
     check("forecast?include=***", 400, "is not a glob over kernel ids");
     check("forecast?arch=mips", 404, "the hub has no kernel for mips");
+    check("forecast?kernel=***", 400, "kernel \"***\": ");
     check("forecast?kernel=fedora/**", 404, "kernel \"fedora/**\" matches no kernel");
     check(
         "forecast?program=nope",

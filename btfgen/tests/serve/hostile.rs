@@ -94,7 +94,8 @@ fn damaged_objects_get_a_reason() {
         match turn % 4 {
             0 => object.truncate(random.usize(1..object.len())),
             1 => {
-                object.iter_mut().skip(random.usize(0..64)).step_by(7).take(9).for_each(|byte| *byte ^= 0xff)
+                let from = random.usize(0..64);
+                object.iter_mut().skip(from).step_by(7).take(9).for_each(|byte| *byte ^= 0xff);
             }
             _ => (0..8).for_each(|_| {
                 let at = random.usize(0..object.len());

@@ -97,7 +97,12 @@ fn errors_are_text_with_the_right_status() {
     );
     check(form(b"no object"), 422, "cannot read object x: not a readable ELF file");
     check(form(b""), 400, "there is no object in the body");
-    check(server.post("/generate", &object), 400, "the parameter is needed: kernel_name");
+    check(
+        server.post_form("/generate", &[("bpf", Some("x"), &object)]),
+        400,
+        "the parameter is needed: kernel_name",
+    );
+    check(server.post("/generate", &object), 400, "the form has no file \"bpf\"");
     let answer = server.request("POST", &customize, "Content-Type: text/plain\r\n", &object);
     check(answer, 415, "Content-Type is \"text/plain\"");
 }

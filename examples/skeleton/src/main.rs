@@ -1,7 +1,6 @@
 //! Counts the programs that this process executes, with a skeleton of libbpf-cargo.
 
 mod skeleton {
-    #![allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated")]
     include!(concat!(env!("OUT_DIR"), "/execs.skel.rs"));
 }
 

@@ -36,7 +36,7 @@ impl Server {
     fn start(bench: &Bench, objects: &[&Path]) -> Outcome<Self> {
         let mut command = Command::new(&bench.btfgen);
         command.args(["serve", "--listen", "127.0.0.1:0", "--hub"]).arg(files::example_hub());
-        objects.iter().for_each(|object| drop(command.arg("--object").arg(object)));
+        command.args(objects.iter().flat_map(|object| [Path::new("--object"), *object]));
         let log = fs::File::create(log(bench))?;
         let mut process = command.stdout(Stdio::piped()).stderr(log).spawn()?;
         let mut line = String::new();

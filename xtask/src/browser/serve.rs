@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::check::{equal, holds};
 use super::driver::Browser;
 use super::fixtures::{HOSTILE_FILE, HOSTILE_NAME, fixture, hostile_object};
+use super::pages::{Page, Reports};
 use crate::shell::{self, Outcome, cargo};
 use crate::{engine, files};
 
@@ -20,6 +21,9 @@ const OBJECT: &str = "requirements.o";
 /// Kernels of a small archive, and one of them.
 const KERNELS: &str = "debian/12/x86_64/*";
 const KERNEL: &str = "debian/12/x86_64/6.1.0-56-amd64";
+
+/// A program of the fixture.
+const PROGRAM: &str = "with_subprogram";
 
 /// How long a file may take to be saved.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -69,14 +73,15 @@ fn look(browser: &Browser, url: &str, btfgen: &Path, folder: &Path, screenshots:
     }
     let object = fixture(OBJECT);
     upload(browser, &object)?;
-    let (json, verdicts) = reports(btfgen, &object)?;
-    headline(browser, &verdicts)?;
-    cell(browser, &verdicts)?;
+    let reports = Reports { btfgen: btfgen.to_owned(), folder: folder.to_owned() };
+    let report = reports.make("report", std::slice::from_ref(&object))?;
+    headline(browser, &report)?;
+    cell(browser, &report)?;
     if let Some(screenshots) = screenshots {
         browser.value("window.scrollTo(0, 0)")?;
         files::write(&screenshots.join("serve-report.png"), &browser.screenshot()?)?;
     }
-    downloads(browser, btfgen, &object, &json, folder)?;
+    downloads(browser, btfgen, &object, &report, folder)?;
     let others: Vec<String> = browser.requests()?.into_iter().filter(|own| !is_own(own, url)).collect();
     equal("requests to other addresses", others, Vec::<String>::new())?;
     equal("messages on the console", browser.console()?, Vec::<String>::new())?;
@@ -98,46 +103,31 @@ fn upload(browser: &Browser, object: &Path) -> Outcome {
     equal("the message", browser.text("document.getElementById('message').textContent")?, "")
 }
 
-/// The report as the command prints it: JSON, and for each kernel the verdict of each program.
-fn reports(btfgen: &Path, object: &Path) -> Outcome<(String, Vec<[String; 3]>)> {
-    let report = |format: &str| {
-        let mut command = Command::new(btfgen);
-        command.arg("report").arg("--hub").arg(files::example_hub()).args(["--format", format]).arg(object);
-        shell::read(&mut command)
-    };
-    let line = |line: &str| {
-        let fields: Vec<&str> = line.split('\t').collect();
-        [0, 2, 3].map(|index| fields.get(index).copied().unwrap_or_default().to_owned())
-    };
-    Ok((report("json")?, report("tsv")?.lines().map(line).collect()))
-}
-
-fn headline(browser: &Browser, verdicts: &[[String; 3]]) -> Outcome {
-    let objects = || verdicts.iter().filter(|[_, program, _]| program.is_empty());
-    let runs = objects().filter(|[_, _, verdict]| verdict == "runs").count();
-    let expect = format!("runs on {runs} of {} kernels", objects().count());
+fn headline(browser: &Browser, report: &Page) -> Outcome {
+    let (_, _, object) = report.rows().next().ok_or("the report has no object")?;
+    let runs = report.kernels().filter(|(_, group)| report.verdict(object, *group) == "runs").count();
+    let expect = format!("runs on {runs} of {} kernels", report.kernels().count());
     let shown = browser.text("document.querySelector('#report-page h1').textContent")?;
     holds("the headline", shown.starts_with(&expect), shown)
 }
 
-/// A deep link opens a cell, and a click another one.
-fn cell(browser: &Browser, verdicts: &[[String; 3]]) -> Outcome {
-    let [_, _, expect] = verdicts
-        .iter()
-        .find(|[kernel, program, _]| kernel == KERNEL && program == "with_subprogram")
-        .ok_or("no such kernel")?;
-    browser.value(&format!("location.hash = 'program=with_subprogram&object={OBJECT}&kernel={KERNEL}'"))?;
-    browser.wait_for("!document.getElementById('details').hidden")?;
-    let shown = browser.text("document.querySelector('#details h3').textContent.slice(2)")?;
-    equal("the verdict of the cell", &shown, expect)?;
+/// A click opens a cell, and a deep link another one.
+fn cell(browser: &Browser, report: &Page) -> Outcome {
     browser.click("#grid .cell.fails")?;
-    browser.wait_for(&format!("!location.hash.includes({})", json!(KERNEL)))?;
+    browser.wait_for("!document.getElementById('details').hidden")?;
     let reasons = browser.value("document.querySelectorAll('#details .reason').length")?;
-    holds("reasons of a cell", reasons.as_u64() > Some(0), reasons)
+    holds("reasons of a cell", reasons.as_u64() > Some(0), reasons)?;
+
+    let (verdict, _) = report.line(KERNEL, OBJECT, PROGRAM)?;
+    browser.value(&format!("location.hash = 'program={PROGRAM}&object={OBJECT}&kernel={KERNEL}'"))?;
+    let linked = format!("document.querySelector('#details b').textContent === {}", json!(KERNEL));
+    browser.wait_for(&linked)?;
+    let shown = browser.text("document.querySelector('#details h3').textContent.slice(2)")?;
+    equal("the verdict of the cell", shown.as_str(), verdict)
 }
 
 /// Saved files are those that the commands write.
-fn downloads(browser: &Browser, btfgen: &Path, object: &Path, json: &str, folder: &Path) -> Outcome {
+fn downloads(browser: &Browser, btfgen: &Path, object: &Path, report: &Page, folder: &Path) -> Outcome {
     let saved = folder.join("saved");
     fs::create_dir_all(&saved)?;
     let behavior = json!({ "behavior": "allow", "downloadPath": saved });
@@ -145,7 +135,8 @@ fn downloads(browser: &Browser, btfgen: &Path, object: &Path, json: &str, folder
     browser.wait_for("document.getElementById('kernels').childElementCount > 0")?;
 
     browser.click("#json button")?;
-    holds("the saved forecast", wait_for_file(&saved.join("forecast.json"))? == json.as_bytes(), "another")?;
+    let forecast: Value = serde_json::from_slice(&wait_for_file(&saved.join("forecast.json"))?)?;
+    holds("the saved forecast", forecast == report.document, "another")?;
 
     browser.type_into("#pack-include", KERNELS)?;
     browser.click("#pack button")?;

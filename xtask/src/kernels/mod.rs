@@ -1,6 +1,6 @@
 //! Kernels: `cargo xtask kernels` boots Debian's kernels and runs execwatch on them, on kernels that ship no BTF and with the
 //! BTF of others hidden. On one of them a program also reads types of modules. Kernels of one architecture boot again, and the
-//! forecast is compared with what becomes of programs.
+//! forecast is compared with the outcome of each program.
 
 mod forecast;
 mod guest;
@@ -156,7 +156,7 @@ impl Kernels {
         Ok(Self { toolchain, index, choices, packages, vendored, scratch })
     }
 
-    /// Boots the kernels again, and compares the forecast with what becomes of programs.
+    /// Boots the kernels again, and compares the forecast with the outcome of each program.
     fn compare_forecast(&self) -> Outcome {
         let booted = self.choices.iter().filter_map(|choice| self.packages.get_key_value(&choice.id));
         let booted = booted.map(|(id, files)| (id.clone(), files.clone())).collect();

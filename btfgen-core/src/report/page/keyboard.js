@@ -60,6 +60,8 @@ function nextColumn(grid, step) {
 function moveVertically(grid, step) {
   const { row, node, columns, model } = grid;
   const last = model.shownRows.length - 1;
+  // The heads of columns without a column: only the rows can be reached.
+  if (row < 0 && node === null) return [Math.min(0, last), null];
   if (row >= 0 && (row + step >= 0 || node === null)) return [Math.max(0, Math.min(last, row + step)), node];
   if (row >= 0) return [-1, node];
   if (step < 0) return [-1, node.parent && node.parent.level >= 0 ? node.parent : node];

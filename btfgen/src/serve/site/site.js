@@ -5,22 +5,27 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const input = byId("object");
-  const state = { files: [], options: [] };
+  // What the shown report is about, which downloads send again.
+  let shown = { files: [], options: [] };
+  // The request for the next report; a newer one replaces it.
+  let pending = new AbortController();
 
   // The form of a request: the files, and parameters that are not empty.
-  function formOf(parameters) {
+  function formOf(files, parameters) {
     const form = new FormData();
-    for (const file of state.files) form.append("object", file, file.name);
+    for (const file of files) form.append("object", file, file.name);
     for (const [name, value] of parameters) if (value !== "") form.append(name, value);
     return form;
   }
 
   // Sends the files; the answer is good, or an error with the server's reason.
-  async function send(path, parameters, accept) {
+  async function send(path, files, parameters, accept, signal) {
     let response;
     try {
-      response = await fetch(path, { method: "POST", body: formOf(parameters), headers: { Accept: accept } });
-    } catch {
+      const body = formOf(files, parameters);
+      response = await fetch(path, { method: "POST", body, headers: { Accept: accept }, signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
       throw new Error("The server does not answer, or a file changed since it was chosen. Choose the file again, or try later.");
     }
     if (response.ok) return response;
@@ -45,6 +50,8 @@
     try {
       await task();
     } catch (error) {
+      // A newer request has its own message.
+      if (error.name === "AbortError") return;
       byId("message").textContent = error.message;
       byId("message").hidden = false;
     } finally {
@@ -54,11 +61,14 @@
   }
 
   async function forecast() {
-    state.files = [...input.files];
-    state.options = ["include", "optional", "btf"].map((name) => [name, byId(name).value.trim()]);
-    const response = await send("/api/v1/forecast", state.options, "text/html");
+    pending.abort();
+    pending = new AbortController();
+    const files = [...input.files];
+    const options = ["include", "optional", "btf"].map((name) => [name, byId(name).value.trim()]);
+    const response = await send("/api/v1/forecast", files, options, "text/html", pending.signal);
     // This page has the report's styles; its policy forbids those inside.
     const text = (await response.text()).replace(/<style>.*?<\/style>/s, "");
+    shown = { files, options };
     const page = new DOMParser().parseFromString(text, "text/html");
     const main = page.getElementById("report-page");
     const data = page.getElementById("report");
@@ -83,7 +93,7 @@
 
   // Saves an answer as a file.
   async function save(path, parameters, name) {
-    const response = await send(path, parameters, "application/json");
+    const response = await send(path, shown.files, parameters, "application/json");
     const url = URL.createObjectURL(await response.blob());
     Object.assign(document.createElement("a"), { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
@@ -97,7 +107,7 @@
   }
 
   onSubmit("upload", "Working…", forecast);
-  onSubmit("json", "", () => save("/api/v1/forecast", state.options, "forecast.json"));
+  onSubmit("json", "", () => save("/api/v1/forecast", shown.options, "forecast.json"));
   onSubmit("pack", "", () => save("/api/v1/pack", [["include", byId("pack-include").value.trim()]], "btfgen.archive"));
   onSubmit("minimize", "", () => {
     const kernel = byId("kernel").value.trim();

@@ -42,6 +42,6 @@ impl Exits {
         Ok(value
             .map(|value| value.try_into().map(u64::from_ne_bytes))
             .transpose()
-            .map_err(|_| "a code has not 8 bytes")?)
+            .map_err(|_| "a code is not 8 bytes long")?)
     }
 }

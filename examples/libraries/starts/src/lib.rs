@@ -64,5 +64,5 @@ fn count(object: &Object, map: &str, parent: u32) -> Result<u64, Box<dyn Error>>
     let value = map.lookup(&parent.to_ne_bytes(), MapFlags::ANY)?;
     Ok(value
         .map_or(Ok(0), |value| value.try_into().map(u64::from_ne_bytes))
-        .map_err(|_| "a count has not 8 bytes")?)
+        .map_err(|_| "a count is not 8 bytes long")?)
 }
