@@ -80,7 +80,7 @@ fn run<'a>(steps: impl Iterator<Item = &'a Step>, offline: bool) -> Outcome {
     let start = Instant::now();
     let mut times = Vec::new();
     for step in steps {
-        eprintln!("\n==> {}", step.name);
+        eprintln!("\n==> {}, after {:.0}s", step.name, start.elapsed().as_secs_f32());
         let start = Instant::now();
         let outcome = match step.action {
             Cargo(args) => shell::run(cargo().args(args).env("CARGO_NET_OFFLINE", offline.to_string())),

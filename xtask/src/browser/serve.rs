@@ -159,16 +159,16 @@ fn downloads(browser: &Browser, btfgen: &Path, object: &Path, report: &Page, fol
     holds("the saved BTF", wait_for_file(&saved.join("6.1.0-56-amd64.btf"))? == fs::read(btf)?, "another")
 }
 
-/// A file that the browser saves; it has another name until it is whole.
+/// A file that the browser saves: Chromium reserves the name with an empty file, and renames the complete download to it.
 fn wait_for_file(path: &Path) -> Outcome<Vec<u8>> {
     let start = Instant::now();
-    while !path.exists() {
-        if start.elapsed() > PATIENCE {
-            return Err(format!("{} was not saved", path.display()).into());
+    loop {
+        match fs::read(path) {
+            Ok(bytes) if !bytes.is_empty() => return Ok(bytes),
+            _ if start.elapsed() > PATIENCE => return Err(format!("{} was not saved", path.display()).into()),
+            _ => std::thread::sleep(Duration::from_millis(20)),
         }
-        std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(fs::read(path)?)
 }
 
 /// Names that are markup stay text, also in the server's page.
