@@ -1,7 +1,6 @@
 //! Generate once: how long a build script's `generate()` takes without earlier results.
 //!
-//! `cargo run -p btfgen-build --example generate_once -- <HUB FILE> <OUTPUT FOLDER> <OBJECT>...`; with
-//! `--config 'profile.dev.package."*".opt-level=0'` after `run` it is compiled as build scripts are by default.
+//! `cargo run --profile build-script -p btfgen-build --example generate_once -- <HUB FILE> <OUTPUT FOLDER> <OBJECT>...`
 
 use std::env;
 use std::error::Error;

@@ -49,11 +49,6 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// An error of that kind, from its cause.
-    pub(crate) fn new(kind: ErrorKind, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind, cause: cause.into() }
-    }
-
     /// The part of the work that failed.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -106,47 +101,56 @@ impl StdError for Error {
     }
 }
 
-// Conversions of the engine's errors. Those of this crate's errors are next to the errors.
+/// What an [`Error`] is made of, here and in the engine. A trait of its own, because `impl From<...> for Error` would make the engine's
+/// errors part of the public API.
+pub(crate) trait Cause: StdError + Send + Sync + 'static {
+    /// The part of the work that failed.
+    fn kind(&self) -> ErrorKind;
+}
 
-impl From<FilterError> for Error {
-    fn from(error: FilterError) -> Self {
-        Self::new(ErrorKind::Config, error)
+impl<C: Cause> From<C> for Error {
+    fn from(cause: C) -> Self {
+        Self { kind: cause.kind(), cause: Box::new(cause) }
     }
 }
 
-impl From<GateError> for Error {
-    fn from(error: GateError) -> Self {
-        Self::new(ErrorKind::Config, error)
+impl Cause for FilterError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
     }
 }
 
-impl From<FileError> for Error {
-    fn from(error: FileError) -> Self {
-        Self::new(ErrorKind::Io, error)
+impl Cause for GateError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
     }
 }
 
-impl From<TreeError> for Error {
-    fn from(error: TreeError) -> Self {
-        Self::new(ErrorKind::Archive, error)
+impl Cause for FileError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Io
     }
 }
 
-impl From<pipeline::Error> for Error {
-    fn from(error: pipeline::Error) -> Self {
-        use pipeline::Error as E;
-        let kind = match &error {
-            E::File(_) => ErrorKind::Io,
-            E::Object { .. } | E::Relocations(_) | E::ByteOrder(_) => ErrorKind::Object,
-            E::Hub(_) => ErrorKind::Hub,
-            E::Filter { .. } | E::Forecast(ForecastError::NoProgram { .. }) => ErrorKind::Config,
-            E::Btf(_) | E::Minimize(_) => ErrorKind::Btf,
-            E::NoneServed { .. } => ErrorKind::Relocation,
-            E::Forecast(ForecastError::Requirements { .. }) => ErrorKind::Object,
-            E::Archive(_) => ErrorKind::Archive,
+impl Cause for TreeError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Archive
+    }
+}
+
+impl Cause for pipeline::Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(_) => ErrorKind::Io,
+            Self::Object { .. } | Self::Relocations(_) | Self::ByteOrder(_) => ErrorKind::Object,
+            Self::Hub(_) => ErrorKind::Hub,
+            Self::Filter { .. } | Self::Forecast(ForecastError::NoProgram { .. }) => ErrorKind::Config,
+            Self::Btf(_) | Self::Minimize(_) => ErrorKind::Btf,
+            Self::NoneServed { .. } => ErrorKind::Relocation,
+            Self::Forecast(ForecastError::Requirements { .. }) => ErrorKind::Object,
+            Self::Archive(_) => ErrorKind::Archive,
             _ => ErrorKind::Internal,
-        };
-        Self::new(kind, error)
+        }
     }
 }
 
@@ -158,13 +162,19 @@ mod tests {
     #[error("{0}")]
     struct Outer(&'static str, #[source] Inner);
 
+    impl Cause for Outer {
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Hub
+        }
+    }
+
     #[derive(Debug, thiserror::Error)]
     #[error("kernel a")]
     struct Inner(#[source] std::num::ParseIntError);
 
     fn error() -> Error {
         let source = "x".parse::<u8>().unwrap_err();
-        Error::new(ErrorKind::Hub, Outer("hub h", Inner(source)))
+        Outer("hub h", Inner(source)).into()
     }
 
     #[test]
@@ -193,7 +203,8 @@ mod tests {
 
     #[test]
     fn indents_further_lines_of_a_cause() {
-        let report = Error::new(ErrorKind::Compile, "clang failed\na.bpf.c:1: oops\n").report();
-        assert_eq!(report, "error: clang failed\n    a.bpf.c:1: oops\n");
+        let source = "x".parse::<u8>().unwrap_err();
+        let report = Error::from(Outer("clang failed\na.bpf.c:1: oops\n", Inner(source))).report();
+        assert!(report.starts_with("error: clang failed\n    a.bpf.c:1: oops\n  caused by"), "{report}");
     }
 }

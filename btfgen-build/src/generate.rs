@@ -8,7 +8,7 @@ use crate::cargo::Script;
 #[cfg(feature = "html")]
 use crate::config::ReportForm;
 use crate::config::{Config, Emit};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 
 /// File name of the archive in `OUT_DIR`, which `btfgen_runtime::embed!` includes.
 const ARCHIVE_NAME: &str = "btfgen.archive";
@@ -62,9 +62,9 @@ struct Broken {
     reasons: String,
 }
 
-impl From<Broken> for Error {
-    fn from(error: Broken) -> Self {
-        Self::new(ErrorKind::Require, error)
+impl Cause for Broken {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Require
     }
 }
 

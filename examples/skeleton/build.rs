@@ -15,6 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .source(SOURCE)
         // Otherwise the object is in a temporary folder that is gone when generate() looks for it.
         .obj(out_dir.join("execs.bpf.o"))
+        // The skeleton includes this file, instead of a list of its bytes.
+        .reference_obj(true)
         .build_and_generate(out_dir.join("execs.skel.rs"))?;
     // After the skeleton: so the archive is always the one of the skeleton's object.
     btfgen_build::generate().unwrap_or_else(|error| error.exit());

@@ -11,7 +11,7 @@ use btfgen_core::files;
 
 use crate::cargo::Script;
 use crate::config::{ConfigError, paths};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 
 /// Compiles `src/bpf/*.bpf.c` to `$OUT_DIR/*.bpf.o` and returns the objects' paths, sorted.
 ///
@@ -121,9 +121,9 @@ impl Default for Compile {
     }
 }
 
-impl From<CompileError> for Error {
-    fn from(error: CompileError) -> Self {
-        Self::new(ErrorKind::Compile, error)
+impl Cause for CompileError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Compile
     }
 }
 

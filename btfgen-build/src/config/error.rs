@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use btfgen_core::files::FileError;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, ErrorKind};
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +90,8 @@ pub(crate) enum ConfigError {
     NoOutDir,
 }
 
-impl From<ConfigError> for Error {
-    fn from(error: ConfigError) -> Self {
-        Self::new(ErrorKind::Config, error)
+impl Cause for ConfigError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
     }
 }

@@ -15,11 +15,9 @@ const MAX_CRATES: usize = 55;
 /// Times `generate()` as in a build script, that is without optimization and without earlier results.
 pub(super) fn measure(bench: &Bench, sets: &[Set]) -> Outcome {
     println!("\nbuild, all kernels of the example's hub file");
-    // Cargo's default for build scripts and their dependencies, which this workspace overrides.
-    let unoptimized = ["--config", "profile.dev.package.\"*\".opt-level=0"];
-    let mut build = cargo();
-    build.args(["build", "--package", "btfgen-build", "--example", "generate_once"]).args(unoptimized);
-    let built = shell::build(&mut build)?;
+    let args =
+        ["build", "--profile", "build-script", "--package", "btfgen-build", "--example", "generate_once"];
+    let built = shell::build(cargo().args(args))?;
     let scratch = bench.scratch.join("build");
     for set in sets {
         files::empty_folder(&scratch)?;
