@@ -22,7 +22,7 @@ pub struct Error {
     cause: Box<dyn StdError + Send + Sync>,
 }
 
-/// The part of the work that failed.
+/// The part of the work that failed; [`Error`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -205,6 +205,9 @@ mod tests {
     fn indents_further_lines_of_a_cause() {
         let source = "x".parse::<u8>().unwrap_err();
         let report = Error::from(Outer("clang failed\na.bpf.c:1: oops\n", Inner(source))).report();
-        assert!(report.starts_with("error: clang failed\n    a.bpf.c:1: oops\n  caused by"), "{report}");
+        assert_eq!(
+            report,
+            "error: clang failed\n    a.bpf.c:1: oops\n  caused by: kernel a\n  caused by: invalid digit found in string\n"
+        );
     }
 }

@@ -11,13 +11,25 @@ use crate::{KernelId, ObjectDigest, kernel_id, unpack};
 
 /// An archive whose index is decoded; a blob is assembled on demand.
 ///
-/// ```no_run
-/// let bytes = std::fs::read("btfgen.archive")?;
-/// let archive = btfgen_runtime::Archive::open(&bytes)?;
-/// for kernel in archive.kernels() {
-///     println!("{kernel}");
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// use btfgen_runtime::{Archive, KernelId};
+/// # const ARCHIVE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample.archive"));
+///
+/// let archive = Archive::open(ARCHIVE)?;
+/// archive.verify()?;
+/// assert!(!archive.is_empty());
+/// assert_eq!((archive.len(), archive.blob_count(), archive.objects().count()), (3, 2, 1));
+///
+/// // Kernels with identical minimized BTFs have the same blob.
+/// let kernels: Vec<KernelId> = archive.kernels().collect();
+/// assert_eq!(archive.blob_of(&kernels[0]), archive.blob_of(&kernels[1]));
+///
+/// // A kernel's BTF, directly or by the number of its blob. Debian's kernels are known by their strings, and need no build id.
+/// let btf = archive.get(&kernels[2])?;
+/// assert_eq!(btf, Some(archive.blob(1)?));
+/// assert_eq!(archive.blobs()?.last(), btf.map(Ok));
+/// assert_eq!(archive.build_id_of(&kernels[2]), None);
+/// # Ok::<(), btfgen_runtime::ArchiveError>(())
 /// ```
 pub struct Archive<'a> {
     index: Index,

@@ -9,18 +9,36 @@ const NT_GNU_BUILD_ID: u32 = 3;
 /// A kernel's build id: the 20 bytes of its `NT_GNU_BUILD_ID` note.
 ///
 /// ```
-/// let id: btfgen_runtime::BuildId = "4a5a9b0affb66c437abcd455d2738af879985fa9".parse()?;
+/// use btfgen_runtime::{BuildId, BuildIdError};
+///
+/// let id: BuildId = "4a5a9b0affb66c437abcd455d2738af879985fa9".parse()?;
 /// assert_eq!(id.to_string(), "4a5a9b0affb66c437abcd455d2738af879985fa9");
-/// # Ok::<(), btfgen_runtime::BuildIdError>(())
+/// assert_eq!(id, BuildId::from_bytes(*id.as_bytes()));
+/// assert_eq!(id.prefix().to_string(), "4a5a9b0affb66c437abcd455d2738af8");
+/// assert_eq!("4a5a9b0a".parse::<BuildId>(), Err(BuildIdError));
+///
+/// // The note's header (lengths of name and content, type), its name, and its content of LEN bytes.
+/// let notes = [&[4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0], &b"GNU\0"[..], id.as_bytes()].concat();
+/// assert_eq!(notes.len(), 16 + BuildId::LEN);
+/// assert_eq!(BuildId::from_notes(&notes, false), Some(id));
+/// # Ok::<(), BuildIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuildId([u8; Self::LEN]);
 
 /// The first 16 bytes of a [`BuildId`], as an archive stores them.
+///
+/// ```
+/// use btfgen_runtime::{BuildId, BuildIdPrefix};
+///
+/// let prefix = BuildId::from_bytes([7; BuildId::LEN]).prefix();
+/// assert_eq!(prefix, BuildIdPrefix::from_bytes([7; BuildIdPrefix::LEN]));
+/// assert_eq!(prefix.as_bytes(), &[7; 16]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuildIdPrefix([u8; Self::LEN]);
 
-/// Error of parsing a [`BuildId`].
+/// Error of parsing a [`BuildId`], which has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildIdError;
 

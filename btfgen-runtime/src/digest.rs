@@ -12,10 +12,17 @@ use crate::hash::fnv1a;
 /// It detects an object that changed after the archive was built. It does not protect against an attacker, who could
 /// change the archive as well.
 ///
-/// ```no_run
-/// let object = std::fs::read("program.bpf.o")?;
-/// println!("{}", btfgen_runtime::ObjectDigest::of(&object)?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+/// use btfgen_runtime::{Archive, ObjectDigest, ObjectError};
+/// # const ARCHIVE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample.archive"));
+///
+/// // The objects that an archive was built for.
+/// let digest = Archive::open(ARCHIVE)?.objects().next().unwrap();
+/// assert_eq!(digest.to_string().len(), 2 * ObjectDigest::LEN);
+/// assert_eq!(digest, ObjectDigest::from_bytes(digest.to_bytes()));
+///
+/// assert_eq!(ObjectDigest::of(b"not an object"), Err(ObjectError::Elf));
+/// # Ok::<(), btfgen_runtime::ArchiveError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectDigest([u8; Self::LEN]);

@@ -8,7 +8,8 @@
 /// undefined.
 ///
 /// `embed!(pub static BTF)` defines a static of the archive's bytes, for [`Finder::archive`](crate::Finder::archive). It compiles
-/// in any crate that is built with `OUT_DIR` set. Libraries and builds without cargo use it:
+/// in any crate that is built with `OUT_DIR` set. Libraries and builds without cargo use it. This example is not compiled, because it
+/// needs the archive of a build script:
 ///
 /// ```ignore
 /// btfgen_runtime::embed!(pub static BTF);
@@ -44,6 +45,15 @@ macro_rules! embed {
 }
 
 /// The archive that [`embed!`] embedded.
+///
+/// ```no_run
+/// # #[unsafe(no_mangle)]
+/// # static BTFGEN_EMBED_IS_MISSING: &[u8] = &[];
+/// // Runs in a program with embed!(): on which kernels does this binary find a BTF?
+/// let archive = btfgen_runtime::Archive::open(btfgen_runtime::embedded_archive())?;
+/// archive.kernels().for_each(|kernel| println!("{kernel}"));
+/// # Ok::<(), btfgen_runtime::ArchiveError>(())
+/// ```
 #[inline]
 pub fn embedded_archive() -> &'static [u8] {
     // This function is inline so that only programs that call it refer to the symbol.

@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// Error of reading an archive or one blob of it.
+///
+/// ```
+/// use btfgen_runtime::{Archive, ArchiveError};
+///
+/// assert_eq!(Archive::open(b"\x7fELF").err(), Some(ArchiveError::NotAnArchive));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArchiveError {
@@ -39,7 +45,7 @@ impl fmt::Display for ArchiveError {
 
 impl std::error::Error for ArchiveError {}
 
-/// Error of computing an eBPF object's digest.
+/// Error of computing an eBPF object's digest; see [`ObjectDigest::of`](crate::ObjectDigest::of).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObjectError {

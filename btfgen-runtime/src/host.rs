@@ -18,6 +18,11 @@ use crate::os_release::OsRelease;
 ///     ..Host::default()
 /// };
 /// assert_eq!(host.kernel_id().unwrap().as_str(), "ubuntu/18.04/x86_64/5.4.0-84-generic");
+/// assert_eq!(host.arch(), "x86_64");
+///
+/// // The machine that this runs on, also from a container that sees its root at /host.
+/// let here = [Host::current(), Host::current_in("/host".as_ref())];
+/// assert_eq!(here[0].release, here[1].release);
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {

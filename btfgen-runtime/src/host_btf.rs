@@ -11,7 +11,7 @@ use crate::kernel_id::KernelId;
 use crate::select::How;
 use crate::unpacked_file::{UnpackedFile, under_free_name};
 
-/// A source of BTF; they are searched in this order.
+/// A source of BTF; they are searched in this order, as [`HostBtf::explain`] shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Source {
@@ -45,7 +45,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The outcome of searching one source.
+/// The outcome of searching one source; see [`HostBtf::steps`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The source.
@@ -61,6 +61,40 @@ impl fmt::Display for Step {
 }
 
 /// The BTF of the running kernel, ready for a loader.
+///
+/// ```
+/// use btfgen_runtime::{Finder, How, Source, Step};
+/// # const ARCHIVE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample.archive"));
+/// # let host = btfgen_runtime::Host {
+/// #     release: "6.1.0-12-amd64".into(),
+/// #     version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.52-1 (2023-09-07)".into(),
+/// #     machine: "x86_64".into(),
+/// #     ..btfgen_runtime::Host::default()
+/// # };
+///
+/// let finder = Finder::new().archive(ARCHIVE).root("/nonexistent");
+/// # let finder = finder.host(host);
+/// let btf = finder.find()?;
+///
+/// // For libbpf and for aya; both are None if the kernel has its own BTF in sysfs.
+/// let (path, bytes) = (btf.path().unwrap(), btf.bytes().unwrap());
+/// assert_eq!(std::fs::read(path).unwrap(), bytes);
+///
+/// // For a log.
+/// match btf.how() {
+///     How::Nearest { below, above } => println!("inferred from {below} and {above}"),
+///     _ => println!("BTF of {:?} from the {}", btf.kernel_id(), btf.source()),
+/// }
+/// assert_eq!(btf.steps().last().map(|step: &Step| step.source), Some(Source::Archive));
+/// print!("{}", btf.explain());
+///
+/// // For a tool that looks for a kernel image.
+/// # let folder = std::env::temp_dir().join(format!("btfgen-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder).unwrap();
+/// btf.install_elf(folder.join("vmlinux-6.1.0-12-amd64")).unwrap();
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), btfgen_runtime::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct HostBtf {
     pub(crate) source: Source,

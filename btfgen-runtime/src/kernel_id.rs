@@ -13,9 +13,19 @@ const KNOWN_DISTROS: [&str; 9] =
 /// folder without leaving it.
 ///
 /// ```
-/// let id: btfgen_runtime::KernelId = "ubuntu/20.04/x86_64/5.4.0-84-generic".parse()?;
-/// assert_eq!(id.arch(), "x86_64");
-/// assert_eq!(id.to_string(), "ubuntu/20.04/x86_64/5.4.0-84-generic");
+/// use btfgen_runtime::KernelId;
+///
+/// let id: KernelId = "ubuntu/20.04/x86_64/5.4.0-84-generic".parse()?;
+/// assert_eq!((id.distro(), id.version(), id.arch()), ("ubuntu", "20.04", "x86_64"));
+/// assert_eq!(id.release(), "5.4.0-84-generic");
+/// assert_eq!(id.as_str(), "ubuntu/20.04/x86_64/5.4.0-84-generic");
+///
+/// let own = KernelId::new(KernelId::CUSTOM, "9f03c2d1a8b4e67f", "arm64", "6.6.52-board")?;
+/// assert!(id.has_known_distro() && !own.has_known_distro());
+///
+/// let error = "6.6.52-board".parse::<KernelId>().unwrap_err();
+/// assert_eq!(error.to_string(), r#""6.6.52-board" is not a kernel id <distro>/<version>/<arch>/<release>"#);
+/// assert!("x/".repeat(KernelId::MAX_LEN).parse::<KernelId>().is_err());
 /// # Ok::<(), btfgen_runtime::KernelIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +33,7 @@ pub struct KernelId {
     text: Box<str>,
 }
 
-/// Error of parsing a [`KernelId`].
+/// Error of parsing a [`KernelId`], which has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelIdError {
     text: String,

@@ -97,6 +97,8 @@ pub use select::{How, Refusal, RefusalKind, Selection, select};
 ///
 /// # Errors
 /// If the kernel has no BTF of its own and no embedded one is known to be the kernel's; see [`Finder::find`].
+///
+/// The front page has [an example](crate).
 #[inline]
 pub fn btf_for_host() -> Result<HostBtf, Error> {
     Finder::embedded().find()

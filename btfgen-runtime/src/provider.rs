@@ -10,7 +10,7 @@ use crate::elf;
 use crate::host::Host;
 use crate::kernel_id::KernelId;
 
-/// What a provider is asked for.
+/// What a provider is asked for; [`Finder::provider`](crate::Finder::provider) has an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Wanted<'a> {
@@ -23,7 +23,15 @@ pub struct Wanted<'a> {
     pub objects: Vec<ObjectDigest>,
 }
 
-/// A BTF from a provider, whole or minimized.
+/// A BTF from a provider, whole or minimized; [`Finder::provider`](crate::Finder::provider) has an example.
+///
+/// ```
+/// use btfgen_runtime::ProvidedBtf;
+///
+/// # let (download, expected) = (Vec::new(), [0; 32]);
+/// // `expected` is in the program, `download` comes from a server.
+/// let btf = ProvidedBtf::new(download).sha256(expected);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProvidedBtf {
     btf: Vec<u8>,

@@ -12,7 +12,7 @@ use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 use crate::nearest_kernels;
 
-/// The entry of a host's kernel in a catalog.
+/// The entry of a host's kernel in a catalog; [`select`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The entry.
@@ -23,7 +23,7 @@ pub struct Selection {
     pub reasons: Vec<String>,
 }
 
-/// How an entry was found.
+/// How an entry was found; [`HostBtf`](crate::HostBtf) has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {
@@ -40,7 +40,7 @@ pub enum How {
     },
 }
 
-/// Why a catalog has no entry for a host.
+/// Why a catalog has no entry for a host; [`select`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The kind of refusal.
@@ -53,7 +53,7 @@ pub struct Refusal {
     pub nearest: Vec<KernelId>,
 }
 
-/// The kinds of refusal.
+/// The kinds of refusal; [`select`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {
@@ -78,23 +78,25 @@ pub enum RefusalKind {
 /// If no entry is known to be the host's kernel.
 ///
 /// ```
-/// use btfgen_runtime::{Host, select};
-/// # struct Ids(Vec<&'static str>);
-/// # impl btfgen_runtime::Catalog for Ids {
-/// #     fn visit(&self, visitor: &mut dyn FnMut(&str, Option<btfgen_runtime::BuildIdPrefix>)) {
-/// #         self.0.iter().for_each(|id| visitor(id, None))
-/// #     }
-/// #     fn same(&self, a: &btfgen_runtime::KernelId, b: &btfgen_runtime::KernelId) -> bool { a == b }
-/// # }
-/// # let catalog = Ids(vec!["ubuntu/18.04/x86_64/5.4.0-84-generic", "ubuntu/20.04/x86_64/5.4.0-84-generic"]);
-/// let host = Host {
-///     release: "5.4.0-84-generic".into(),
-///     version: "#94-Ubuntu SMP Thu Aug 26 20:27:37 UTC 2021".into(),
+/// use btfgen_runtime::{Archive, Host, How, Refusal, RefusalKind, Selection, select};
+/// # const ARCHIVE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample.archive"));
+///
+/// // It has Debian 12's kernels 6.1.0-10, -12 and -13.
+/// let archive = Archive::open(ARCHIVE).unwrap();
+/// let host = |release: &str, version: &str| Host {
+///     release: release.into(),
+///     version: version.into(),
 ///     machine: "x86_64".into(),
 ///     ..Host::default()
 /// };
-/// let selection = select(&host, &catalog, false).unwrap();
-/// assert_eq!(selection.kernel.version(), "20.04");
+///
+/// let debian = host("6.1.0-12-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.52-1 (2023-09-07)");
+/// let Selection { kernel, how, .. } = select(&debian, &archive, false).unwrap();
+/// assert_eq!((kernel.as_str(), how), ("debian/12/x86_64/6.1.0-12-amd64", How::Exact));
+///
+/// let unknown = host("6.1.0-11-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.38-4 (2023-08-08)");
+/// let Refusal { kind, nearest, .. } = select(&unknown, &archive, false).unwrap_err();
+/// assert_eq!((kind, nearest.len()), (RefusalKind::NoSuchRelease, 3));
 /// ```
 pub fn select(host: &Host, catalog: &dyn Catalog, infer_nearest: bool) -> Result<Selection, Refusal> {
     let mut identity = Identity::of(host);

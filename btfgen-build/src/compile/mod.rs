@@ -38,9 +38,21 @@ pub fn compile() -> Result<Vec<PathBuf>, Error> {
 /// it is meant for the host's compiler.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), btfgen_build::Error> {
-/// let objects = btfgen_build::Compile::new().include("include").flag("-Wall").compile()?;
-/// # Ok(()) }
+/// // build.rs
+/// use btfgen_build::Compile;
+///
+/// let objects = Compile::new()
+///     .source("bpf/**/*.c")
+///     .include("bpf/include")
+///     .flag("-Wall")
+///     .clang("clang-19")
+///     .strip(false)
+///     .compile()
+///     .unwrap_or_else(|error| error.exit());
+///
+/// // A tool that is no build script.
+/// Compile::new().source("agent.bpf.c").out_dir("objects").cargo_metadata(false).compile()?;
+/// # Ok::<(), btfgen_build::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Compile {

@@ -27,14 +27,41 @@ const HUB_VARIABLE: &str = "BTFGEN_HUB";
 
 /// What to generate: the objects, the hub, and what to do with them.
 ///
+/// A build script without `btfgen.toml`:
+///
 /// ```no_run
-/// # fn main() -> Result<(), btfgen_build::Error> {
-/// let config = btfgen_build::Config::new()
+/// // build.rs
+/// use btfgen_build::{BuildIds, Config, Emit, OnFailure, ReportForm, Unknown};
+///
+/// let report = Config::new()
 ///     .object("$OUT_DIR/*.bpf.o")
 ///     .hub("kernels.hub")
+///     // All that follows is optional.
 ///     .include("debian/*/x86_64/*")
-///     .exclude("**/*-cloud-*");
-/// # Ok(()) }
+///     .exclude("**/*-cloud-*")
+///     .require(&["debian/12/**"], &[])
+///     .unknown(Unknown::Deny)
+///     .optional("*_fentry")
+///     .on_failure(OnFailure::Drop)
+///     .build_ids(BuildIds::All)
+///     .compression_level(19)
+///     .emit(Emit::Tree)
+///     .report(ReportForm::Html)
+///     .generate()
+///     .unwrap_or_else(|error| error.exit());
+/// ```
+///
+/// A tool that is no build script names the architecture and folder, and prints nothing for cargo:
+///
+/// ```no_run
+/// let objects = std::path::Path::new("objects");
+/// btfgen_build::Config::from_file("btfgen.toml")?
+///     .object_file(objects.join("agent.bpf.o"))
+///     .arch("all")
+///     .out_dir("embedded")
+///     .cargo_metadata(false)
+///     .generate()?;
+/// # Ok::<(), btfgen_build::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Config {

@@ -12,6 +12,22 @@ use crate::select::{Refusal, RefusalKind};
 /// Error of finding a BTF for the host.
 ///
 /// `{:?}` prints the same as `{}` and the cause, because a `main` that returns the error prints it this way.
+///
+/// An app that can go on without a BTF:
+///
+/// ```no_run
+/// use btfgen_runtime::{Error, Finder};
+///
+/// let btf = match Finder::new().folder("/btfs").find() {
+///     Ok(btf) => Some(btf),
+///     Err(Error::NotFound(search)) => {
+///         eprintln!("{search}\n{}", search.explain());
+///         None
+///     }
+///     Err(error) => return Err(error),
+/// };
+/// # Ok::<(), Error>(())
+/// ```
 #[non_exhaustive]
 pub enum Error {
     /// No source has a BTF that is known to be the host kernel's; an app may go on without one.
@@ -35,7 +51,7 @@ pub enum Error {
     HandOver(io::Error),
 }
 
-/// A search that found nothing.
+/// A search that found nothing; [`Error`] has an example.
 #[non_exhaustive]
 pub struct NotFound {
     /// The host.
@@ -46,7 +62,7 @@ pub struct NotFound {
     pub refusal: Option<Refusal>,
 }
 
-/// An archive that was not built for an object.
+/// An archive that was not built for an object; see [`Finder::for_object`](crate::Finder::for_object).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stale {
@@ -57,7 +73,7 @@ pub struct Stale {
 }
 
 impl NotFound {
-    /// The steps as text, a line each.
+    /// The steps as text, a line each; [`Error`] has an example.
     pub fn explain(&self) -> String {
         explain(&self.steps)
     }

@@ -16,12 +16,46 @@ use search::Options;
 
 /// Finds the BTF of the host's kernel; [`crate::btf_for_host`] is `Finder::embedded().find()`.
 ///
+/// A tool in a container, with files in its image and the host's root at `/host`, as Inspektor Gadget has it:
+///
 /// ```no_run
 /// use btfgen_runtime::{Finder, Source};
-/// // As Inspektor Gadget does: files in the image, the host's root at /host.
+///
 /// let btf = Finder::new().folder("/btfs").host_root("/host").skip(Source::Override).find()?;
 /// println!("{}", btf.explain());
 /// # Ok::<(), btfgen_runtime::Error>(())
+/// ```
+///
+/// A test that asks for another machine's BTF, and creates no file:
+///
+/// ```
+/// use btfgen_runtime::{Finder, Host, How, Source};
+/// # const ARCHIVE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sample.archive"));
+///
+/// let host = Host {
+///     release: "6.1.0-12-amd64".into(),
+///     version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.52-1 (2023-09-07)".into(),
+///     machine: "x86_64".into(),
+///     ..Host::default()
+/// };
+/// let finder = Finder::new().archive(ARCHIVE).host(host).root("/nonexistent").bytes_only(true);
+/// let btf = finder.skip(Source::Override).find()?;
+/// assert_eq!((btf.source(), btf.how()), (Source::Archive, &How::Exact));
+/// # Ok::<(), btfgen_runtime::Error>(())
+/// ```
+///
+/// A program that loads one object, uses a file that the user names, and may take [a neighbor's](Self::infer_nearest) BTF:
+///
+/// ```no_run
+/// # #[unsafe(no_mangle)]
+/// # static BTFGEN_EMBED_IS_MISSING: &[u8] = &[];
+/// # fn find(object: &[u8], named: Option<std::path::PathBuf>) -> Result<(), btfgen_runtime::Error> {
+/// let mut finder = btfgen_runtime::Finder::embedded().for_object(object).infer_nearest(true);
+/// if let Some(file) = named {
+///     finder = finder.override_file(file);
+/// }
+/// let btf = finder.find()?;
+/// # Ok(()) }
 /// ```
 #[derive(Default)]
 #[must_use]
@@ -68,6 +102,17 @@ impl<'a> Finder<'a> {
     }
 
     /// Searches a folder tree that `include_dir!` embedded.
+    ///
+    /// ```
+    /// use btfgen_runtime::{Finder, Source};
+    /// use include_dir::{Dir, DirEntry, File};
+    ///
+    /// // In a program: include_dir!("$OUT_DIR/btfgen-tree"), which `emit = "tree"` writes.
+    /// static FILES: [DirEntry; 1] = [DirEntry::File(File::new("debian/12/x86_64/6.1.0-12-amd64.btf", b"..."))];
+    /// static TREE: Dir = Dir::new("", &FILES);
+    ///
+    /// let found = Finder::new().tree(&TREE).find();
+    /// ```
     #[cfg(feature = "include-dir")]
     pub fn tree(mut self, dir: &'a include_dir::Dir<'a>) -> Self {
         self.options.tree = Some(dir);

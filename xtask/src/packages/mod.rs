@@ -1,5 +1,6 @@
 //! Packages: what is published builds on its own, and its public API is the committed one.
 
+mod examples;
 mod outside;
 mod public_api;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use public_api::Builder;
 
+use super::examples;
 use crate::shell::{self, Outcome, cargo};
 
 const LIBRARIES: [&str; 2] = ["btfgen-build", "btfgen-runtime"];
@@ -38,7 +39,15 @@ pub(super) fn run(bless: bool) -> Outcome {
             )
             .into());
         }
-        println!("{library}: {} public items", actual.lines().count());
+        let missing = examples::missing(&serde_json::from_slice(&fs::read(&json)?)?);
+        if !missing.is_empty() {
+            return Err(format!(
+                "{library}: public items in no example of the documentation: {}",
+                missing.join(", ")
+            )
+            .into());
+        }
+        println!("{library}: {} public items, all in examples", actual.lines().count());
     }
     Ok(())
 }
