@@ -22,7 +22,9 @@ pub struct Error {
     cause: Box<dyn StdError + Send + Sync>,
 }
 
-/// The part of the work that failed; [`Error`] has an example.
+/// The part of the work that failed.
+///
+/// [`Error`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

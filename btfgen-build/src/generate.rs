@@ -23,7 +23,8 @@ const PAGE_NAME: &str = "btfgen-report.html";
 ///
 /// ```no_run
 /// // build.rs
-/// btfgen_build::generate().unwrap_or_else(|error| error.exit());
+/// let report = btfgen_build::generate().unwrap_or_else(|error| error.exit());
+/// println!("cargo::warning={} kernels in {} bytes", report.kernels.len(), report.archive_bytes);
 /// ```
 ///
 /// # Errors

@@ -2,8 +2,8 @@
 //!
 //! This crate is for `build.rs`. It reads the compiled eBPF objects of a program and a *hub*, the BTFs of many kernels in one file or
 //! folder. It keeps what the CO-RE relocations of the objects read, stores equal content once, and writes one compressed archive, some
-//! kilobytes for hundreds of kernels. `btfgen-runtime`, which the program links, selects the running kernel's BTF and passes it to
-//! libbpf or aya.
+//! kilobytes for hundreds of kernels. [`btfgen-runtime`](https://docs.rs/btfgen-runtime), which the program links,
+//! selects the running kernel's BTF and passes it to libbpf or aya.
 //!
 //! # Use
 //!

@@ -38,7 +38,7 @@ pub struct BuildId([u8; Self::LEN]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BuildIdPrefix([u8; Self::LEN]);
 
-/// Error of parsing a [`BuildId`], which has an example.
+/// Error of parsing a [`BuildId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildIdError;
 

@@ -33,7 +33,7 @@ pub struct KernelId {
     text: Box<str>,
 }
 
-/// Error of parsing a [`KernelId`], which has an example.
+/// Error of parsing a [`KernelId`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelIdError {
     text: String,

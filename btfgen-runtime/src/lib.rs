@@ -1,7 +1,7 @@
 //! Selects the embedded BTF that belongs to the running kernel and hands it to an eBPF loader.
 //!
-//! `btfgen_build::generate()` in a program's `build.rs` writes an archive of minimized BTFs. The program embeds it and gets
-//! the BTF of the running kernel:
+//! [`btfgen_build::generate()`](https://docs.rs/btfgen-build) in a program's `build.rs` writes an archive of minimized
+//! BTFs. The program embeds it and gets the BTF of the running kernel:
 //!
 //! ```no_run
 //! # mod demo {

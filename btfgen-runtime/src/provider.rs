@@ -10,7 +10,9 @@ use crate::elf;
 use crate::host::Host;
 use crate::kernel_id::KernelId;
 
-/// What a provider is asked for; [`Finder::provider`](crate::Finder::provider) has an example.
+/// What a provider is asked for.
+///
+/// [`Finder::provider`](crate::Finder::provider) has an example.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Wanted<'a> {
@@ -23,7 +25,9 @@ pub struct Wanted<'a> {
     pub objects: Vec<ObjectDigest>,
 }
 
-/// A BTF from a provider, whole or minimized; [`Finder::provider`](crate::Finder::provider) has an example.
+/// A BTF from a provider, whole or minimized.
+///
+/// [`Finder::provider`](crate::Finder::provider) has an example.
 ///
 /// ```
 /// use btfgen_runtime::ProvidedBtf;

@@ -12,7 +12,9 @@ use crate::identity::{Identity, Match};
 use crate::kernel_id::KernelId;
 use crate::nearest_kernels;
 
-/// The entry of a host's kernel in a catalog; [`select`] has an example.
+/// The entry of a host's kernel in a catalog.
+///
+/// [`select`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The entry.
@@ -23,7 +25,9 @@ pub struct Selection {
     pub reasons: Vec<String>,
 }
 
-/// How an entry was found; [`HostBtf`](crate::HostBtf) has an example.
+/// How an entry was found.
+///
+/// [`HostBtf`](crate::HostBtf) has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum How {
@@ -40,7 +44,9 @@ pub enum How {
     },
 }
 
-/// Why a catalog has no entry for a host; [`select`] has an example.
+/// Why a catalog has no entry for a host.
+///
+/// [`select`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The kind of refusal.
@@ -53,7 +59,9 @@ pub struct Refusal {
     pub nearest: Vec<KernelId>,
 }
 
-/// The kinds of refusal; [`select`] has an example.
+/// The kinds of refusal.
+///
+/// [`select`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusalKind {

@@ -1,6 +1,8 @@
 //! What is written to the output folder.
 
-/// What is written to the output folder; [`Config`](crate::Config) has an example.
+/// What is written to the output folder.
+///
+/// [`Config`](crate::Config) has an example.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -1,6 +1,8 @@
 //! In which form the report is written to the output folder.
 
-/// In which form the report is written to the output folder; [`Config`](crate::Config) has an example.
+/// In which form the report is written to the output folder.
+///
+/// [`Config`](crate::Config) has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -7,7 +7,7 @@ use crate::archive::Archive;
 use crate::build_id::BuildIdPrefix;
 use crate::kernel_id::KernelId;
 
-/// A set of kernels from which [`crate::select()`] selects; an [`Archive`] is one.
+/// A set of kernels from which [`select`](crate::select()) selects; an [`Archive`] is one.
 ///
 /// ```
 /// use btfgen_runtime::{BuildIdPrefix, Catalog, Host, KernelId, RefusalKind, select};

@@ -51,7 +51,9 @@ pub enum Error {
     HandOver(io::Error),
 }
 
-/// A search that found nothing; [`Error`] has an example.
+/// A search that found nothing.
+///
+/// [`Error`] has an example.
 #[non_exhaustive]
 pub struct NotFound {
     /// The host.
@@ -73,7 +75,9 @@ pub struct Stale {
 }
 
 impl NotFound {
-    /// The steps as text, a line each; [`Error`] has an example.
+    /// The steps as text, a line each.
+    ///
+    /// [`Error`] has an example.
     pub fn explain(&self) -> String {
         explain(&self.steps)
     }

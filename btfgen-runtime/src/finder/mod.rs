@@ -14,7 +14,7 @@ use crate::host_btf::{HostBtf, Source};
 use crate::provider::{ProvidedBtf, Wanted};
 use search::Options;
 
-/// Finds the BTF of the host's kernel; [`crate::btf_for_host`] is `Finder::embedded().find()`.
+/// Finds the BTF of the host's kernel; [`btf_for_host`](crate::btf_for_host) is `Finder::embedded().find()`.
 ///
 /// A tool in a container, with files in its image and the host's root at `/host`, as Inspektor Gadget has it:
 ///
@@ -70,7 +70,7 @@ impl<'a> Finder<'a> {
         Self::default()
     }
 
-    /// Searches the machine's own sources and the program's archive, which [`crate::embed!`] embedded.
+    /// Searches the machine's own sources and the program's archive, which [`embed!`](crate::embed!) embedded.
     #[inline]
     pub fn embedded() -> Self {
         Self::new().archive(embedded_archive())
@@ -104,14 +104,12 @@ impl<'a> Finder<'a> {
     /// Searches a folder tree that `include_dir!` embedded.
     ///
     /// ```
-    /// use btfgen_runtime::{Finder, Source};
-    /// use include_dir::{Dir, DirEntry, File};
+    /// use include_dir::Dir;
     ///
-    /// // In a program: include_dir!("$OUT_DIR/btfgen-tree"), which `emit = "tree"` writes.
-    /// static FILES: [DirEntry; 1] = [DirEntry::File(File::new("debian/12/x86_64/6.1.0-12-amd64.btf", b"..."))];
-    /// static TREE: Dir = Dir::new("", &FILES);
+    /// // In a program: include_dir!("$OUT_DIR/btfgen-tree"), the folder that `emit = "tree"` writes.
+    /// static TREE: Dir = Dir::new("", &[]);
     ///
-    /// let found = Finder::new().tree(&TREE).find();
+    /// let found = btfgen_runtime::Finder::new().tree(&TREE).find();
     /// ```
     #[cfg(feature = "include-dir")]
     pub fn tree(mut self, dir: &'a include_dir::Dir<'a>) -> Self {
