@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use btfgen_runtime::hub_arch;
 
+/// Environment variable of the compiler that names the archive; `btfgen_runtime::embed!` reads it.
+const ARCHIVE_VARIABLE: &str = "BTFGEN_ARCHIVE";
+
 /// A build script: its environment, and its instructions for cargo, which are printed at the end.
 #[derive(Debug)]
 pub(crate) struct Script {
@@ -69,6 +72,14 @@ impl Script {
         };
         if !own && path.exists() {
             self.push(format!("cargo::rerun-if-changed={text}"));
+        }
+    }
+
+    /// Passes the archive's path to `btfgen_runtime::embed!`.
+    pub(crate) fn archive(&mut self, path: &Path) {
+        // A path with a line break would end the line; cargo has no way to quote it.
+        if let Some(text) = path.to_str().filter(|text| !text.contains(['\n', '\r'])) {
+            self.push(format!("cargo::rustc-env={ARCHIVE_VARIABLE}={text}"));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::config::ReportForm;
 use crate::config::{Config, Emit};
 use crate::error::{Cause, Error, ErrorKind};
 
-/// File name of the archive in `OUT_DIR`, which `btfgen_runtime::embed!` includes.
+/// File name of the archive in `OUT_DIR`.
 const ARCHIVE_NAME: &str = "btfgen.archive";
 
 /// Folder name of the tree form in `OUT_DIR`.
@@ -57,7 +57,10 @@ impl Config {
 
 /// Programs do not run where they are required.
 #[derive(Debug, thiserror::Error)]
-#[error("required programs fail ([[require]]; \"btfgen report\" shows more):\n{reasons}")]
+#[error(
+    "required programs fail ([[require]]; \"btfgen report\" shows more):\n{reasons}\n\
+     guard what is missing with a CO-RE check, name the programs in optional, or require fewer kernels"
+)]
 struct Broken {
     /// The programs, kernels and reasons, in some lines.
     reasons: String,
@@ -87,6 +90,7 @@ fn run(config: &Config, script: &mut Script) -> Result<Report, Error> {
         let archive = packed.archive(plan.level)?;
         packed.report.archive_bytes = archive.len();
         files::write_if_changed(&archive_path, &archive)?;
+        script.archive(&archive_path);
     }
     let in_tree = packed.btfs().filter(|_| plan.emit != Emit::Archive);
     files::write_tree(&out_dir.join(TREE_NAME), in_tree)?;

@@ -73,7 +73,8 @@ fn a_required_program_that_fails_ends_the_build() {
     let text = build.refused(ErrorKind::Require);
     let expect = format!(
         "required programs fail ([[require]]; \"btfgen report\" shows more):\n\
-         needs_kernel_btf.o: on_entry, on_exit, modify_return, typed_tracepoint fail on {DEBIAN_11}\n  {TRACING}: there is none",
+         needs_kernel_btf.o: on_entry, on_exit, modify_return, typed_tracepoint fail on {DEBIAN_11}\n  {TRACING}: there is none\n\
+         guard what is missing with a CO-RE check, name the programs in optional, or require fewer kernels",
     );
     assert_eq!(text, expect);
 

@@ -1,6 +1,6 @@
 //! The archive that is linked into the program.
 
-/// Embeds the archive that `btfgen_build::generate()` wrote to `OUT_DIR`.
+/// Embeds the archive that `btfgen_build::generate()` wrote.
 ///
 /// `embed!()` embeds the program's archive, which [`btf_for_host`](crate::btf_for_host) searches, also when a library calls it.
 /// Use it once in a program, in any module. It compiles in binaries, examples and tests only, so that no library can replace the
@@ -8,8 +8,8 @@
 /// undefined.
 ///
 /// `embed!(pub static BTF)` defines a static of the archive's bytes, for [`Finder::archive`](crate::Finder::archive). It compiles
-/// in any crate that is built with `OUT_DIR` set. Libraries and builds without cargo use it. This example is not compiled, because it
-/// needs the archive of a build script:
+/// in any crate whose build script calls `generate()`. Libraries use it, and builds without cargo, which set the environment variable
+/// `BTFGEN_ARCHIVE` to the archive's path. This example is not compiled, because it needs the archive of a build script:
 ///
 /// ```ignore
 /// btfgen_runtime::embed!(pub static BTF);
@@ -29,18 +29,24 @@ macro_rules! embed {
                  `btfgen_runtime::embed!(pub static BTF);` and search it with `btfgen_runtime::Finder::new().archive(BTF)`"
             );
             #[unsafe(no_mangle)]
-            static BTFGEN_EMBED_IS_MISSING: &[u8] = include_bytes!(concat!(
-                env!("OUT_DIR", "embed! needs a build script that calls `btfgen_build::generate()`"),
-                "/btfgen.archive"
-            ));
+            static BTFGEN_EMBED_IS_MISSING: &[u8] = $crate::include_archive!();
         };
     };
     ($(#[$attribute:meta])* $visibility:vis static $name:ident) => {
         $(#[$attribute])*
-        $visibility static $name: &[u8] = include_bytes!(concat!(
-            env!("OUT_DIR", "embed! needs a build script that calls `btfgen_build::generate()`"),
-            "/btfgen.archive"
-        ));
+        $visibility static $name: &[u8] = $crate::include_archive!();
+    };
+}
+
+/// The bytes of the archive whose path `btfgen_build::generate()` told cargo.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! include_archive {
+    () => {
+        include_bytes!(env!(
+            "BTFGEN_ARCHIVE",
+            "embed!() needs a build script that calls btfgen_build::generate(), with emit = \"archive\" or \"both\" in btfgen.toml"
+        ))
     };
 }
 

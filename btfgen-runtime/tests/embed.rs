@@ -7,8 +7,9 @@ use std::process::{Command, Output};
 /// Embeds the name of its package as the archive.
 const BUILD_SCRIPT: &str = r#"
 fn main() {
-    let out = std::env::var("OUT_DIR").unwrap();
-    std::fs::write(out + "/btfgen.archive", std::env::var("CARGO_PKG_NAME").unwrap()).unwrap();
+    let archive = std::env::var("OUT_DIR").unwrap() + "/btfgen.archive";
+    std::fs::write(&archive, std::env::var("CARGO_PKG_NAME").unwrap()).unwrap();
+    println!("cargo::rustc-env=BTFGEN_ARCHIVE={archive}");
     println!("cargo::rerun-if-changed=build.rs");
 }
 "#;
@@ -91,6 +92,7 @@ fn main() { agent::check("other"); }
 
 const IN_LIBRARY: &str = "mod bpf { btfgen_runtime::embed!(); }";
 const TWICE: &str = "mod a { btfgen_runtime::embed!(); } mod b { btfgen_runtime::embed!(); } fn main() {}";
+const NO_ARCHIVE: &str = "btfgen_runtime::embed!(); fn main() {}";
 const MISSING: &str = "fn main() { println!(\"{}\", first::search()); }";
 
 /// A workspace of small programs in the target folder, where builds of earlier runs are reused.
@@ -122,6 +124,8 @@ impl Workspace {
         workspace.package("in-library", &[], &[("src/lib.rs", IN_LIBRARY)]);
         workspace.package("twice", &[], &[("src/main.rs", TWICE)]);
         workspace.package("missing", &["first"], &[("src/main.rs", MISSING)]);
+        workspace.package("no-archive", &[], &[("src/main.rs", NO_ARCHIVE)]);
+        workspace.file("packages/no-archive/build.rs", "fn main() {}");
         workspace
     }
 
@@ -191,6 +195,7 @@ fn a_program_gets_its_own_archive_and_never_a_library_s() {
         fails("twice", profile, codegen_units, "symbol `BTFGEN_EMBED_IS_MISSING` is already defined");
         fails("missing", profile, codegen_units, "BTFGEN_EMBED_IS_MISSING");
     }
+    fails("no-archive", "dev", "16", "needs a build script that calls btfgen_build::generate()");
     fails("in-library", "dev", "16", "write `btfgen_runtime::embed!(pub static BTF);`");
 
     let args =

@@ -353,13 +353,13 @@ pub(crate) struct Job {
 /// Kernels chosen by their ids.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Kernels {
-    /// Only kernels whose id matches one of these globs, such as 'debian/*/x86_64/*'.
+    /// Only kernels whose id matches one of these globs, such as 'debian/*/x86_64/*'; repeat it for several.
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     include: Vec<String>,
-    /// No kernels whose id matches one of these globs.
+    /// No kernels whose id matches one of these globs; repeat it for several.
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     exclude: Vec<String>,
-    /// Only kernels of these architectures, such as x86_64 or arm64.
+    /// Only kernels of these architectures, such as x86_64 or arm64; repeat it for several.
     #[arg(long)]
     arch: Vec<String>,
 }

@@ -13,7 +13,7 @@ const SETS: [&[&str]; 3] =
 
 /// Runs `cargo xtask nearest`.
 pub(crate) fn run() -> Outcome {
-    setup::run()?;
+    setup::check_build()?;
     let btfgen = shell::build(cargo().args(["build", "--release"]).args(BTFGEN))?;
     let scratch = shell::root().join("target/nearest");
     files::empty_folder(&scratch)?;

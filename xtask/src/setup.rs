@@ -1,4 +1,4 @@
-//! Setup: installs the programs and headers that the other tasks need.
+//! Setup: what the tasks need of this machine; `cargo xtask setup` installs it.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,8 +24,9 @@ const fn need(
     Need { what, is_installed, packages, purpose }
 }
 
+/// What a program with libbpf-rs, and `cargo xtask demo`, need.
 #[rustfmt::skip]
-const REQUIRED: [Need; 8] = [
+const TO_BUILD: [Need; 8] = [
     need("a C compiler with its headers", has_c_compiler, &["gcc", "libc6-dev"], "libbpf"),
     need("make", || on_path("make"), &["make"], "libbpf"),
     need("pkg-config", || on_path("pkg-config"), &["pkg-config"], "libbpf"),
@@ -34,6 +35,13 @@ const REQUIRED: [Need; 8] = [
     need("clang", || on_path("clang"), &["clang"], "the eBPF programs"),
     need("llvm-strip", || on_path("llvm-strip"), &["llvm"], "the eBPF programs"),
     need("unshare and mount", || on_path("unshare") && on_path("mount"), &["util-linux", "mount"], "hiding BTF in the demo"),
+];
+
+/// Components of Rust that distributions have as packages of their own.
+#[rustfmt::skip]
+const TO_CHECK: [Need; 2] = [
+    need("rustfmt", || shell::works("cargo", &["fmt", "--version"]), &["rustfmt"], "the format of the code"),
+    need("clippy", || shell::works("cargo", &["clippy", "--version"]), &["rust-clippy"], "lints"),
 ];
 
 /// Without these the tasks still run, and skip something.
@@ -62,20 +70,28 @@ fn has_bpftool() -> bool {
     shell::works(shell::bpftool(), &["version"])
 }
 
+const CANNOT_INSTALL: &str =
+    "cannot install packages here: this needs Debian or Ubuntu, and root or sudo without a password";
+
 /// Runs `cargo xtask setup`.
 pub(crate) fn run() -> Outcome {
-    install_rust_components()?;
-    let (required, optional) = (missing(&REQUIRED), missing(&OPTIONAL));
+    if on_path("rustup") {
+        add_rust_components()?;
+    }
+    let missing_required = || [missing(&TO_BUILD), missing(&TO_CHECK)].concat();
+    let (required, optional) = (missing_required(), missing(&OPTIONAL));
     if required.is_empty() && optional.is_empty() {
         eprintln!("setup: everything is installed");
         return Ok(());
     }
-    for need in required.iter().chain(&optional) {
-        eprintln!("setup: {} is missing ({})", need.what, need.purpose);
-    }
+    report(required.iter().chain(&optional));
     let (required, optional) = (packages(&required), packages(&optional));
     let Some(prefix) = root_prefix().filter(|_| on_path("apt-get")) else {
-        return if required.is_empty() { Ok(()) } else { Err(advice(&required, &optional).into()) };
+        return if required.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{CANNOT_INSTALL}\n{}", advice(&required, &optional)).into())
+        };
     };
     apt_get(&prefix, &["update", "-qq"])?;
     if !required.is_empty() {
@@ -86,8 +102,22 @@ pub(crate) fn run() -> Outcome {
             eprintln!("setup: continuing without {package}: {error}");
         }
     }
-    let absent: Vec<&str> = missing(&REQUIRED).iter().map(|need| need.what).collect();
+    let absent: Vec<&str> = missing_required().iter().map(|need| need.what).collect();
     if absent.is_empty() { Ok(()) } else { Err(format!("still missing: {}", absent.join(", ")).into()) }
+}
+
+/// Fails if something is missing that building and loading eBPF programs needs. It installs nothing.
+pub(crate) fn check_build() -> Outcome {
+    let missing = missing(&TO_BUILD);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    report(missing.iter());
+    Err(advice(&packages(&missing), &[]).into())
+}
+
+fn report<'n>(missing: impl Iterator<Item = &'n &'static Need>) {
+    missing.for_each(|need| eprintln!("setup: {} is missing ({})", need.what, need.purpose));
 }
 
 /// Installs a package unless its program is on this machine.
@@ -96,7 +126,9 @@ pub(crate) fn provide(program: &str, package: &str, purpose: &str) -> Outcome {
         return Ok(());
     }
     eprintln!("setup: {program} is missing ({purpose})");
-    let prefix = root_prefix().filter(|_| on_path("apt-get")).ok_or_else(|| advice(&[package], &[]))?;
+    let prefix = root_prefix()
+        .filter(|_| on_path("apt-get"))
+        .ok_or_else(|| format!("{CANNOT_INSTALL}\n{}", advice(&[package], &[])))?;
     apt_get(&prefix, &["update", "-qq"])?;
     install(&prefix, &[package])
 }
@@ -109,18 +141,11 @@ fn packages(needs: &[&'static Need]) -> Vec<&'static str> {
     needs.iter().flat_map(|need| need.packages).copied().collect()
 }
 
-/// Installs the components that a minimal Rust toolchain lacks.
-fn install_rust_components() -> Outcome {
-    for (component, args) in [("rustfmt", ["fmt", "--version"]), ("clippy", ["clippy", "--version"])] {
-        if shell::works("cargo", &args) {
-            continue;
-        }
-        if !on_path("rustup") {
-            return Err(format!("{component} is missing: install it for the toolchain in use").into());
-        }
-        shell::run(Command::new("rustup").args(["component", "add", component]))?;
-    }
-    Ok(())
+/// Adds the components that a minimal toolchain of rustup lacks.
+fn add_rust_components() -> Outcome {
+    missing(&TO_CHECK)
+        .iter()
+        .try_for_each(|need| shell::run(Command::new("rustup").args(["component", "add", need.what])))
 }
 
 /// The words before a command that needs root, if there is a way without a password.
@@ -145,11 +170,7 @@ fn apt_get(root_prefix: &[&str], args: &[&str]) -> Outcome {
 }
 
 fn advice(required: &[&str], optional: &[&str]) -> String {
-    let mut text = format!(
-        "cannot install packages here (this needs Debian or Ubuntu, and root or sudo without a password)\n\
-         on Debian and Ubuntu run:  apt-get install {}",
-        required.join(" ")
-    );
+    let mut text = format!("on Debian and Ubuntu run:  apt-get install {}", required.join(" "));
     if !optional.is_empty() {
         text += &format!("\noptional:                  apt-get install {}", optional.join(" "));
     }

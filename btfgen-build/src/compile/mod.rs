@@ -95,7 +95,7 @@ pub(crate) enum CompileError {
         source: io::Error,
     },
     /// Clang failed on a source.
-    #[error("clang failed on {}: {status}\n{stderr}", file.display())]
+    #[error("clang failed on {}: {status}\n{stderr}{hint}", file.display())]
     Failed {
         /// The source.
         file: PathBuf,
@@ -103,6 +103,8 @@ pub(crate) enum CompileError {
         status: std::process::ExitStatus,
         /// Its standard error.
         stderr: String,
+        /// What to do, or nothing.
+        hint: &'static str,
     },
     /// Two sources would become the same object.
     #[error("{} and {} would both become {name}", first.display(), second.display())]
@@ -116,8 +118,19 @@ pub(crate) enum CompileError {
     },
 }
 
+/// Extension of the depfile next to an object.
+const DEPFILE: &str = "o.d";
+
 const HOW_TO_GET_CLANG: &str = "get it with `apt-get install clang llvm` (Debian, Ubuntu), `dnf install clang \
      llvm` (Fedora), `apk add clang llvm` (Alpine) or `brew install llvm` (macOS), or name one in BPF_CLANG";
+
+/// What to do if clang does not find libbpf's headers.
+const HOW_TO_GET_HEADERS: &str = "\nget libbpf's headers with `apt-get install libbpf-dev` (Debian, Ubuntu), `dnf install libbpf-devel` \
+     (Fedora) or `apk add libbpf-dev` (Alpine), or name their folder with Compile::include; a direct dependency on libbpf-sys has it in \
+     DEP_BPF_INCLUDE";
+
+/// What to do if the default glob over sources matches nothing.
+const SOURCES_HINT: &str = "; name sources *.bpf.c, or set others with Compile::source";
 
 impl Default for Compile {
     fn default() -> Self {
@@ -197,7 +210,7 @@ impl Compile {
 
     /// Compiles, and returns the objects' paths in the order of their sources, sorted within a glob.
     ///
-    /// An object that would not change is not written.
+    /// An object that would not change is not written. Objects of earlier calls whose source is gone are removed.
     ///
     /// # Errors
     /// When there is no source, no clang, or clang fails on a source; the error then has clang's output.
@@ -214,15 +227,17 @@ impl Compile {
         let base = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
         let out_dir = self.out_dir.clone().or_else(|| script.out_dir()).ok_or(ConfigError::NoOutDir)?;
         let default = ["src/bpf/*.bpf.c".to_owned()];
-        let globs = if self.sources.is_empty() { &default[..] } else { &self.sources };
+        let (globs, hint) =
+            if self.sources.is_empty() { (&default[..], SOURCES_HINT) } else { (&self.sources[..], "") };
         let mut sources = Vec::new();
         for glob in globs {
-            sources.extend(paths::glob_files(glob, "", &base, script)?);
+            sources.extend(paths::glob_files(glob, hint, &base, script)?);
         }
         let names = object_names(&sources)?;
         let tools = self.tools(script)?;
         let flags = self.flags(&base, script);
         files::create_dir_all(&out_dir)?;
+        remove_objects_without_source(&out_dir, &base)?;
         let mut objects = Vec::new();
         for (source, name) in sources.iter().zip(names) {
             let object = out_dir.join(name);
@@ -272,7 +287,7 @@ impl Compile {
         object: &Path,
         script: &mut Script,
     ) -> Result<(), Error> {
-        let (built, depfile) = (object.with_extension("o.new"), object.with_extension("o.d"));
+        let (built, depfile) = (object.with_extension("o.new"), object.with_extension(DEPFILE));
         // Not `cc::Tool::to_command`, which adds `CFLAGS`.
         let mut command = Command::new(tools.clang.path());
         command.env("LC_ALL", "C");
@@ -287,7 +302,9 @@ impl Compile {
             if stderr.contains("No available targets are compatible") {
                 return Err(CompileError::NoTarget { path: tools.clang.path().to_owned() }.into());
             }
-            return Err(CompileError::Failed { file: source.to_owned(), status, stderr }.into());
+            let no_headers = stderr.contains("'bpf/") && stderr.contains("file not found");
+            let hint = if no_headers { HOW_TO_GET_HEADERS } else { "" };
+            return Err(CompileError::Failed { file: source.to_owned(), status, stderr, hint }.into());
         }
         script.warning(&stderr);
         if self.strip {
@@ -365,6 +382,24 @@ fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(),
             }
             Err(CompileError::Run { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Removes the objects of earlier calls whose source was deleted or renamed, which a glob over objects would still match.
+fn remove_objects_without_source(out_dir: &Path, base: &Path) -> Result<(), Error> {
+    for name in files::read_dir(out_dir)? {
+        let depfile = out_dir.join(name);
+        let Some(object) = depfile.to_str().and_then(|path| path.strip_suffix(".d")) else { continue };
+        if !object.ends_with(".bpf.o") {
+            continue;
+        }
+        // Clang names the source first.
+        let inputs = depfile::inputs(&files::read(&depfile)?);
+        if inputs.first().is_some_and(|source| !base.join(source).exists()) {
+            files::remove_file_if_present(Path::new(object))?;
+            files::remove_file(&depfile)?;
         }
     }
     Ok(())

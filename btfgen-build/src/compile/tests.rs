@@ -77,6 +77,27 @@ fn compiles_and_tells_cargo() {
 }
 
 #[test]
+fn removes_objects_whose_source_is_gone() {
+    if !has_clang() {
+        return;
+    }
+    let dir = package();
+    let renamed = dir.file("src/bpf/two.bpf.c", SOURCE);
+    let unrelated = dir.file("out/other.bpf.o", "not from here");
+    let compile = Compile::new().include("include");
+    let run = |compile: &Compile| compile.run(&mut env(&dir, &[])).map(|objects| objects.len()).unwrap();
+    assert_eq!(run(&compile), 2);
+    // A further call for other sources keeps the objects of the first.
+    assert_eq!(run(&compile.clone().source("src/bpf/one.bpf.c")), 1);
+    assert!(dir.path().join("out/two.bpf.o").exists());
+
+    std::fs::remove_file(renamed).unwrap();
+    assert_eq!(run(&compile), 1);
+    assert!(!dir.path().join("out/two.bpf.o").exists());
+    assert!(unrelated.exists());
+}
+
+#[test]
 fn compiles_for_the_target_s_byte_order() {
     if !has_clang() {
         return;
@@ -99,7 +120,12 @@ fn shows_what_clang_says() {
     let text = format!("{error:#}");
     assert!(text.starts_with("clang failed on ") && text.contains("one.bpf.c: exit status: 1"), "{text}");
     assert!(text.contains("'kernel.h' file not found"), "{text}");
+    assert!(!text.contains("libbpf's headers"), "{text}");
     assert!(!dir.path().join("out/one.bpf.o").exists());
+
+    dir.file("src/bpf/one.bpf.c", "#include <bpf/no_such_header.h>\n");
+    let text = Compile::new().run(&mut env(&dir, &[])).unwrap_err().to_string();
+    assert!(text.ends_with(HOW_TO_GET_HEADERS), "{text}");
 
     dir.file("src/bpf/one.bpf.c", format!("{SOURCE}static int idle;\n"));
     let mut script = env(&dir, &[]);
@@ -140,7 +166,7 @@ fn refuses_without_sources() {
     let error = Compile::new().run(&mut env(&dir, &[])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("\"src/bpf/*.bpf.c\" matches no file in {}/src/bpf", dir.path().display())
+        format!("\"src/bpf/*.bpf.c\" matches no file in {}/src/bpf{SOURCES_HINT}", dir.path().display())
     );
     let error = Compile::new().run(&mut Script::with_env(&[])).unwrap_err();
     assert!(error.to_string().starts_with("no output folder"), "{error}");

@@ -64,7 +64,7 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Entries, ConfigError> {
         ConfigError::Toml { file: file.to_owned(), line, column, message }
     };
     let entries: Entries =
-        toml::from_str(text).map_err(|error| mistake(error.span(), error.message().to_owned()))?;
+        toml::from_str(text).map_err(|error| mistake(error.span(), in_words_of_toml(error.message())))?;
     let Entries { require, include, exclude, optional, .. } = &entries;
     if let Some(empty) = require.iter().find(|require| require.kernels.get_ref().is_empty()) {
         return Err(mistake(Some(empty.kernels.span()), GateError::NoKernels.to_string()));
@@ -77,6 +77,13 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Entries, ConfigError> {
         program_glob(glob.get_ref()).map_err(|error| mistake(Some(glob.span()), error.to_string()))?;
     }
     Ok(entries)
+}
+
+/// An error of serde, which calls a list a sequence and a table a map.
+fn in_words_of_toml(message: &str) -> String {
+    let message =
+        message.replace("invalid type: map, expected a sequence", "expected a list of tables, [[require]]");
+    message.replace("expected a sequence", "expected a list, such as [\"...\"]")
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.

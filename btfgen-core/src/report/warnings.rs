@@ -131,8 +131,8 @@ impl Report {
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!kernels.is_empty()).then(|| {
             format!(
-                "no host selects {listed}{and_more}: only its build id identifies a custom kernel, and it is unknown here; \
-                 vendor it from an image, a package or with --this-host, and embed the archive (files of a tree have no build ids)"
+                "no host selects {listed}{and_more}: only a build id identifies a custom kernel, and there is none here; embed the \
+                 archive (files of a tree have no build ids), with a hub from an image, a package or \"btfgen vendor --this-host\""
             )
         })
     }

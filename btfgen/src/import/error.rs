@@ -75,7 +75,9 @@ pub enum ImportError {
         message: String,
     },
     /// A valid package without a kernel image.
-    #[error("package {package} has no kernel image; if it is a meta package, use the package it depends on")]
+    #[error(
+        "package {package} has no kernel image; a meta package has none: vendor the one that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)"
+    )]
     NoImage {
         /// The package's name.
         package: String,

@@ -24,7 +24,7 @@ const HUB_LEVEL: i32 = 3;
 
 /// Runs `cargo xtask demo`.
 pub(crate) fn run() -> Outcome {
-    setup::run()?;
+    setup::check_build()?;
     let scratch = shell::root().join("target/demo");
     files::empty_folder(&scratch)?;
 

@@ -236,7 +236,8 @@ impl Table {
     /// Reads the table and checks that the columns fill the file.
     pub(super) fn open(file: &[u8]) -> Result<Self, HubFileError> {
         if file.get(..8) != Some(&MAGIC) {
-            return Err(HubFileError::Foreign);
+            let is_pointer = file.starts_with(b"version https://git-lfs");
+            return Err(if is_pointer { HubFileError::LfsPointer } else { HubFileError::Foreign });
         }
         let cut = HubFileError::Truncated { len: file.len() };
         let Some((&version, &[count])) = file.get(8..13).and_then(|rest| rest.split_first_chunk::<4>())

@@ -8,13 +8,19 @@ use crate::types::CopyError;
 /// Version of the layout.
 pub(super) const VERSION: u32 = 1;
 
+/// What to do about a hub file that has changed since it was written.
+const GET_AGAIN: &str = "get it again, or delete it and run \"btfgen vendor\"";
+
 /// Why a hub file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubFileError {
     /// The file does not begin with the magic.
-    #[error("not a hub file")]
+    #[error("not a hub file; make one with \"btfgen vendor\"")]
     Foreign,
+    /// The file is a pointer of Git LFS to the hub file.
+    #[error("a pointer of Git LFS, not the hub file; run \"git lfs pull\"")]
+    LfsPointer,
     /// A version of the layout that this reader does not know.
     #[error("hub file of version {version}; this program reads version {VERSION}")]
     Version {
@@ -22,13 +28,13 @@ pub enum HubFileError {
         version: u32,
     },
     /// The file ends before its last column.
-    #[error("truncated hub file: it has only {len} bytes")]
+    #[error("truncated hub file: it has only {len} bytes; {GET_AGAIN}")]
     Truncated {
         /// Its length in bytes.
         len: usize,
     },
     /// Bytes were changed.
-    #[error("damaged hub file: wrong checksum of {column}")]
+    #[error("damaged hub file: wrong checksum of {column}; {GET_AGAIN}")]
     Checksum {
         /// The column, or `table`.
         column: &'static str,

@@ -262,7 +262,8 @@ fn damage_is_an_error() {
     }
     assert!(opens([file.as_slice(), b"x"].concat()).is_err());
     let message = |bytes: &[u8]| HubFile::open(bytes.to_vec()).map(|_| ()).unwrap_err().to_string();
-    assert_eq!(message(b"BTFHUB"), "not a hub file");
+    assert_eq!(message(b"BTFHUB"), "not a hub file; make one with \"btfgen vendor\"");
+    assert!(message(b"version https://git-lfs.github.com/spec/v1\noid sha256:").contains("git lfs pull"));
     let mut newer = file.clone();
     newer[8] = 9;
     assert_eq!(message(&newer), "hub file of version 9; this program reads version 1");
