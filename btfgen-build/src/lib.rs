@@ -48,7 +48,7 @@
 //! }
 //! ```
 //!
-//! A hub file is made with the command `btfgen` (`cargo install btfgen`): `btfgen vendor` reads kernel packages, kernel images, BTFHub's
+//! A hub file is made with the command `btfgen` (`cargo install --locked btfgen`): `btfgen vendor` reads kernel packages, kernel images, BTFHub's
 //! archive and the machine that it runs on. Commit the file; a build needs no network.
 //!
 //! # Will it run?

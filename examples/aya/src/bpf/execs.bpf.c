@@ -52,7 +52,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	bpf_probe_read_kernel(&tgid, sizeof(tgid), &task->tgid);
 	value->last_pid = tgid;
-	__sync_fetch_and_add(&value->execs, 1);
+	__atomic_fetch_add(&value->execs, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

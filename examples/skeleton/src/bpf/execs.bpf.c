@@ -38,7 +38,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	if (BPF_CORE_READ(task, real_parent, tgid) != parent)
 		return 0;
 	last_pid = BPF_CORE_READ(task, tgid);
-	__sync_fetch_and_add(&execs, 1);
+	__atomic_fetch_add(&execs, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

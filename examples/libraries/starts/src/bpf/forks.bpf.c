@@ -37,7 +37,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	__u64 one = 1, *count = bpf_map_lookup_elem(&forks, &parent);
 
 	if (count)
-		__sync_fetch_and_add(count, 1);
+		__atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 	else
 		bpf_map_update_elem(&forks, &parent, &one, 0);
 	return 0;
