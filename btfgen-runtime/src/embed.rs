@@ -29,24 +29,18 @@ macro_rules! embed {
                  `btfgen_runtime::embed!(pub static BTF);` and search it with `btfgen_runtime::Finder::new().archive(BTF)`"
             );
             #[unsafe(no_mangle)]
-            static BTFGEN_EMBED_IS_MISSING: &[u8] = $crate::include_archive!();
+            static BTFGEN_EMBED_IS_MISSING: &[u8] = include_bytes!(env!(
+                "BTFGEN_ARCHIVE",
+                "embed!() needs a build script that calls btfgen_build::generate(), with emit = \"archive\" or \"both\" in btfgen.toml"
+            ));
         };
     };
     ($(#[$attribute:meta])* $visibility:vis static $name:ident) => {
         $(#[$attribute])*
-        $visibility static $name: &[u8] = $crate::include_archive!();
-    };
-}
-
-/// The bytes of the archive whose path `btfgen_build::generate()` told cargo.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! include_archive {
-    () => {
-        include_bytes!(env!(
+        $visibility static $name: &[u8] = include_bytes!(env!(
             "BTFGEN_ARCHIVE",
             "embed!() needs a build script that calls btfgen_build::generate(), with emit = \"archive\" or \"both\" in btfgen.toml"
-        ))
+        ));
     };
 }
 

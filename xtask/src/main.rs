@@ -42,11 +42,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Format, lints, tidy and unit tests, offline: run it after each edit
+    /// Run format, tidy, lints and unit tests, offline (not the tests in tests/)
     Check,
-    /// Everything that must hold before a change is taken
+    /// Run all steps that a pull request must pass
     Test(steps::Options),
-    /// File headers and lengths, paths of one machine, and the order of modules
+    /// Check file headers, file lengths, paths of one machine, and the order of modules
     Tidy,
     /// Install what the other tasks need and this machine lacks
     Setup,

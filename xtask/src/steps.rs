@@ -33,7 +33,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "unit-tests",
         quick: true,
-        action: Cargo(&["test", "--workspace", "--all-features", "--lib", "--bins"]),
+        action: Cargo(&["test", "--quiet", "--workspace", "--all-features", "--lib", "--bins"]),
     },
     Step {
         name: "tests",

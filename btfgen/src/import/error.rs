@@ -6,6 +6,7 @@ use btfgen_core::btf::RelocateError;
 use btfgen_runtime::{BuildId, KernelId, KernelIdError};
 
 use super::codec::Codec;
+use super::package_format::PackageFormat;
 
 /// Why an image, a package or another source has no BTF, or no kernel id.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +70,8 @@ pub enum ImportError {
     /// The package's container format is malformed.
     #[error("malformed {format} package: {message}")]
     Package {
-        /// `deb` or `rpm`.
-        format: &'static str,
+        /// The package's format.
+        format: PackageFormat,
         /// What is wrong with it.
         message: String,
     },

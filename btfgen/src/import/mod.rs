@@ -11,6 +11,7 @@ pub mod image;
 mod kallsyms;
 pub mod modules;
 pub mod package;
+mod package_format;
 mod pahole;
 mod scan;
 pub mod source;

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use super::entry::{Entry, MAX_FILES, Metadata, NAME_LIMIT, PACKAGE_LIMIT, Visit};
 use crate::import::codec::{read_up_to, unpacked};
 use crate::import::error::ImportError;
+use crate::import::package_format::PackageFormat;
 
 /// First bytes of every `ar` archive.
 pub(super) const MAGIC: &[u8] = b"!<arch>\n";
@@ -73,7 +74,7 @@ fn control(tar: &mut dyn Read) -> Result<Metadata, ImportError> {
     let field = |name: &str| fields.get(name).map(|value| (*value).to_owned());
     let need = |name: &str| field(name).ok_or_else(|| bad(format!("the control file has no {name}")));
     Ok(Metadata {
-        format: "deb",
+        format: PackageFormat::Deb,
         name: need("Package")?,
         version: need("Version")?,
         arch: need("Architecture")?,
@@ -139,5 +140,5 @@ fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), ImportError>
 }
 
 fn bad(message: impl Into<String>) -> ImportError {
-    ImportError::Package { format: "deb", message: message.into() }
+    ImportError::Package { format: PackageFormat::Deb, message: message.into() }
 }

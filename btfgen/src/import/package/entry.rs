@@ -4,6 +4,7 @@ use std::io::Read;
 use std::ops::ControlFlow;
 
 use crate::import::error::ImportError;
+use crate::import::package_format::PackageFormat;
 
 /// Most bytes that a package unpacks to; debug packages with all modules have about 6 GB.
 pub(super) const PACKAGE_LIMIT: u64 = 16 << 30;
@@ -15,8 +16,8 @@ pub(super) const MAX_FILES: usize = 100_000;
 /// A package's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// `deb` or `rpm`.
-    pub format: &'static str,
+    /// The package's format.
+    pub format: PackageFormat,
     /// Name of the package.
     pub name: String,
     /// Version of the package, with the distribution's revision.
@@ -32,8 +33,8 @@ impl Metadata {
     pub fn file_name(&self) -> String {
         let Self { name, version, arch, .. } = self;
         match self.format {
-            "rpm" => format!("{name}-{version}.{arch}.rpm"),
-            _ => format!("{name}_{version}_{arch}.deb"),
+            PackageFormat::Rpm => format!("{name}-{version}.{arch}.rpm"),
+            PackageFormat::Deb => format!("{name}_{version}_{arch}.deb"),
         }
     }
 }

@@ -4,6 +4,7 @@ use btfgen_runtime::{KernelId, hub_arch};
 
 use super::entry::Metadata;
 use crate::import::error::ImportError;
+use crate::import::package_format::PackageFormat;
 
 /// The release of the kernel whose image has this path in a package, without a leading slash.
 pub(super) fn image_release(path: &str) -> Option<&str> {
@@ -47,13 +48,13 @@ pub fn kernel_id(metadata: &Metadata, release: &str) -> Result<KernelId, ImportE
         message: format!("package {} has unknown architecture {:?}", metadata.name, metadata.arch),
     })?;
     let distro = match metadata.format {
-        "deb" => deb_distro(metadata, release),
-        _ => rpm_distro(metadata),
+        PackageFormat::Deb => deb_distro(metadata, release),
+        PackageFormat::Rpm => rpm_distro(metadata),
     };
     let (distro, version) = distro.ok_or_else(|| {
         let Metadata { name, version, vendor, .. } = metadata;
         ImportError::UnknownId {
-            message: format!("package {name} {version} of vendor {vendor:?} is of no known distribution"),
+            message: format!("package {name} {version} of vendor {vendor:?} is of a distribution without a name in hubs; name the kernel with --as"),
         }
     })?;
     Ok(KernelId::new(distro, &version, arch, release)?)

@@ -7,6 +7,7 @@ use std::io::Read;
 use super::entry::{Entry, MAX_FILES, Metadata, NAME_LIMIT, PACKAGE_LIMIT, Visit};
 use crate::import::codec::unpacked;
 use crate::import::error::ImportError;
+use crate::import::package_format::PackageFormat;
 
 /// First bytes of every RPM package.
 pub(super) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
@@ -39,7 +40,7 @@ pub(super) fn walk<R: Read>(mut package: R, visit: &mut Visit<'_>) -> Result<Met
     let header = header_block(&mut package)?;
     let need = |tag, name| header.text(tag).ok_or_else(|| bad(format!("the header has no {name}")));
     let metadata = Metadata {
-        format: "rpm",
+        format: PackageFormat::Rpm,
         name: need(tag::NAME, "name")?,
         version: format!("{}-{}", need(tag::VERSION, "version")?, need(tag::RELEASE, "release")?),
         arch: need(tag::ARCH, "architecture")?,
@@ -154,5 +155,5 @@ fn read_exact(reader: &mut impl Read, buf: &mut [u8]) -> Result<(), ImportError>
 }
 
 fn bad(message: impl Into<String>) -> ImportError {
-    ImportError::Package { format: "rpm", message: message.into() }
+    ImportError::Package { format: PackageFormat::Rpm, message: message.into() }
 }

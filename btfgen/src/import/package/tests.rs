@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::import::codec::Codec;
+use crate::import::package_format::PackageFormat::{self, Deb, Rpm};
 use crate::import::testing::{ar, compress, cpio, deb, filler, rpm, tar};
 
 const CONTROL: &str = "Package: linux-image-6.1.0-50-amd64\nVersion: 6.1.176-1\nArchitecture: amd64\n\
@@ -143,7 +144,12 @@ fn finds_the_release_in_the_path() {
 
 #[test]
 fn finds_the_kernel_id_in_the_metadata() {
-    let check = |format, version: &str, arch: &str, vendor: &str, release: &str, expect: Option<&str>| {
+    let check = |format: PackageFormat,
+                 version: &str,
+                 arch: &str,
+                 vendor: &str,
+                 release: &str,
+                 expect: Option<&str>| {
         let metadata = Metadata {
             format,
             name: "linux".into(),
@@ -155,9 +161,9 @@ fn finds_the_kernel_id_in_the_metadata() {
         assert_eq!(got.as_deref(), expect, "{version} {release}");
     };
     let debian = "Debian Kernel Team";
-    check("deb", "6.1.176-1", "amd64", debian, "6.1.0-50-amd64", Some("debian/12/x86_64/6.1.0-50-amd64"));
+    check(Deb, "6.1.176-1", "amd64", debian, "6.1.0-50-amd64", Some("debian/12/x86_64/6.1.0-50-amd64"));
     check(
-        "deb",
+        Deb,
         "6.12.43-1~bpo12+1",
         "arm64",
         debian,
@@ -165,20 +171,20 @@ fn finds_the_kernel_id_in_the_metadata() {
         Some("debian/12/arm64/6.12.43+deb12-arm64"),
     );
     check(
-        "deb",
+        Deb,
         "6.12.94-1",
         "s390x",
         debian,
         "6.12.94+deb13-s390x",
         Some("debian/13/s390x/6.12.94+deb13-s390x"),
     );
-    check("deb", "5.10.223-1", "ppc64el", debian, "5.10.0-32-x", Some("debian/11/ppc64le/5.10.0-32-x"));
-    check("deb", "6.12.1-1", "amd64", debian, "6.12-amd64", Some("debian/13/x86_64/6.12-amd64"));
-    check("deb", "6.5.1-1", "amd64", debian, "6.5.0-1-amd64", None);
-    check("deb", "6.1.176-1", "m68k", debian, "6.1.0-50-m68k", None);
+    check(Deb, "5.10.223-1", "ppc64el", debian, "5.10.0-32-x", Some("debian/11/ppc64le/5.10.0-32-x"));
+    check(Deb, "6.12.1-1", "amd64", debian, "6.12-amd64", Some("debian/13/x86_64/6.12-amd64"));
+    check(Deb, "6.5.1-1", "amd64", debian, "6.5.0-1-amd64", None);
+    check(Deb, "6.1.176-1", "m68k", debian, "6.1.0-50-m68k", None);
     let ubuntu = "Ubuntu Kernel Team <kernel-team@lists.ubuntu.com>";
     check(
-        "deb",
+        Deb,
         "5.4.0-84.94~18.04.1",
         "amd64",
         ubuntu,
@@ -186,7 +192,7 @@ fn finds_the_kernel_id_in_the_metadata() {
         Some("ubuntu/18.04/x86_64/5.4.0-84-generic"),
     );
     check(
-        "deb",
+        Deb,
         "5.4.0-84.94",
         "amd64",
         ubuntu,
@@ -213,9 +219,9 @@ fn finds_the_kernel_id_in_the_metadata() {
         ("5.3.18-57.1", "openSUSE; openSUSE Leap 15.3", "5.3.18-57-default", "opensuse-leap/15.3/x86_64/"),
     ];
     for (version, vendor, release, prefix) in rpms {
-        check("rpm", version, "x86_64", vendor, release, Some(&format!("{prefix}{release}")));
+        check(Rpm, version, "x86_64", vendor, release, Some(&format!("{prefix}{release}")));
     }
-    check("rpm", "1.0-1", "x86_64", "Nobody", "1.0-1", None);
+    check(Rpm, "1.0-1", "x86_64", "Nobody", "1.0-1", None);
 }
 
 proptest::proptest! {
