@@ -28,7 +28,7 @@ pub enum ArchiveError {
 
 impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("archive of minimized btfs: ")?;
+        f.write_str("archive of minimized BTFs: ")?;
         match self {
             Self::NotAnArchive => f.write_str("not an archive"),
             Self::Version(version) => write!(

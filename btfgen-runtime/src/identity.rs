@@ -45,7 +45,7 @@ impl<'h> Identity<'h> {
 
     /// Lets an os-release settle what the kernel's strings leave open.
     ///
-    /// One that may be a container's settles only what the strings nearly prove.
+    /// The local os-release may be a container's, so it settles only `Likely`.
     fn consult(&mut self, os_release: &'h OsRelease, is_hosts: bool) {
         let may_settle = match self.origin.certainty {
             Certainty::Possible | Certainty::VersionUnknown => is_hosts,

@@ -94,7 +94,7 @@ struct Distance {
     is_other_distro: bool,
     is_other_version: bool,
     is_other_flavor: bool,
-    /// Index of the first number that differs, and by how much; an early one is farther.
+    /// Index of the first number that differs, and by how much. A difference in an earlier number counts as farther.
     numbers: Option<(Reverse<usize>, u32)>,
 }
 

@@ -31,7 +31,7 @@ fn every_cut_and_every_flip_of_an_archive_is_an_error_or_harmless() {
             for (kernel, blob) in &sample {
                 match archive.get(kernel) {
                     Ok(got) => assert_eq!(got.as_ref(), Some(blob), "byte {at} ^ {mask:#x}"),
-                    Err(error) => assert!(error.to_string().starts_with("archive of minimized btfs: ")),
+                    Err(error) => assert!(error.to_string().starts_with("archive of minimized BTFs: ")),
                 }
             }
         }

@@ -40,7 +40,7 @@ fn push_definition(out: &mut Vec<u8>, kind: u8, definition: &Definition, numbers
         Word::Name | Word::Number => value,
     };
     push(out, definition.vlen << 1 | u32::from(definition.kind_flag));
-    push(out, number(record.third, definition.third));
+    push(out, number(record.third, definition.size_or_type));
     let mut above = vec![0; record.entry.len()];
     for entry in definition.words.chunks_exact(record.entry.len().max(1)) {
         for ((&value, &word), above) in entry.iter().zip(record.entry).zip(&mut above) {

@@ -93,9 +93,8 @@ pub enum ArchiveError {
 
 /// Writes an archive of `entries`, whose minimized BTFs are in `blobs`, for the objects with the digests `objects`.
 ///
-/// The bytes depend on the objects, kernels and blobs alone, not on the order of any; equal ones are stored
-/// once, and unused ones are skipped. The result is reopened and compared before it is returned. `level` is zstd's,
-/// 1 to 22.
+/// The bytes do not depend on the order of the inputs. Equal blobs are stored once; unused blobs are skipped. The result
+/// is reopened and compared before it is returned. `level` is zstd's, 1 to 22.
 ///
 /// Blobs must be laid out as [`btf::Writer`](crate::btf::Writer) does it: types, then strings, each once and in the
 /// order of their first use.

@@ -35,7 +35,7 @@ pub(super) struct NameId(pub(super) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct FamilyId(usize);
 
-/// One type of all BTFs.
+/// A type in one or more BTFs, with its distinct definitions.
 pub(super) struct Slot {
     pub(super) kind: u8,
     pub(super) name: NameId,
@@ -93,12 +93,12 @@ impl Slot {
 pub(super) struct Definition {
     pub(super) vlen: u32,
     pub(super) kind_flag: bool,
-    pub(super) third: u32,
+    pub(super) size_or_type: u32,
     /// The words of all entries: names as [`NameId`], types as [`SlotId`].
     pub(super) words: Vec<u32>,
 }
 
-/// By what a type is matched with those of other BTFs.
+/// The key that matches a type with the same type in other BTFs.
 #[derive(PartialEq, Eq, Hash)]
 enum Content {
     Named { kind: Kind, name: NameId },
@@ -118,7 +118,7 @@ pub(super) struct Slots {
     /// The slots of equal content: a BTF that has the same content twice uses two of them.
     families: Vec<Vec<SlotId>>,
     family_ids: Memo<Content, FamilyId>,
-    /// The slots in an order in which every BTF has its types.
+    /// The slots, ordered so that each BTF's types are a subsequence.
     order: Vec<SlotId>,
 }
 
@@ -137,18 +137,18 @@ impl Slots {
         let slots = vec![SlotId::VOID; btf.type_count() as usize];
         let mut adding = Adding { btf, slots, seen: Memo::default() };
         for ty in btf.types() {
-            let name = self.name(btf.string(ty.name_off)?);
+            let name = self.intern_name(btf.string(ty.name_off)?);
             if name != NameId(0) {
-                self.enter(&mut adding, &ty, name, Content::Named { kind: ty.kind, name });
+                self.assign_slot(&mut adding, &ty, name, Content::Named { kind: ty.kind, name });
             }
         }
         let has_slot = |id: &TypeId| adding.slots[id.index()] != SlotId::VOID;
         let mut open: Vec<TypeId> = btf.types().map(|ty| ty.id).filter(has_slot).collect();
         while let Some(id) = open.pop() {
-            self.enter_members(&mut adding, &btf.type_by_id(id)?, &mut open)?;
+            self.assign_member_slots(&mut adding, &btf.type_by_id(id)?, &mut open)?;
         }
         for ty in btf.types() {
-            self.slot(&mut adding, ty.id, 0)?;
+            self.intern_type(&mut adding, ty.id, 0)?;
         }
         self.put_in_order(&mut adding.slots[1..]);
         for ty in btf.types() {
@@ -171,12 +171,12 @@ impl Slots {
         self.names.iter().map(Vec::as_slice)
     }
 
-    /// The slots in the order in which every BTF has its types.
+    /// The slots, ordered so that each BTF's types are a subsequence.
     pub(super) fn in_order(&self) -> impl Iterator<Item = &Slot> {
         self.order.iter().filter_map(|slot| self.slots.get(slot.index()?))
     }
 
-    /// For each slot, in the order of creation, its number in the order of types, from 1; 0 for a slot without one.
+    /// Maps a slot's creation index to its position in `order`, from 1; 0 if it has none.
     pub(super) fn numbers(&self) -> Vec<u32> {
         let mut numbers = vec![0; self.slots.len()];
         for (slot, number) in self.order.iter().zip(1..) {
@@ -187,7 +187,7 @@ impl Slots {
         numbers
     }
 
-    fn name(&mut self, text: &[u8]) -> NameId {
+    fn intern_name(&mut self, text: &[u8]) -> NameId {
         if text.is_empty() {
             return NameId(0);
         }
@@ -200,8 +200,14 @@ impl Slots {
         id
     }
 
-    /// Gives a type a slot of its content.
-    fn enter(&mut self, adding: &mut Adding<'_>, ty: &RawType<'_>, name: NameId, content: Content) -> SlotId {
+    /// Assigns a slot of its content to a type.
+    fn assign_slot(
+        &mut self,
+        adding: &mut Adding<'_>,
+        ty: &RawType<'_>,
+        name: NameId,
+        content: Content,
+    ) -> SlotId {
         let family = *self.family_ids.entry(content).or_insert_with(|| {
             self.families.push(Vec::new());
             FamilyId(self.families.len() - 1)
@@ -221,8 +227,9 @@ impl Slots {
         slot
     }
 
-    /// Gives nameless structs and unions in a type slots by the members that they are: their content may change.
-    fn enter_members(
+    /// Assigns slots to the nameless structs and unions in a type, by parent and member name: their content may differ between
+    /// BTFs.
+    fn assign_member_slots(
         &mut self,
         adding: &mut Adding<'_>,
         ty: &RawType<'_>,
@@ -239,8 +246,13 @@ impl Slots {
             }
             let inner = adding.btf.type_by_id(id)?;
             if is_composite(&inner) && inner.vlen > 0 {
-                let name = self.name(adding.btf.string(member.name)?);
-                self.enter(adding, &inner, NameId(0), Content::Member { kind: inner.kind, parent, name });
+                let name = self.intern_name(adding.btf.string(member.name)?);
+                self.assign_slot(
+                    adding,
+                    &inner,
+                    NameId(0),
+                    Content::Member { kind: inner.kind, parent, name },
+                );
                 open.push(id);
             }
         }
@@ -248,7 +260,7 @@ impl Slots {
     }
 
     /// The slot of a type, matched by content if it has no name.
-    fn slot(&mut self, adding: &mut Adding<'_>, id: TypeId, depth: usize) -> Result<SlotId, BtfError> {
+    fn intern_type(&mut self, adding: &mut Adding<'_>, id: TypeId, depth: usize) -> Result<SlotId, BtfError> {
         let known = adding.slots.get(id.index()).copied();
         let known = known.ok_or(BtfError::TypeId { id, count: adding.btf.type_count() })?;
         if known != SlotId::VOID || id == TypeId::VOID {
@@ -262,11 +274,11 @@ impl Slots {
         adding.slots[id.index()] = SlotId::UNKNOWN;
         let mut slots = Vec::new();
         for component in types_in(&ty) {
-            slots.push(self.slot(adding, component, depth + 1)?);
+            slots.push(self.intern_type(adding, component, depth + 1)?);
         }
         let mut slots = slots.into_iter();
         let definition = self.definition(&ty, adding.btf, |_| Ok(slots.next().unwrap_or(SlotId::UNKNOWN)))?;
-        Ok(self.enter(adding, &ty, NameId(0), Content::Nameless { kind: ty.kind, definition }))
+        Ok(self.assign_slot(adding, &ty, NameId(0), Content::Nameless { kind: ty.kind, definition }))
     }
 
     fn definition(
@@ -278,17 +290,19 @@ impl Slots {
         let unknown = BtfError::UnknownKind { id: ty.id, kind: ty.kind.number() };
         let record = wire::record(ty.kind.number()).ok_or(unknown)?;
         let mut convert = |word, value| match word {
-            Word::Name => Ok(self.name(btf.string(StrOffset(value))?).0),
+            Word::Name => Ok(self.intern_name(btf.string(StrOffset(value))?).0),
             Word::Type => Ok(slot(TypeId(value))?.0),
             Word::Number => Ok(value),
         };
-        let third = convert(record.third, ty.size_or_type)?;
+        let size_or_type = convert(record.third, ty.size_or_type)?;
         let words = ty.words().zip(record.entry.iter().cycle());
         let words = words.map(|(value, &word)| convert(word, value)).collect::<Result<_, _>>()?;
-        Ok(Definition { vlen: ty.vlen, kind_flag: ty.kflag, third, words })
+        Ok(Definition { vlen: ty.vlen, kind_flag: ty.kflag, size_or_type, words })
     }
 
-    /// Extends the order of slots to a BTF's types; the fewest possible of them get other slots of their families.
+    /// Extends the order of slots to a BTF's types.
+    ///
+    /// Types that would break the order move to another slot of the same family; as few as possible move.
     fn put_in_order(&mut self, slots: &mut [SlotId]) {
         let numbers = self.numbers();
         let number = |slot: SlotId| slot.index().and_then(|index| numbers.get(index)).copied().unwrap_or(0);
@@ -381,8 +395,9 @@ mod tests {
         let check = |has: &[Option<u32>], expect: &[(u32, u32)]| {
             let mut slot = Slot::new(Kind::Float.number(), NameId(1), FamilyId(0));
             for (blob, size) in has.iter().enumerate() {
-                if let Some(third) = *size {
-                    let definition = Definition { vlen: 0, kind_flag: false, third, words: Vec::new() };
+                if let Some(size_or_type) = *size {
+                    let definition =
+                        Definition { vlen: 0, kind_flag: false, size_or_type, words: Vec::new() };
                     slot.add(blob as u32, definition);
                 }
             }

@@ -46,8 +46,7 @@ pub fn write_tree<'b>(
     Ok(changed + remove_others(dir, &wanted, 4)?)
 }
 
-/// Removes the `.btf` files that are not `wanted`, and what an interrupted write left over, at the depth where kernels lie, and
-/// the folders that become empty.
+/// Removes, at kernel depth, `.btf` files not in `wanted` and leftover temporary files, then folders that became empty.
 fn remove_others(dir: &Path, wanted: &[PathBuf], depth: usize) -> Result<usize, TreeError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),

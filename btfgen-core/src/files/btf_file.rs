@@ -67,8 +67,8 @@ fn map(path: &Path) -> Result<Bytes, FileError> {
     let meta = file.metadata().map_err(on("read file"))?;
     if meta.is_file() && meta.len() > 0 {
         // SAFETY: a map is undefined behaviour when the file is written to under it. BTFs are inputs of a build,
-        // like its sources: who replaces one does so by renaming, which leaves the mapped file as it was, or races
-        // with the build in any case. Mapping takes half the time of reading over a tree of raw BTFs.
+        // like its sources: tools replace such files by rename, which does not change the mapped file. Writing in
+        // place races with the build in any case. Mapping a tree of raw BTFs takes half the time of reading it.
         if let Ok(map) = unsafe { memmap2::Mmap::map(&file) } {
             return Ok(Bytes { range: 0..map.len(), repr: Repr::Mapped(map) });
         }

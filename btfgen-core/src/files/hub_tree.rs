@@ -69,7 +69,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks one folder; `parts` are the names that lead to it, so the walk ends whatever links there are.
+    /// Walks one folder; `parts` are the names that lead to it. Depth is limited, so link loops end.
     fn folder(&mut self, parts: &mut Vec<String>) -> Result<(), HubError> {
         let relative: PathBuf = parts.iter().collect();
         for name in read_dir(&self.root.join(&relative))? {
@@ -82,7 +82,7 @@ impl Walk<'_> {
                 self.odd(path, "hidden");
                 continue;
             }
-            // Through links; a link that leads nowhere, or in a circle, has no metadata.
+            // Follows links. Broken and circular links have no metadata.
             let Ok(meta) = fs::metadata(self.root.join(&path)) else {
                 self.odd(path, "a link that leads nowhere");
                 continue;
@@ -103,7 +103,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether a folder is to be walked under this name: it is no link to one that is walked anyway.
+    /// Whether to walk a folder under this name. False for a link to a folder that is walked anyway, or to another level.
     fn is_own(&mut self, path: &Path) -> Result<bool, HubError> {
         let full = self.root.join(path);
         let is_link = fs::symlink_metadata(&full).map_err(FileError::on("read folder", &full))?.is_symlink();

@@ -46,7 +46,7 @@ impl Answer {
         if condition { self.doubt(verdict, why, kernels) } else { self }
     }
 
-    /// The same for programs that do not use the map.
+    /// Weakens `Fails` to `Unknown`, for programs that do not use the map.
     pub(super) fn for_map_that_may_be_left_out(mut self, map: &str) -> Self {
         for doubt in self.doubts.iter_mut().filter(|doubt| doubt.verdict == Verdict::Fails) {
             doubt.verdict = Verdict::Unknown;

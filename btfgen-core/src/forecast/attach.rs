@@ -68,7 +68,7 @@ impl Functions {
         let attachable: KernelSet = of_kernel().map(|row| &row.attachable).collect();
         let trace_only: KernelSet = of_kernel().map(|row| &row.trace_only).collect();
         let unattachable: KernelSet = of_kernel().map(|row| &row.unattachable).collect();
-        // One in a module of the same name may be attachable.
+        // A module's function of the same name may be attachable.
         let others = [&attachable, &trace_only, &in_modules].into_iter().collect();
         Self {
             unattachable: unattachable.difference(&others),
@@ -88,7 +88,7 @@ impl Functions {
 }
 
 impl Judge<'_> {
-    /// What a program attaches to; only if libbpf attaches it by itself, or the kernel must know it to load the program.
+    /// Answers for the attach target. Empty unless libbpf auto-attaches, or the kernel needs the target at load time.
     pub(super) fn target(&self, program: &Program) -> Vec<Answer> {
         let Some(def) = program.def else { return Vec::new() };
         let unknown = |requirement, why| vec![Answer::unknown(requirement, why, &self.kernels.all)];
@@ -148,7 +148,9 @@ impl Judge<'_> {
         answers
     }
 
-    /// A kernel function by name, without attachability. In the kernels `stubs` it may be there although BTF does not list it.
+    /// A kernel function by name, without attachability.
+    ///
+    /// `stubs`: kernels where it may exist although BTF does not list it.
     fn function(
         &self,
         requirement: Requirement,
@@ -231,8 +233,10 @@ impl Judge<'_> {
         Functions::new(&rows)
     }
 
-    /// The kernels of an architecture whose syscalls have functions with its prefix. Either of two
-    /// syscalls shows it: the first may be an alias, which BTF does not list, the second has no arguments and is none.
+    /// The kernels of an architecture whose syscalls have functions with its prefix.
+    ///
+    /// Either of two syscalls shows it, because BTF does not list aliases. On x86, the name of a syscall without arguments
+    /// (`getpid`) is an alias; in some versions of s390x, the name of one with arguments (`bpf`) is.
     fn with_syscall_prefix(&self, arch: &str) -> KernelSet {
         let Some(prefix) = syscalls::wrapper_prefix(arch) else { return KernelSet::new() };
         let [one, other] = ["bpf", "getpid"].map(|syscall| self.with_function(&format!("{prefix}{syscall}")));
@@ -344,7 +348,7 @@ impl Judge<'_> {
             "programs on this hook are not allowed since {HOOKS_DISABLED_SINCE} and in newer stable kernels"
         );
         answer
-            // A remark: what is active is a matter of the boot, not of the kernel.
+            // Only a note: active LSMs are chosen at boot.
             .doubt_if(true, Verdict::Runs, "bpf must be among the active LSMs in /sys/kernel/security/lsm")
             .doubt_if(is_sleepable, Verdict::Unknown, "whether programs on this hook may sleep is not known")
             .doubt(Verdict::Fails, "programs on this hook are not allowed", disabled.intersection(&since))

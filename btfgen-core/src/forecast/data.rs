@@ -9,7 +9,7 @@ use super::nearest::HubKernels;
 use crate::hub::file::KernelSet;
 use crate::requirements::Version;
 
-/// Whether a program runs on a kernel. The order is that of certainty that it does.
+/// Whether a program runs on a kernel, ordered from best to worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -106,11 +106,11 @@ pub(super) const NO_FUNCTIONS: &str = "the functions of this kernel are not know
 pub(super) const UNKNOWN_BTF: &str =
     "whether there is one is not known; vendor the kernel's package, or look for /sys/kernel/btf/vmlinux";
 
-/// The kind of requirement that a kernel fails whose BTF cannot be used.
+/// The kind of requirement for a kernel whose BTF cannot be used.
 pub(super) const UNUSABLE_BTF: &str = "BTF of the kernel";
 
 impl Reason {
-    /// Whether nothing but a gap in what the hub knows of the kernel makes it unknown.
+    /// Whether it is unknown only because the hub lacks facts about this kernel.
     pub(crate) fn is_gap(&self) -> bool {
         self.verdict == Verdict::Unknown && [NO_FUNCTIONS, UNKNOWN_BTF].contains(&&*self.why)
     }

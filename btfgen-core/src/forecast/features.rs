@@ -16,7 +16,7 @@ use crate::resolve::RootKind;
 const HELPERS_DEPEND_ON_TARGET: [&str; 2] = ["BPF_PROG_TYPE_EXT", "BPF_PROG_TYPE_STRUCT_OPS"];
 
 /// Program types whose expected attach type the kernel checks on loading (`bpf_prog_load_check_attach`,
-/// `check_attach_btf_id`). For the others it counts on attaching only, which the loader does.
+/// `check_attach_btf_id`). For other types it matters only at attach time.
 const CHECKS_ATTACH_TYPE: [&str; 8] = [
     "BPF_PROG_TYPE_CGROUP_SOCK",
     "BPF_PROG_TYPE_CGROUP_SOCK_ADDR",
@@ -45,7 +45,7 @@ pub(super) struct Judge<'h> {
 }
 
 impl Judge<'_> {
-    /// Something that each kernel has that has an enumerator of that name; `requirement` is named after it.
+    /// A feature that a kernel has if its enum lists the requirement's name.
     fn enumerator(&self, requirement: Requirement, enumeration: &str) -> Answer {
         let has = self.facts.kernels_with_enumerator(enumeration, &requirement.name);
         self.in_enum(requirement, enumeration, has)

@@ -41,7 +41,7 @@ struct FlowKey {
     weak: Vec<Option<bool>>,
     /// The lowest and highest kernel version that it can be.
     version: Option<[u32; 2]>,
-    /// Whether the verifier knows the values of settings, so that a branch that they rule out is not followed.
+    /// Whether the verifier knows the values of settings. If so, it skips branches that they rule out.
     knows_settings: bool,
 }
 
@@ -133,7 +133,7 @@ impl<'a> SectionFlows<'a> {
         self.settings.iter().map(|load| &*load.name)
     }
 
-    /// What relocations do to instructions that they leave invalid, or refuse.
+    /// Relocations that poison their instruction, or that libbpf refuses.
     pub(super) fn failures(&self, flow: FlowId) -> impl Iterator<Item = (RelocationId, InsnIndex, &Effect)> {
         let state = self.state(flow).into_iter().flat_map(|state| &state.effects);
         let fails = |effect: &Effect| !matches!(effect, Effect::Value(_));

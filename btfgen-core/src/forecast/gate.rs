@@ -101,8 +101,8 @@ pub fn program_glob(glob: &str) -> Result<Pattern, GateError> {
 impl Require {
     /// Requires programs on kernels, by globs over program names and kernel ids.
     ///
-    /// A program that a glob matches is judged alone, also if it is optional. Without globs over program names it is all that
-    /// are not optional, and their objects' maps and symbols.
+    /// A program that a glob matches is judged alone, even if it is optional. With no program globs, it requires all
+    /// non-optional programs and their objects' maps and symbols.
     ///
     /// # Errors
     /// When a text is not a glob, or there is none over kernel ids.
@@ -115,7 +115,7 @@ impl Require {
         Ok(Self { kernels, programs })
     }
 
-    /// Checks that each glob matches something, so that no requirement is void by mistake.
+    /// Checks that each glob matches something, so that a typo is an error.
     ///
     /// Kernels of architectures that are not wanted count as matched: a build is for one of them.
     fn check(&self, forecast: &Forecast) -> Result<(), GateError> {

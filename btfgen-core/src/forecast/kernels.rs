@@ -4,7 +4,7 @@ use crate::hub::ShipsBtf;
 use crate::hub::file::{HubFile, KernelSet};
 use crate::requirements::Version;
 
-/// With which BTF a program is deployed.
+/// Which BTF a program loads with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Deployment {
     /// The kernel's own where it ships one, else the archive's.

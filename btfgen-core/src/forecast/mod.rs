@@ -58,9 +58,9 @@ pub use program_names::NoSuchProgram;
 pub struct Assumptions {
     /// Programs, by globs over their names, that count for neither the object nor warnings.
     pub optional: Vec<Pattern>,
-    /// What the loader attaches programs to, by their names; as after the slash of a section's name.
+    /// Attach targets by program name, written as after the slash in `SEC()`.
     pub targets: BTreeMap<String, String>,
-    /// With which BTF they are deployed.
+    /// Which BTF programs load with.
     pub deployment: Deployment,
 }
 
@@ -110,7 +110,7 @@ pub enum ForecastError {
 }
 
 impl Assumptions {
-    /// Checks that each names a program, so that none is void by mistake.
+    /// Checks that each names a program, so that a typo is an error.
     fn check(&self, objects: &[ObjectForecast]) -> Result<(), ForecastError> {
         let any = |matches: &dyn Fn(&str) -> bool| {
             objects.iter().flat_map(|object| &object.programs).any(|program| matches(&program.name))
@@ -176,7 +176,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
             };
             SectionFlows::new(object, name, requirements.externs(), flow, states)
         });
-        let externs = requirements.externs().iter().map(|own| judge.external(own));
+        let extern_answers = requirements.externs().iter().map(|own| judge.external(own));
         let mut forecaster = ObjectForecaster {
             judge: &judge,
             object,
@@ -185,7 +185,7 @@ pub(crate) fn forecast(inputs: &Inputs<'_>) -> Result<Forecast, ForecastError> {
             lookups,
             kernels: &usable,
             sections: sections.collect(),
-            externs: externs.collect(),
+            extern_answers: extern_answers.collect(),
         };
         let states = |section: usize, kernel: usize| {
             let found = &diagnosis.kernels[findings.get(&kernel)?.index()];

@@ -28,7 +28,7 @@ pub(super) struct ObjectForecaster<'a> {
     /// The code sections.
     pub(super) sections: Vec<SectionFlows<'a>>,
     /// The answer for each extern.
-    pub(super) externs: Vec<Answer>,
+    pub(super) extern_answers: Vec<Answer>,
 }
 
 /// The answers for needs of programs of a type and section, found by one thread.
@@ -116,7 +116,7 @@ impl<'a> ObjectForecaster<'a> {
             }
         }
         let externs = self.requirements.externs();
-        for (_, answer) in externs.iter().zip(&self.externs).filter(|(own, _)| !own.weak) {
+        for (_, answer) in externs.iter().zip(&self.extern_answers).filter(|(own, _)| !own.weak) {
             for found in [&mut *whole, &mut *alone] {
                 reasons.add(answer, &context, self.kernels, found);
             }
@@ -134,11 +134,11 @@ impl<'a> ObjectForecaster<'a> {
 
     /// The flow of each section on each kernel of the hub that is judged.
     fn flows(&mut self, states: &dyn Fn(usize, usize) -> Option<SectionStateId>) -> Vec<Vec<FlowId>> {
-        let Self { judge, kernels, sections, externs, .. } = self;
+        let Self { judge, kernels, sections, extern_answers, .. } = self;
         let mut flows = Vec::new();
         for kernel in kernels.iter() {
             let has = |id: ExternId| {
-                let Answer { has, doubts, .. } = &externs[id.0];
+                let Answer { has, doubts, .. } = &extern_answers[id.0];
                 let mut unknown = doubts.iter().filter(|doubt| doubt.verdict == Verdict::Unknown);
                 let is_known = !unknown.any(|doubt| doubt.kernels.contains(kernel));
                 is_known.then(|| has.contains(kernel))
@@ -296,7 +296,7 @@ impl<'a> ObjectForecaster<'a> {
         at.is_some_and(|at| reachable[at].contains(insn))
     }
 
-    /// The answers for a need, without relocations, which the flows have.
+    /// The answers for a need; none for a relocation, which `SectionFlows::failures` handles.
     fn need(&self, need: Need, program: &Program, known: &mut Answers) -> Rc<[Answer]> {
         let for_type = match need {
             Need::Helper(_) | Need::Extern(_) => program.def.map(|def| (def.program_type, def.section)),
@@ -305,13 +305,13 @@ impl<'a> ObjectForecaster<'a> {
         let answers = known.entry((need, for_type)).or_insert_with(|| match need {
             Need::Helper(helper) => [self.judge.helper(helper, program)].into(),
             Need::Map(map) => self.judge.map(&self.requirements.maps()[map.0]).into(),
-            // KernelReasons for the whole program.
+            // Added once for the whole program, in `program`.
             Need::InstructionSet(set) if set.counts_everywhere() => [].into(),
             Need::InstructionSet(set) => [self.judge.instruction_set(set)].into(),
             Need::Extern(id) if self.requirements.externs()[id.0].kind == ExternKind::Kfunc => {
-                [self.judge.call_kfunc(&self.externs[id.0], program)].into()
+                [self.judge.call_kfunc(&self.extern_answers[id.0], program)].into()
             }
-            Need::Extern(id) => [self.externs[id.0].clone()].into(),
+            Need::Extern(id) => [self.extern_answers[id.0].clone()].into(),
             Need::Relocation(_) => [].into(),
         });
         Rc::clone(answers)
@@ -340,7 +340,7 @@ impl<'a> ObjectForecaster<'a> {
         reasons.add(answer, &context, &case.kernels, found);
     }
 
-    /// The setting on which it depends whether any of these instructions runs.
+    /// The setting that decides whether any of these instructions can run; `None` if one of them can with all settings.
     fn setting(&self, scope: &Scope<'_>, case: &Case, sites: &[Site]) -> Option<String> {
         let sections = || scope.sections.iter().map(|&at| &self.sections[at]).zip(&case.flows);
         let mut names: Vec<&str> = sections().flat_map(|(own, _)| own.settings()).collect();

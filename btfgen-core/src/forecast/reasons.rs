@@ -17,7 +17,7 @@ pub(super) struct Context {
 #[derive(Default)]
 pub(super) struct Reasons {
     pub(super) reasons: Vec<Reason>,
-    /// For each reason the kernels that have what is required; no kernel that has the reason.
+    /// For each reason, the kernels that have what is required; never a kernel that the reason applies to.
     pub(super) available: Vec<KernelSet>,
     ids: Memo<Reason, ReasonId>,
     pub(super) outcomes: Vec<Outcome>,

@@ -2,7 +2,7 @@
 //!
 //! `bpf_core_calc_relo_insn` parses the local spec, matches it against each candidate, computes values, refuses ambiguous
 //! results, and prunes the candidates that did not match. The steps here are the same, but the state is elsewhere:
-//! [`Evaluator`] resolves a relocation against one candidate alone, and [`decide`] derives libbpf's result for the whole
+//! [`Evaluator`] resolves a relocation against one candidate alone, and [`decide()`] derives libbpf's result for the whole
 //! list of candidates, with the pruning of earlier relocations, from these results. So an evaluation depends on one pair
 //! of definitions only, and is done once for all kernels that have the candidate.
 

@@ -32,7 +32,7 @@ use crate::kernel_id::KernelId;
 pub trait Catalog {
     /// Visits every kernel id, in any order, with the kernel's build id if the catalog has it.
     ///
-    /// Custom kernels are identified by nothing else, so one without a build id is never selected.
+    /// A custom kernel is identified only by its build id; without one it is never selected.
     fn visit(&self, visitor: &mut dyn FnMut(&str, Option<BuildIdPrefix>));
 
     /// Whether two kernels have identical BTFs; `false` also if that is unknown.
