@@ -77,9 +77,15 @@ impl Script {
 
     /// Passes the archive's path to `btfgen_runtime::embed!`.
     pub(crate) fn archive(&mut self, path: &Path) {
-        // A path with a line break would end the line; cargo has no way to quote it.
-        if let Some(text) = path.to_str().filter(|text| !text.contains(['\n', '\r'])) {
-            self.push(format!("cargo::rustc-env={ARCHIVE_VARIABLE}={text}"));
+        // `include_bytes!` takes a relative path as relative to the source file.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        // A line break would end the line; cargo has no way to quote it.
+        match path.to_str().filter(|text| !text.contains(['\n', '\r'])) {
+            Some(text) => self.push(format!("cargo::rustc-env={ARCHIVE_VARIABLE}={text}")),
+            None => self.warning(&format!(
+                "embed!() cannot include {}: its path is not UTF-8 or has a line break",
+                path.display()
+            )),
         }
     }
 

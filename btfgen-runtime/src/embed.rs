@@ -8,8 +8,9 @@
 /// undefined.
 ///
 /// `embed!(pub static BTF)` defines a static of the archive's bytes, for [`Finder::archive`](crate::Finder::archive). It compiles
-/// in any crate whose build script calls `generate()`. Libraries use it, and builds without cargo, which set the environment variable
-/// `BTFGEN_ARCHIVE` to the archive's path. This example is not compiled, because it needs the archive of a build script:
+/// in any crate whose build script calls `generate()`. Libraries use it. Builds without cargo use it too, and set the environment
+/// variable `BTFGEN_ARCHIVE` to the archive's absolute path. This example is not compiled, because it needs the archive of a build
+/// script:
 ///
 /// ```ignore
 /// btfgen_runtime::embed!(pub static BTF);

@@ -13,7 +13,7 @@ const KNOWN_DISTROS: [&str; 9] =
 /// folder without leaving it.
 ///
 /// ```
-/// use btfgen_runtime::KernelId;
+/// use btfgen_runtime::{KernelId, KernelIdError};
 ///
 /// let id: KernelId = "ubuntu/20.04/x86_64/5.4.0-84-generic".parse()?;
 /// assert_eq!((id.distro(), id.version(), id.arch()), ("ubuntu", "20.04", "x86_64"));
@@ -23,10 +23,10 @@ const KNOWN_DISTROS: [&str; 9] =
 /// let own = KernelId::new(KernelId::CUSTOM, "9f03c2d1a8b4e67f", "arm64", "6.6.52-board")?;
 /// assert!(id.has_known_distro() && !own.has_known_distro());
 ///
-/// let error = "6.6.52-board".parse::<KernelId>().unwrap_err();
+/// let error: KernelIdError = "6.6.52-board".parse::<KernelId>().unwrap_err();
 /// assert_eq!(error.to_string(), r#""6.6.52-board" is not a kernel id <distro>/<version>/<arch>/<release>"#);
 /// assert!("x/".repeat(KernelId::MAX_LEN).parse::<KernelId>().is_err());
-/// # Ok::<(), btfgen_runtime::KernelIdError>(())
+/// # Ok::<(), KernelIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelId {

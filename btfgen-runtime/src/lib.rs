@@ -93,12 +93,11 @@ pub use select::{How, Refusal, RefusalKind, Selection, select};
 
 /// Finds the BTF of the running kernel: its own, or the one in the program's archive, which [`embed!`] embedded.
 ///
-/// A library that calls this searches the program's archive too. [`Finder::archive`] searches a library's own.
+/// A library that calls this searches the program's archive too. [`Finder::archive`] searches a library's own. The front page has
+/// [an example](crate).
 ///
 /// # Errors
 /// If the kernel has no BTF of its own and no embedded one is known to be the kernel's; see [`Finder::find`].
-///
-/// The front page has [an example](crate).
 #[inline]
 pub fn btf_for_host() -> Result<HostBtf, Error> {
     Finder::embedded().find()

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::engine::BTFGEN;
+use crate::files;
 use crate::shell::{self, Outcome, cargo};
-use crate::{files, setup};
 
 /// Sets of objects to make archives for: what is nearest depends on what is read.
 const SETS: [&[&str]; 3] =
@@ -13,7 +13,6 @@ const SETS: [&[&str]; 3] =
 
 /// Runs `cargo xtask nearest`.
 pub(crate) fn run() -> Outcome {
-    setup::check_build()?;
     let btfgen = shell::build(cargo().args(["build", "--release"]).args(BTFGEN))?;
     let scratch = shell::root().join("target/nearest");
     files::empty_folder(&scratch)?;

@@ -26,14 +26,13 @@ const fn need(
 
 /// What a program with libbpf-rs, and `cargo xtask demo`, need.
 #[rustfmt::skip]
-const TO_BUILD: [Need; 8] = [
+const TO_BUILD: [Need; 7] = [
     need("a C compiler with its headers", has_c_compiler, &["gcc", "libc6-dev"], "libbpf"),
     need("make", || on_path("make"), &["make"], "libbpf"),
     need("pkg-config", || on_path("pkg-config"), &["pkg-config"], "libbpf"),
     need("libelf's headers", || Path::new("/usr/include/libelf.h").exists(), &["libelf-dev"], "libbpf"),
     need("zlib's headers", || Path::new("/usr/include/zlib.h").exists(), &["zlib1g-dev"], "libbpf"),
     need("clang", || on_path("clang"), &["clang"], "the eBPF programs"),
-    need("llvm-strip", || on_path("llvm-strip"), &["llvm"], "the eBPF programs"),
     need("unshare and mount", || on_path("unshare") && on_path("mount"), &["util-linux", "mount"], "hiding BTF in the demo"),
 ];
 
@@ -46,7 +45,8 @@ const TO_CHECK: [Need; 2] = [
 
 /// Without these the tasks still run, and skip something.
 #[rustfmt::skip]
-const OPTIONAL: [Need; 8] = [
+const OPTIONAL: [Need; 9] = [
+    need("llvm-strip", || on_path("llvm-strip"), &["llvm"], "smaller objects"),
     need("xz", || on_path("xz"), &["xz-utils"], "making test data"),
     need("bpftool", has_bpftool, &["bpftool"], "comparing with `bpftool gen min_core_btf`"),
     need("clang 19", has_clang_19, &["clang-19", "llvm-19"], "comparing the committed objects with their sources"),
@@ -113,7 +113,7 @@ pub(crate) fn check_build() -> Outcome {
         return Ok(());
     }
     report(missing.iter());
-    Err(advice(&packages(&missing), &[]).into())
+    Err(format!("packages are missing\n{}", advice(&packages(&missing), &[])).into())
 }
 
 fn report<'n>(missing: impl Iterator<Item = &'n &'static Need>) {
@@ -175,7 +175,8 @@ fn advice(required: &[&str], optional: &[&str]) -> String {
         text += &format!("\noptional:                  apt-get install {}", optional.join(" "));
     }
     text += "\nelsewhere install the same under your distribution's names, for example on Fedora:\n\
-             \x20 dnf install gcc make pkgconf-pkg-config elfutils-libelf-devel zlib-devel clang llvm util-linux xz bpftool";
+             \x20 dnf install gcc make pkgconf-pkg-config elfutils-libelf-devel zlib-devel clang llvm util-linux xz bpftool \
+             rustfmt clippy";
     text
 }
 

@@ -118,9 +118,6 @@ pub(crate) enum CompileError {
     },
 }
 
-/// Extension of the depfile next to an object.
-const DEPFILE: &str = "o.d";
-
 const HOW_TO_GET_CLANG: &str = "get it with `apt-get install clang llvm` (Debian, Ubuntu), `dnf install clang \
      llvm` (Fedora), `apk add clang llvm` (Alpine) or `brew install llvm` (macOS), or name one in BPF_CLANG";
 
@@ -210,7 +207,8 @@ impl Compile {
 
     /// Compiles, and returns the objects' paths in the order of their sources, sorted within a glob.
     ///
-    /// An object that would not change is not written. Objects of earlier calls whose source is gone are removed.
+    /// An object that would not change is not written. Objects of earlier calls in `OUT_DIR` whose source is gone are
+    /// removed.
     ///
     /// # Errors
     /// When there is no source, no clang, or clang fails on a source; the error then has clang's output.
@@ -225,7 +223,8 @@ impl Compile {
 
     fn run(&self, script: &mut Script) -> Result<Vec<PathBuf>, Error> {
         let base = script.var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-        let out_dir = self.out_dir.clone().or_else(|| script.out_dir()).ok_or(ConfigError::NoOutDir)?;
+        let out_dir = self.out_dir.as_ref().map(|dir| base.join(dir)).or_else(|| script.out_dir());
+        let out_dir = out_dir.ok_or(ConfigError::NoOutDir)?;
         let default = ["src/bpf/*.bpf.c".to_owned()];
         let (globs, hint) =
             if self.sources.is_empty() { (&default[..], SOURCES_HINT) } else { (&self.sources[..], "") };
@@ -237,7 +236,9 @@ impl Compile {
         let tools = self.tools(script)?;
         let flags = self.flags(&base, script);
         files::create_dir_all(&out_dir)?;
-        remove_objects_without_source(&out_dir, &base)?;
+        if self.out_dir.is_none() {
+            remove_objects_without_source(&out_dir, &base)?;
+        }
         let mut objects = Vec::new();
         for (source, name) in sources.iter().zip(names) {
             let object = out_dir.join(name);
@@ -287,7 +288,7 @@ impl Compile {
         object: &Path,
         script: &mut Script,
     ) -> Result<(), Error> {
-        let (built, depfile) = (object.with_extension("o.new"), object.with_extension(DEPFILE));
+        let (built, depfile) = (object.with_extension("o.new"), object.with_extension("o.d"));
         // Not `cc::Tool::to_command`, which adds `CFLAGS`.
         let mut command = Command::new(tools.clang.path());
         command.env("LC_ALL", "C");
@@ -390,15 +391,12 @@ fn strip(programs: &[PathBuf], object: &Path, script: &mut Script) -> Result<(),
 /// Removes the objects of earlier calls whose source was deleted or renamed, which a glob over objects would still match.
 fn remove_objects_without_source(out_dir: &Path, base: &Path) -> Result<(), Error> {
     for name in files::read_dir(out_dir)? {
-        let depfile = out_dir.join(name);
-        let Some(object) = depfile.to_str().and_then(|path| path.strip_suffix(".d")) else { continue };
-        if !object.ends_with(".bpf.o") {
-            continue;
-        }
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".bpf.o.d")) else { continue };
+        let depfile = out_dir.join(&name);
         // Clang names the source first.
         let inputs = depfile::inputs(&files::read(&depfile)?);
         if inputs.first().is_some_and(|source| !base.join(source).exists()) {
-            files::remove_file_if_present(Path::new(object))?;
+            files::remove_file_if_present(&out_dir.join(format!("{stem}.bpf.o")))?;
             files::remove_file(&depfile)?;
         }
     }

@@ -81,9 +81,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Entries, ConfigError> {
 
 /// An error of serde, which calls a list a sequence and a table a map.
 fn in_words_of_toml(message: &str) -> String {
-    let message =
-        message.replace("invalid type: map, expected a sequence", "expected a list of tables, [[require]]");
-    message.replace("expected a sequence", "expected a list, such as [\"...\"]")
+    let message = message.replace("expected a sequence", "expected a list, such as [\"...\"] or [[require]]");
+    message.replace("expected a map", "expected a table").replace("invalid type: map", "invalid type: table")
 }
 
 /// Line and column of a byte offset, both from 1, the column in characters.

@@ -45,8 +45,8 @@ const HUB_VARIABLE: &str = "BTFGEN_HUB";
 ///     .on_failure(OnFailure::Drop)
 ///     .build_ids(BuildIds::All)
 ///     .compression_level(19)
-///     .emit(Emit::Tree)
-///     .report(ReportForm::Html)
+///     .emit(Emit::Both)
+///     .report(ReportForm::Html) // needs feature `html`
 ///     .generate()
 ///     .unwrap_or_else(|error| error.exit());
 /// ```
@@ -55,8 +55,9 @@ const HUB_VARIABLE: &str = "BTFGEN_HUB";
 ///
 /// ```no_run
 /// let objects = std::path::Path::new("objects");
-/// btfgen_build::Config::from_file("btfgen.toml")?
+/// btfgen_build::Config::new() // or Config::from_file("agent.toml")?
 ///     .object_file(objects.join("agent.bpf.o"))
+///     .hub("kernels.hub")
 ///     .arch("all")
 ///     .out_dir("embedded")
 ///     .cargo_metadata(false)
@@ -162,8 +163,8 @@ impl Config {
     /// Requires programs to run on kernels, by globs over kernel ids and over program names: if a program fails there, so does the
     /// build.
     ///
-    /// A program that a glob matches is judged alone, and also if it is optional. Without globs over program names, all that are not
-    /// optional are required, and all maps and symbols of the objects.
+    /// A program that a glob matches is judged alone, even if it is optional. With no program globs, it requires all non-optional
+    /// programs and their objects' maps and symbols.
     ///
     /// ```
     /// let config = btfgen_build::Config::new()
@@ -241,6 +242,8 @@ impl Config {
     }
 
     /// Sets whether instructions for cargo are printed; they are by default.
+    ///
+    /// Without them, `btfgen_runtime::embed!` does not find the archive.
     #[must_use]
     pub fn cargo_metadata(mut self, print: bool) -> Self {
         self.silent = !print;
@@ -324,7 +327,7 @@ impl Config {
         }
         script.rerun_if_changed(&hub);
         let objects = paths::objects(&self.objects, &base, script)?;
-        let out_dir = self.out_dir.clone().or_else(|| script.out_dir());
+        let out_dir = self.out_dir.as_ref().map(|dir| base.join(dir)).or_else(|| script.out_dir());
         let (on_failure, build_ids) = (self.on_failure, self.build_ids);
         let optional = self.optional.iter().map(|glob| program_glob(glob)).collect::<Result<_, _>>()?;
         let assumptions = Assumptions { optional, targets: self.targets.clone(), ..Assumptions::default() };

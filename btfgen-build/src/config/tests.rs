@@ -58,7 +58,15 @@ fn reports_line_and_column_of_a_mistake() {
     check("optional = [\"a\", \"[b\"]", "3:18: \"[b\" is not a glob over program names");
     check("include = [\"[x\"]", "3:12: \"[x\" is not a glob over kernel ids");
     check("targets = { a = 1 }", "3:17: invalid type: integer `1`, expected a string");
-    check("require = []\ntargets = 1", "4:11: invalid type: integer `1`, expected a map");
+    check("require = []\ntargets = 1", "4:11: invalid type: integer `1`, expected a table");
+    check(
+        "arch = \"all\"",
+        "3:8: invalid type: string \"all\", expected a list, such as [\"...\"] or [[require]]",
+    );
+    check(
+        "[require]\nkernels = [\"**\"]",
+        "3:1: invalid type: table, expected a list, such as [\"...\"] or [[require]]",
+    );
     check("[[require]]\nprograms = []", "3:1: missing field `kernels`");
     check("[[require]]\nkernels = []", "4:11: require names no kernel: list globs over kernel ids");
     check("[[require]]\nkernels = [\"**\",\n \"d***\"]", "5:2: \"d***\" is not a glob over kernel ids");

@@ -131,8 +131,8 @@ impl Report {
         let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!kernels.is_empty()).then(|| {
             format!(
-                "no host selects {listed}{and_more}: only a build id identifies a custom kernel, and there is none here; embed the \
-                 archive (files of a tree have no build ids), with a hub from an image, a package or \"btfgen vendor --this-host\""
+                "no host selects {listed}{and_more}: only a build id identifies a custom kernel, and none is embedded; vendor the \
+                 kernel's image or package, or use \"btfgen vendor --this-host\"; a tree has no build ids, so set emit to \"archive\" or \"both\""
             )
         })
     }

@@ -65,6 +65,16 @@ pub struct NotFound {
 }
 
 /// An archive that was not built for an object; see [`Finder::for_object`](crate::Finder::for_object).
+///
+/// ```no_run
+/// use btfgen_runtime::{Error, Finder, Stale};
+///
+/// # fn find(bytes: &[u8]) {
+/// if let Err(Error::Stale(Stale { object, archive, .. })) = Finder::new().for_object(bytes).find() {
+///     eprintln!("the archive was built for {archive:?}, not for {object}");
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stale {

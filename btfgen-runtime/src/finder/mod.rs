@@ -125,9 +125,9 @@ impl<'a> Finder<'a> {
     ///
     /// ```no_run
     /// use std::fs;
-    /// use btfgen_runtime::{Finder, ProvidedBtf};
+    /// use btfgen_runtime::{Finder, ProvidedBtf, Wanted};
     /// let btf = Finder::embedded()
-    ///     .provider(|wanted| {
+    ///     .provider(|wanted: &Wanted<'_>| {
     ///         let Some(kernel) = &wanted.kernel else { return Ok(None) };
     ///         fs::read(format!("/var/cache/btf/{kernel}.btf")).map(ProvidedBtf::new).map(Some)
     ///     })

@@ -77,7 +77,7 @@ pub enum ImportError {
     },
     /// A valid package without a kernel image.
     #[error(
-        "package {package} has no kernel image; a meta package has none: vendor the one that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)"
+        "package {package} has no kernel image; if it is a meta package, vendor the package that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)"
     )]
     NoImage {
         /// The package's name.

@@ -11,24 +11,25 @@ struct Documented<'c> {
     owner: Option<&'c Item>,
 }
 
-/// The public items that are in no example, as paths.
+/// The number of public items, and the paths of those that are in no example.
 ///
-/// An item is in an example if its documentation has one or links to an item that has one, or if its name is in an example of the type
-/// that it belongs to. A type or free function may be named in the example of any item.
-pub(super) fn missing(library: &Crate) -> Vec<String> {
+/// An item is in an example if its documentation has one, or if its name is in an example of the type that it belongs to or of an item
+/// that its documentation links to. A type or free function may be named in the example of any item. Items of other crates are not
+/// checked.
+pub(super) fn check(library: &Crate) -> (usize, Vec<String>) {
     let mut found = Vec::new();
     collect(library, library.root, None, &mut found);
     let all_words: BTreeSet<&str> = found.iter().flat_map(|it| words(it.item)).collect();
-    let links_to_example = |item: &Item| {
-        item.links.values().filter_map(|id| library.index.get(id)).any(|linked| !words(linked).is_empty())
-    };
     let is_in_example = |it: &Documented<'_>| {
-        let name = it.item.name.as_deref().unwrap_or_default();
+        let names: Vec<&str> = it.names().collect();
+        let linked = it.item.links.values().filter_map(|id| library.index.get(id));
+        let is_named = |words: &BTreeSet<&str>| words.contains(names[names.len() - 1]);
         !words(it.item).is_empty()
-            || links_to_example(it.item)
-            || it.owner.map_or_else(|| all_words.contains(name), |owner| words(owner).contains(name))
+            || linked.map(words).any(|words| names.iter().any(|name| words.contains(name)))
+            || it.owner.map_or_else(|| is_named(&all_words), |owner| is_named(&words(owner)))
     };
-    found.iter().filter(|it| !is_in_example(it)).map(Documented::path).collect()
+    let missing = found.iter().filter(|it| !is_in_example(it)).map(Documented::path).collect();
+    (found.len(), missing)
 }
 
 /// Collects the items that users can name.
@@ -68,18 +69,26 @@ fn words(item: &Item) -> BTreeSet<&str> {
     item.docs.as_deref().map(words_of_examples).unwrap_or_default()
 }
 
-/// The words of the examples in a documentation, without the lines that rustdoc hides.
+/// The words of the Rust code in a documentation, without comments and the lines that rustdoc hides.
 fn words_of_examples(docs: &str) -> BTreeSet<&str> {
-    let examples = docs.split("```").skip(1).step_by(2);
-    let lines = examples.flat_map(|example| example.lines().skip(1)).filter(|line| !line.starts_with("# "));
+    let is_rust = |block: &&str| {
+        matches!(block.lines().next(), Some("" | "no_run" | "ignore" | "should_panic" | "compile_fail"))
+    };
+    let examples = docs.split("```").skip(1).step_by(2).filter(is_rust);
+    let lines = examples.flat_map(|example| example.lines().skip(1));
+    let lines = lines.filter(|line| !line.starts_with("# ") && !line.trim_start().starts_with("//"));
     let words = lines.flat_map(|line| line.split(|char: char| !char.is_alphanumeric() && char != '_'));
     words.filter(|word| !word.is_empty()).collect()
 }
 
 impl Documented<'_> {
+    /// The name of the owner, if there is one, and its own.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.owner.into_iter().chain([self.item]).filter_map(|item| item.name.as_deref())
+    }
+
     fn path(&self) -> String {
-        let names = self.owner.into_iter().chain([self.item]).filter_map(|item| item.name.as_deref());
-        names.collect::<Vec<_>>().join("::")
+        self.names().collect::<Vec<_>>().join("::")
     }
 }
 
@@ -93,6 +102,7 @@ mod tests {
             assert_eq!(words_of_examples(docs).into_iter().collect::<Vec<_>>(), expect, "{docs:?}");
         };
         check("No example.", &[]);
+        check("```toml\nkey = 1\n```\n```\n// comment\nf()\n```", &["f"]);
         check("Text.\n```no_run\nlet a = Host::current();\n```\nText.", &["Host", "a", "current", "let"]);
         check(
             "```\n# let hidden = 1;\n#[derive(Debug)]\n```\nand\n```\nlen_2\n```",

@@ -54,7 +54,9 @@ pub fn kernel_id(metadata: &Metadata, release: &str) -> Result<KernelId, ImportE
     let (distro, version) = distro.ok_or_else(|| {
         let Metadata { name, version, vendor, .. } = metadata;
         ImportError::UnknownId {
-            message: format!("package {name} {version} of vendor {vendor:?} is of a distribution without a name in hubs; name the kernel with --as"),
+            message: format!(
+                "package {name} {version} of vendor {vendor:?} is of a distribution without a name in hubs"
+            ),
         }
     })?;
     Ok(KernelId::new(distro, &version, arch, release)?)

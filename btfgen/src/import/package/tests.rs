@@ -100,11 +100,11 @@ fn reports_what_is_wrong_with_a_package() {
     );
     check(
         &ar(&[("control.tar.gz", &control), ("data.tar.gz", &none)]),
-        "package linux-image-6.1.0-50-amd64 has no kernel image; a meta package has none: vendor the one that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)",
+        "package linux-image-6.1.0-50-amd64 has no kernel image; if it is a meta package, vendor the package that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)",
     );
     check(
         &rpm(Codec::Xz, RPM_TAGS, &[("./etc/x", b"x")]),
-        "package kernel-core has no kernel image; a meta package has none: vendor the one that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)",
+        "package kernel-core has no kernel image; if it is a meta package, vendor the package that it depends on, such as linux-binary-* (Debian) or kernel-core (Fedora)",
     );
     check(&rpm(Codec::Xz, &[(1000, "x")], &[]), "malformed rpm package: the header has no version");
     check(&rpm(Codec::Xz, RPM_TAGS, &[])[..110], "cannot read the package");
