@@ -76,6 +76,20 @@ fn compiles_and_tells_cargo() {
     assert_eq!(btfgen_core::files::read_dir(&dir.path().join("out")).unwrap(), ["one.bpf.o", "one.bpf.o.d"]);
 }
 
+/// In another folder than `OUT_DIR`, a Makefile may have written an object of such a name, so nothing is removed.
+#[test]
+fn an_output_folder_starts_from_the_package() {
+    if !has_clang() {
+        return;
+    }
+    let dir = package();
+    let (other, _) =
+        (dir.file("objects/other.bpf.o", ""), dir.file("objects/other.bpf.o.d", "other.bpf.o: gone.c\n"));
+    let objects = Compile::new().include("include").out_dir("objects").run(&mut env(&dir, &[])).unwrap();
+    assert_eq!(objects, [dir.path().join("objects/one.bpf.o")]);
+    assert!(objects[0].exists() && other.exists());
+}
+
 #[test]
 fn removes_objects_whose_source_is_gone() {
     if !has_clang() {

@@ -195,6 +195,11 @@ fn refuses() {
         hubbed().object_file(&object).compression_level(23),
         "compression level 23 is not between 1 and 22",
     );
+    let plan = hubbed()
+        .object_file(&object)
+        .out_dir("out")
+        .resolve(&mut Script::with_env(&[("CARGO_MANIFEST_DIR", "/package")]));
+    assert_eq!(plan.unwrap().out_dir().unwrap(), Path::new("/package/out"));
     let plan = hubbed().object_file(&object).resolve(&mut Script::with_env(&[])).unwrap();
     assert!(plan.out_dir().unwrap_err().to_string().starts_with("no output folder: OUT_DIR"));
 }
