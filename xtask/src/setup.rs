@@ -117,7 +117,7 @@ pub(crate) fn check_build() -> Outcome {
 }
 
 fn report<'n>(missing: impl Iterator<Item = &'n &'static Need>) {
-    missing.for_each(|need| eprintln!("setup: {} is missing ({})", need.what, need.purpose));
+    missing.for_each(|need| eprintln!("setup: missing: {} ({})", need.what, need.purpose));
 }
 
 /// Installs a package unless its program is on this machine.
@@ -125,7 +125,7 @@ pub(crate) fn provide(program: &str, package: &str, purpose: &str) -> Outcome {
     if on_path(program) {
         return Ok(());
     }
-    eprintln!("setup: {program} is missing ({purpose})");
+    eprintln!("setup: missing: {program} ({purpose})");
     let prefix = root_prefix()
         .filter(|_| on_path("apt-get"))
         .ok_or_else(|| format!("{CANNOT_INSTALL}\n{}", advice(&[package], &[])))?;
